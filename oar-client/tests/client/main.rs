@@ -1,0 +1,8 @@
+//! What the client does with a server that is scripted in memory: pages, look-ups, the lane.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod changes;
+mod lane;
+mod moving_lists;
+mod reading;
+mod scripted;
