@@ -1,1 +1,61 @@
-//! To be written.
+//! Wire types and error codes of CiGri's REST API: shared by the server, the command line and, later, web pages.
+//!
+//! Times are seconds since the epoch (UTC) unless a field says otherwise. Campaign states keep
+//! CiGri 3's words (`in_treatment`, `paused`, `terminated`, `cancelled`) so that its clients go on working.
+//!
+//! | method and path | body | answer |
+//! |---|---|---|
+//! | GET /health | | [`Health`] |
+//! | GET /campaigns?all=0/1&origin=PATH | | [`List`] of [`Campaign`] (open ones unless `all=1`) |
+//! | POST /campaigns | JDL (JSON), or multipart: `jdl`, `options` ([`SubmitOptions`]), `parameters` (text, one task a line) | 201 [`Submitted`] |
+//! | GET /campaigns/{id} | | [`Campaign`] |
+//! | DELETE /campaigns/{id} (`?hold=1`, `?resume=1`) | | 202 [`Accepted`]: cancel, pause, resume |
+//! | POST /campaigns/{id}/retry | | 202 [`Retried`]: failed tasks start a new generation |
+//! | GET /campaigns/{id}/jdl | | the JDL as written, without its parameter lists |
+//! | GET /campaigns/{id}/parameters?offset&limit | | [`List`] of strings |
+//! | GET /campaigns/{id}/jobs?state&task&after&limit | | [`List`] of [`Job`] (attempts, by id; `next` is the `after` of the next page) |
+//! | GET /campaigns/{id}/events?all=0/1 | | [`List`] of [`Event`] |
+//! | GET /campaigns/{id}/why | | [`List`] of [`Refusal`]: why nothing more is sent now |
+//! | GET /jobs/{id} | | [`Job`] |
+//! | GET /jobs/{id}/stdout, /jobs/{id}/stderr (`?tail=N` lines) | | [`Output`] |
+//! | GET /clusters | | [`List`] of [`Cluster`] |
+//! | GET /tokens, POST /tokens ([`NewToken`]), DELETE /tokens/{cluster} | | [`List`] of [`TokenInfo`], 201, 202 |
+//!
+//! Every error is an [`ErrorBody`].
+
+mod campaign;
+mod cluster;
+mod error;
+mod job;
+
+pub use campaign::{
+    Accepted, Campaign, CampaignState, ClusterShare, Origin, Refusal, Retried, SubmitOptions, Submitted,
+};
+pub use cluster::{Cluster, NewToken, TokenInfo};
+pub use error::{ErrorBody, ErrorCode, Problem};
+pub use job::{Event, Job, Output};
+
+use serde::{Deserialize, Serialize};
+
+/// A page of items, in CiGri 3's envelope.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct List<T> {
+    /// The items of this page.
+    pub items: Vec<T>,
+    /// How many there are in all (of this filter).
+    pub total: u64,
+    /// Where the next page starts (`after=`), absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<i64>,
+}
+
+/// What `GET /health` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// The program's version.
+    pub version: String,
+    /// "ok" when the database answers.
+    pub status: String,
+    /// Process id of the server.
+    pub pid: u32,
+}

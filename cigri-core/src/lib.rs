@@ -1,1 +1,17 @@
-//! To be written.
+//! CiGri's domain: the campaign language, states, policy and decisions.
+//!
+//! Everything here is a synchronous function from values (and `now`, where time matters) to values:
+//! no I/O, no clock, no chance, no `async`. The shell (`cigri-server`) carries out what is decided here.
+//!
+//! In the order of a campaign's life: [`language`] (parse, resolve, expand), [`command`] (what a cluster
+//! is asked to run), [`ledger`] (names and adoption of submissions), [`reaction`] (what the end of a remote
+//! job means), [`meter`] (how many jobs may go), [`plan`] (whose), [`state`] (the transition tables).
+
+pub mod command;
+pub mod event;
+pub mod language;
+pub mod ledger;
+pub mod meter;
+pub mod plan;
+pub mod reaction;
+pub mod state;

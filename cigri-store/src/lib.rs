@@ -1,1 +1,123 @@
-//! To be written.
+//! CiGri's database: rows to domain and back. SQLite now, through a connection type that takes others.
+//!
+//! Every arrow into the database is one named, short transaction of [`Store`]; none is open while anything else is
+//! waited for. Policy is not here: callers say what to write, the schema refuses what must never be (two live
+//! jobs of one task, two successes of one generation, negative counters).
+//!
+//! A task has no row until something happens to it: parameters sit in chunks of [`CHUNK`], and a campaign's
+//! cursor says which tasks were never tried.
+
+mod bag;
+mod campaign;
+mod cluster;
+mod connection;
+mod control;
+mod event;
+mod intake;
+mod job;
+mod job_list;
+mod migrate;
+mod parameters;
+mod round;
+mod schema;
+mod submission;
+mod token;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use bag::Task;
+pub use campaign::{CampaignFilter, CampaignRow, Share};
+pub use cluster::{ClusterKind, ClusterRow};
+pub use connection::Database;
+pub use control::RetriedTasks;
+pub use event::EventRow;
+pub use intake::{CHUNK, NewCampaign, Origin};
+pub use job::{JobEnd, LiveJob, Look, Return};
+pub use job_list::{JobFilter, JobRow};
+pub use round::{DecisionRow, RoundCampaign, RoundView};
+pub use submission::{AdoptedArray, Intent, NewSubmission, SubmissionRow};
+pub use token::TokenRow;
+
+/// Why the database did not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It could not be opened.
+    #[error("cannot open the database: {0}")]
+    Open(String),
+    /// It was written by a newer program.
+    #[error("the database is newer than this program (it knows migration {0}): use the newer program")]
+    Newer(String),
+    /// A migration failed.
+    #[error("cannot bring the database up to date: {0}")]
+    Migrate(String),
+    /// A statement failed.
+    #[error("database error: {0}")]
+    Sql(#[from] diesel::result::Error),
+    /// A stored text is not what it should be.
+    #[error("the database holds a value that cannot be read: {0}")]
+    Corrupt(String),
+    /// What is asked for is not there.
+    #[error("there is no {0}")]
+    Missing(String),
+    /// What is asked for does not fit the present state.
+    #[error("{0}")]
+    Conflict(String),
+}
+
+impl StoreError {
+    pub(crate) fn corrupt(error: impl std::fmt::Display) -> StoreError {
+        StoreError::Corrupt(error.to_string())
+    }
+}
+
+/// Result of a store operation.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// The database: one connection that writes, another that reads beside it.
+#[derive(Clone)]
+pub struct Store {
+    writer: Arc<Mutex<Database>>,
+    reader: Arc<Mutex<Database>>,
+}
+
+impl Store {
+    /// Opens the SQLite file at `path`, making it or bringing it up to date. `new_instance` names the database
+    /// if it is new: some random letters and digits, at most 16.
+    pub fn open_sqlite(path: &Path, new_instance: &str) -> Result<Store> {
+        let mut writer = connection::open_sqlite(path)?;
+        migrate::bring_up_to_date(&mut writer)?;
+        let writer = Arc::new(Mutex::new(writer));
+        // A database in memory has one connection only.
+        let reader = match path.to_str() {
+            Some(":memory:") => Arc::clone(&writer),
+            _ => Arc::new(Mutex::new(connection::open_sqlite(path)?)),
+        };
+        let store = Store { writer, reader };
+        store.write(|connection| cluster::name_instance(connection, new_instance))?;
+        Ok(store)
+    }
+
+    fn write<T>(&self, work: impl FnOnce(&mut Database) -> Result<T>) -> Result<T> {
+        connection::write_transaction(&mut lock(&self.writer), work)
+    }
+
+    fn read<T>(&self, work: impl FnOnce(&mut Database) -> Result<T>) -> Result<T> {
+        use diesel::Connection as _;
+        lock(&self.reader).transaction(work)
+    }
+}
+
+/// A panic in another thread rolled its transaction back; the connection itself is sound.
+fn lock(connection: &Mutex<Database>) -> MutexGuard<'_, Database> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reserves `count` ids of a kind and returns the first.
+pub(crate) fn reserve(connection: &mut Database, kind: &str, count: i64) -> Result<i64> {
+    use diesel::prelude::*;
+    use schema::sequence::dsl;
+    let first: i64 = dsl::sequence.find(kind).select(dsl::next).first(connection)?;
+    diesel::update(dsl::sequence.find(kind)).set(dsl::next.eq(first + count)).execute(connection)?;
+    Ok(first)
+}

@@ -1,0 +1,46 @@
+//! Clusters and tokens on the wire.
+
+use serde::{Deserialize, Serialize};
+
+/// A cluster as users see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// Name, as campaign files use it.
+    pub name: String,
+    /// `oar3` or `local`.
+    pub kind: String,
+    /// Base URL of its API, without credentials.
+    pub url: String,
+    /// Why nothing is sent there, while it is on hold.
+    pub hold: Option<String>,
+    /// When its last round ended well, epoch seconds.
+    pub last_round: Option<i64>,
+}
+
+/// `POST /tokens`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewToken {
+    /// Cluster name.
+    pub cluster: String,
+    /// The JWT. Stored encrypted, never shown again.
+    pub token: String,
+}
+
+impl std::fmt::Debug for NewToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NewToken {{ cluster: {:?}, token: **** }}", self.cluster)
+    }
+}
+
+/// A stored token, masked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenInfo {
+    /// Cluster name.
+    pub cluster: String,
+    /// The user whom the cluster will see: the token's `user` claim.
+    pub login: String,
+    /// `Bearer ****`.
+    pub token: String,
+    /// Epoch seconds, if the token says so.
+    pub expires_at: Option<i64>,
+}

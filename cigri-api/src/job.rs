@@ -1,0 +1,74 @@
+//! Jobs (attempts), their output, and events on the wire.
+
+use serde::{Deserialize, Serialize};
+
+/// One attempt to run a task on a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Job id (one per attempt).
+    pub id: i64,
+    /// Campaign id.
+    pub campaign_id: i64,
+    /// Global task id, as CiGri 3's clients know parameters.
+    pub task_id: i64,
+    /// Index of the task in its campaign, from 0.
+    pub task_index: i64,
+    /// Generation of the task: 1, then one more for each user's retry.
+    pub generation: i32,
+    /// Attempt number within the task, from 1.
+    pub attempt: i32,
+    /// `launching submitted running unknown done failed killed returned cancelled`.
+    pub state: String,
+    /// Cluster name.
+    pub cluster: String,
+    /// Id on the cluster, once known.
+    pub remote_id: Option<i64>,
+    /// Exit code of the program (0-255), when it ended by itself.
+    pub exit_code: Option<i32>,
+    /// Why it ended (`success exit_code best_effort_kill walltime ...`).
+    pub cause: Option<String>,
+    /// Details: last lines of stderr, or the cluster's own words.
+    pub detail: Option<String>,
+    /// Epoch seconds.
+    pub submit_time: i64,
+    /// Epoch seconds.
+    pub start_time: Option<i64>,
+    /// Epoch seconds.
+    pub stop_time: Option<i64>,
+    /// The task's parameter text.
+    pub parameters: String,
+}
+
+/// Output of a job, as far as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// Text; bytes that are not UTF-8 are replaced.
+    pub output: String,
+}
+
+/// Something worth telling.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Event id.
+    pub id: i64,
+    /// `campaign`, `cluster`, `job`, `notify`, `log`.
+    pub class: String,
+    /// CiGri 3's code where it exists (`EXIT_ERROR`, `WORKING_DIRECTORY_ERROR`...).
+    pub code: String,
+    /// `low`, `medium`, `high`.
+    pub severity: String,
+    /// `open` or `closed`.
+    pub state: String,
+    /// Campaign concerned.
+    pub campaign_id: Option<i64>,
+    /// Cluster concerned.
+    pub cluster_name: Option<String>,
+    /// What happened, and what to do.
+    pub message: String,
+    /// How many times it happened.
+    pub count: i64,
+    /// Epoch seconds.
+    pub date_open: i64,
+    /// Epoch seconds.
+    pub date_closed: Option<i64>,
+}

@@ -1,0 +1,66 @@
+//! The command that a cluster is asked to run: one generated form for every task of a campaign on a cluster.
+//!
+//! `_c(){ export CIGRI_...; shift 2; EXEC_FILE "$@"; }; _c` is the command of a whole array; the cluster appends to it
+//! each task's line, `TASK_ID ATTEMPT PARAMETER`, and gives the result to `bash -c`. OAR's API has no field for the
+//! environment, and repeats the command in each row of its listings, so the form is short. It is strict as well: a
+//! local cluster recognises it and starts a plain program without a shell.
+
+use crate::language::COMMAND_END;
+use crate::language::ClusterSpec;
+use crate::language::macros::replace_macro;
+
+/// How every generated command begins.
+const HEAD: &str = "_c(){ export CIGRI_CAMPAIGN_ID=";
+
+/// The command of a campaign on a cluster, to which the cluster appends one parameter line per task.
+///
+/// It exports `CIGRI_CAMPAIGN_ID`, `CIGRI_CLUSTER`, `CIGRI_TASK_ID`, `CIGRI_TASK_INDEX` (from 0; task ids of a campaign
+/// are consecutive from `first_task_id`) and `CIGRI_ATTEMPT`, then runs `exec_file` with the parameter's words.
+/// `{CAMPAIGN_ID}` becomes the number, `{OAR_JOB_ID}` the variable that OAR sets in the job.
+pub fn remote_command(campaign_id: u64, cluster: &str, first_task_id: u64, spec: &ClusterSpec) -> String {
+    let exec_file = with_campaign_id(&spec.exec_file, campaign_id);
+    let exec_file = replace_macro(&exec_file, "OAR_JOB_ID", "$OAR_JOB_ID");
+    format!(
+        "{HEAD}{campaign_id} CIGRI_CLUSTER={cluster} CIGRI_TASK_ID=$1 \
+         CIGRI_TASK_INDEX=$(($1-{first_task_id})) CIGRI_ATTEMPT=$2; shift 2; {exec_file} \"$@\"; {COMMAND_END}"
+    )
+}
+
+/// The line that stands for one attempt of one task: `2017 1 a b`. Attempts count from 1.
+pub fn parameter_line(task_id: u64, attempt: u32, parameter: &str) -> String {
+    match parameter {
+        "" => format!("{task_id} {attempt}"),
+        _ => format!("{task_id} {attempt} {parameter}"),
+    }
+}
+
+/// Task id, attempt and parameter of a parameter line; `None` if it is not one.
+pub fn parse_parameter_line(line: &str) -> Option<(u64, u32, &str)> {
+    let (task_id, rest) = line.split_once(' ')?;
+    let (attempt, parameter) = rest.split_once(' ').unwrap_or((rest, ""));
+    Some((number(task_id)?, number(attempt)?, parameter))
+}
+
+/// Task id and attempt of a whole command line as a cluster lists it; `None` if it is not of the generated form.
+///
+/// The first end of the form counts: `exec_file` cannot contain it, a parameter may.
+pub fn task_of_command(command: &str) -> Option<(u64, u32)> {
+    let (_, line) = command.strip_prefix(HEAD)?.split_once(COMMAND_END)?;
+    let (task_id, attempt, _) = parse_parameter_line(line.strip_prefix(' ')?)?;
+    Some((task_id, attempt))
+}
+
+/// The working directory of a campaign's jobs; `$HOME` at its beginning is left to the cluster.
+pub fn remote_directory(campaign_id: u64, spec: &ClusterSpec) -> String {
+    with_campaign_id(&spec.exec_directory, campaign_id)
+}
+
+fn with_campaign_id(text: &str, campaign_id: u64) -> String {
+    replace_macro(text, "CAMPAIGN_ID", &campaign_id.to_string())
+}
+
+/// Digits only: `parse` alone would also take a sign.
+fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}

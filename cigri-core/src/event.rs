@@ -1,0 +1,143 @@
+//! Events: things worth telling, with CiGri 3's codes where they exist.
+
+use serde::{Deserialize, Serialize};
+
+/// How urgent an event is for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// For the record.
+    Low,
+    /// Worth a look.
+    Medium,
+    /// Needs somebody.
+    High,
+}
+
+impl Severity {
+    /// The stored word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Low => "low",
+            Severity::Medium => "medium",
+            Severity::High => "high",
+        }
+    }
+}
+
+/// What happened, as a stable code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Code {
+    /// A program exited with an error.
+    ExitError,
+    /// A program could not be found or executed (exit 126 or 127).
+    ProgramMissing,
+    /// A job's working directory is missing or forbidden.
+    WorkingDirectory,
+    /// A job's output files cannot be written.
+    OutputFiles,
+    /// A task ran into its walltime too often.
+    Walltime,
+    /// A submission was refused by the cluster.
+    SubmitRefused,
+    /// A submission was abandoned in doubt; its gate stays shut.
+    SubmitAbandoned,
+    /// The cluster's API failed or was not reached.
+    ApiFailure,
+    /// The user's token for the cluster is missing.
+    TokenNotFound,
+    /// The cluster refused the user's token.
+    PermissionDenied,
+    /// A job is known to us and missing on the cluster.
+    JobVanished,
+}
+
+impl Code {
+    /// The stored and shown word; CiGri 3's where it has one.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Code::ExitError => "EXIT_ERROR",
+            Code::ProgramMissing => "PROGRAM_MISSING",
+            Code::WorkingDirectory => "WORKING_DIRECTORY_ERROR",
+            Code::OutputFiles => "OUTPUT_FILES_ERROR",
+            Code::Walltime => "WALLTIME_WARNING",
+            Code::SubmitRefused => "RUNNER_SUBMIT_ERROR",
+            Code::SubmitAbandoned => "RUNNER_SUBMIT_TIMEOUT",
+            Code::ApiFailure => "CLUSTER_API_SERVER_ERROR",
+            Code::TokenNotFound => "JWT_TOKEN_NOT_FOUND",
+            Code::PermissionDenied => "PERMISSION_DENIED",
+            Code::JobVanished => "JOB_VANISHED",
+        }
+    }
+
+    /// How urgent it is by default.
+    pub fn severity(self) -> Severity {
+        match self {
+            Code::SubmitAbandoned => Severity::Low,
+            Code::ApiFailure | Code::Walltime | Code::JobVanished => Severity::Medium,
+            _ => Severity::High,
+        }
+    }
+}
+
+/// Whom or what an event is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// Campaign concerned, if one.
+    pub campaign: Option<i64>,
+    /// Cluster concerned, if one.
+    pub cluster: Option<String>,
+    /// User concerned, if one.
+    pub user: Option<String>,
+}
+
+impl Scope {
+    /// A cluster as a whole.
+    pub fn cluster(cluster: &str) -> Scope {
+        Scope { campaign: None, cluster: Some(cluster.to_owned()), user: None }
+    }
+
+    /// A campaign on a cluster.
+    pub fn campaign_on(campaign: i64, cluster: &str) -> Scope {
+        Scope { campaign: Some(campaign), ..Scope::cluster(cluster) }
+    }
+
+    /// A user on a cluster.
+    pub fn user_on(user: &str, cluster: &str) -> Scope {
+        Scope { user: Some(user.to_owned()), ..Scope::cluster(cluster) }
+    }
+
+    /// The scope as one text, under which repetitions are counted.
+    pub fn key(&self) -> String {
+        let campaign = self.campaign.map(|id| id.to_string()).unwrap_or_default();
+        let part = |text: &Option<String>| text.clone().unwrap_or_default();
+        format!("{campaign}@{}/{}", part(&self.cluster), part(&self.user))
+    }
+}
+
+/// An event to be told. The same (scope, code) while still open is counted, not repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// Whom it is about.
+    pub scope: Scope,
+    /// What happened.
+    pub code: Code,
+    /// In words, with advice.
+    pub message: String,
+    /// Whether submissions in this scope stop until it is closed.
+    pub holds: bool,
+    /// How many times it happened just now.
+    pub times: i64,
+}
+
+impl NewEvent {
+    /// Something that happened once and holds nothing.
+    pub fn note(scope: Scope, code: Code, message: impl Into<String>) -> NewEvent {
+        NewEvent { scope, code, message: message.into(), holds: false, times: 1 }
+    }
+
+    /// Something that stops submissions in its scope.
+    pub fn hold(scope: Scope, code: Code, message: impl Into<String>) -> NewEvent {
+        NewEvent { holds: true, ..NewEvent::note(scope, code, message) }
+    }
+}

@@ -1,0 +1,35 @@
+//! The campaign language (JDL): from the text a user wrote to a resolved campaign.
+//!
+//! `parse` turns JSON text into what was written, with nothing defaulted; `resolve` applies defaults and inheritance and
+//! reports all problems at once; the parameters then become tasks, one each. Pure: no file, clock or network is touched,
+//! so the command line checks a file with exactly the code the server uses.
+
+mod checks;
+mod clusters;
+mod fields;
+mod level;
+mod limits;
+mod lines;
+mod local;
+pub(crate) mod macros;
+mod parameters;
+mod problem;
+mod reader;
+mod resolve;
+mod resources;
+mod settings;
+mod shell;
+mod spec;
+mod tree;
+mod walltime;
+mod written;
+
+pub(crate) use checks::COMMAND_END;
+pub use limits::Limits;
+pub use lines::LineSplitter;
+pub use local::{Notice, adapt_to_local};
+pub use parameters::{Parameters, check_parameter};
+pub use problem::{Problem, Problems};
+pub use resolve::{Context, Resolved, resolve};
+pub use spec::{CampaignSpec, ClusterSpec, JobKind};
+pub use written::{Written, parse};

@@ -1,0 +1,71 @@
+//! The resolved campaign: every default filled in, every value checked; what the rest of CiGri works with.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::resources;
+use super::walltime::format_walltime;
+
+/// A campaign without its parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CampaignSpec {
+    /// Name given by the user: 1 to 255 characters.
+    pub name: String,
+    /// Settings by cluster name; at least one.
+    pub clusters: BTreeMap<String, ClusterSpec>,
+}
+
+/// How the tasks of a campaign run on one cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClusterSpec {
+    /// Command line that the parameter is appended to. `{CAMPAIGN_ID}` and `{OAR_JOB_ID}` are still in it.
+    pub exec_file: String,
+    /// Working directory: absolute, or starting with `$HOME`. `{CAMPAIGN_ID}` is still in it.
+    pub exec_directory: String,
+    /// Longest duration of a job, in seconds.
+    pub walltime_s: u64,
+    /// Resource request without walltime (`/core=1`).
+    pub resources: String,
+    /// SQL condition on the cluster's resources.
+    pub properties: Option<String>,
+    /// Project that the jobs are accounted to.
+    pub project: Option<String>,
+    /// A further OAR job type (`devel`).
+    pub cluster_job_type: Option<String>,
+    /// Best-effort or normal.
+    pub kind: JobKind,
+    /// Most jobs of the campaign at one time on this cluster.
+    pub max_jobs: Option<u32>,
+}
+
+/// Whether the cluster may kill the jobs to make room for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobKind {
+    /// Runs on idle resources only, and is killed when a normal job needs them.
+    BestEffort,
+    /// An ordinary job of the cluster.
+    Normal,
+}
+
+impl ClusterSpec {
+    /// The request as OAR takes it: `/core=1,walltime=00:10:00`.
+    pub fn resource_request(&self) -> String {
+        format!("{},walltime={}", self.resources, format_walltime(self.walltime_s))
+    }
+
+    /// OAR job types: `besteffort` where it applies, then the cluster's own.
+    pub fn types(&self) -> Vec<String> {
+        let kind = match self.kind {
+            JobKind::BestEffort => Some("besteffort".to_owned()),
+            JobKind::Normal => None,
+        };
+        kind.into_iter().chain(self.cluster_job_type.clone()).collect()
+    }
+
+    /// Cores that one job asks for, as far as the request tells; at least 1.
+    pub fn cores(&self) -> u32 {
+        resources::cores(&self.resources)
+    }
+}

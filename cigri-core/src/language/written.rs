@@ -1,0 +1,77 @@
+//! What the user wrote: the checked tree of a campaign file, before any default or inheritance.
+
+use serde::Serialize;
+
+use super::limits::Limits;
+use super::problem::{Problem, Problems};
+use super::reader::read;
+use super::tree::{Node, Value};
+
+/// A campaign file that is sound JSON with an object at its top; its fields are not checked yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    pub(super) fields: Vec<(String, Node)>,
+    pub(super) limits: Limits,
+}
+
+/// Reads the text of a campaign file.
+///
+/// # Errors
+/// The first fault of size, encoding or syntax (with line and column), or all keys given twice and values nested too deep.
+pub fn parse(text: &[u8], limits: &Limits) -> Result<Written, Problems> {
+    let root = read(text, limits)?;
+    match root.value {
+        Value::Object(fields) => Ok(Written { fields, limits: limits.clone() }),
+        other => {
+            Err(Problem::new("", other.excerpt(), "a campaign: an object with `name`, `clusters`, `exec_file`...")
+                .on_line(root.place.0, root.place.1)
+                .into())
+        }
+    }
+}
+
+impl Written {
+    /// The campaign as written, without the list of parameters: pretty JSON, fit to be stored and compared.
+    /// A `param_file` is kept by name, `nb_jobs` as it is.
+    pub fn without_parameters(&self) -> String {
+        let kept = Kept(&self.fields);
+        // Strings, numbers and their nesting always have a JSON form.
+        serde_json::to_string_pretty(&kept).unwrap_or_default()
+    }
+
+    /// The parameter file that the campaign names, if any.
+    pub fn param_file(&self) -> Option<&str> {
+        match &self.field("param_file")?.1.value {
+            Value::Text(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The clusters that the campaign names, in the order of the text.
+    pub fn cluster_names(&self) -> Vec<String> {
+        match self.field("clusters").map(|(_, node)| &node.value) {
+            Some(Value::Object(clusters)) => clusters.iter().map(|(name, _)| name.clone()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// A top-level field under any spelling of its key; `null` is the same as not given.
+    pub(super) fn field(&self, name: &str) -> Option<(&str, &Node)> {
+        self.fields
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .filter(|(_, node)| node.value != Value::Null)
+            .map(|(key, node)| (key.as_str(), node))
+    }
+}
+
+/// The fields of a campaign that are stored.
+struct Kept<'a>(&'a [(String, Node)]);
+
+impl Serialize for Kept<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(
+            self.0.iter().filter(|(key, _)| !key.eq_ignore_ascii_case("params")).map(|(key, node)| (key, node)),
+        )
+    }
+}

@@ -1,0 +1,183 @@
+//! The pure half of the submission ledger: names that nobody else uses, and the checks before adoption.
+//!
+//! A submission is one array of jobs posted behind a *gate* (a held job that the array depends on). The array
+//! can't start before the gate is deleted, and the gate is deleted only once every remote id is in the database.
+
+use std::collections::BTreeMap;
+
+/// Length limit of OAR job names; a longer one poisons its API.
+const MAX_NAME: usize = 100;
+
+/// The remote name of a submission. `instance` tells our databases apart, `nonce` (64 random bits) tells
+/// a restored copy of a database from the original.
+pub fn submission_name(instance: &str, submission: i64, nonce: u64) -> String {
+    let name = format!("cigri.{instance}.{submission}.{nonce:016x}");
+    debug_assert!(name.len() + ".gate".len() <= MAX_NAME);
+    name
+}
+
+/// The remote name of a submission's gate.
+pub fn gate_name(submission_name: &str) -> String {
+    format!("{submission_name}.gate")
+}
+
+/// What a remote name says, if it is one of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParsedName {
+    /// Which of our databases it came from.
+    pub instance: String,
+    /// Submission id there.
+    pub submission: i64,
+    /// Whether it is a gate.
+    pub gate: bool,
+}
+
+/// Reads a remote job name; `None` if it is not of our making.
+pub fn parse_name(name: &str) -> Option<ParsedName> {
+    let mut parts = name.split('.');
+    if parts.next()? != "cigri" {
+        return None;
+    }
+    let instance = parts.next()?.to_owned();
+    let submission = parts.next()?.parse().ok()?;
+    let nonce = parts.next()?;
+    if nonce.len() != 16 || !nonce.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let gate = match parts.next() {
+        None => false,
+        Some("gate") => true,
+        Some(_) => return None,
+    };
+    parts.next().is_none().then_some(ParsedName { instance, submission, gate })
+}
+
+/// One row of a listing, as far as adoption looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedRow {
+    /// Remote id.
+    pub id: u64,
+    /// Array id; 0 in a half-made row.
+    pub array_id: u64,
+    /// Index in the array, from 1.
+    pub array_index: u64,
+    /// Job name.
+    pub name: String,
+    /// Owner on the cluster.
+    pub user: String,
+    /// Not 0 when OAR made this row by resubmitting another.
+    pub resubmit_of: u64,
+}
+
+/// What we posted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posted<'a> {
+    /// Name of the array.
+    pub name: &'a str,
+    /// Owner on the cluster: the token's `user` claim.
+    pub user: &'a str,
+    /// Number of jobs.
+    pub count: u64,
+}
+
+/// Whether an array on the cluster is what we posted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Adoption {
+    /// Complete and ours: remote ids in the order of array indices 1..=count.
+    Complete(Vec<u64>),
+    /// Rows are missing, or not all described yet: still executing, or cut off.
+    Partial {
+        /// Rows found.
+        found: u64,
+    },
+    /// A row contradicts what we posted; nothing of it is adopted.
+    Foreign(String),
+}
+
+/// Compares the rows of an array with what was posted. Matching is by array index, never by command text.
+pub fn check_adoption(posted: &Posted<'_>, rows: &[ListedRow]) -> Adoption {
+    let mut by_index = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.resubmit_of == 0) {
+        if row.name != posted.name {
+            return Adoption::Foreign(format!("job {} is named `{}`, not `{}`", row.id, row.name, posted.name));
+        }
+        if row.user != posted.user {
+            return Adoption::Foreign(format!("job {} belongs to `{}`, not `{}`", row.id, row.user, posted.user));
+        }
+        if row.array_id == 0 {
+            continue;
+        }
+        if row.array_index == 0 || row.array_index > posted.count {
+            return Adoption::Foreign(format!("job {} has array index {}", row.id, row.array_index));
+        }
+        // A listing may repeat a row; two ids for one index are another matter.
+        if let Some(other) = by_index.insert(row.array_index, row.id)
+            && other != row.id
+        {
+            return Adoption::Foreign(format!("jobs {other} and {} share array index {}", row.id, row.array_index));
+        }
+    }
+    if by_index.len() as u64 == posted.count {
+        Adoption::Complete(by_index.into_values().collect())
+    } else {
+        Adoption::Partial { found: by_index.len() as u64 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: &str = "cigri.a1b2.7.00000000deadbeef";
+
+    fn row(id: u64, array_index: u64) -> ListedRow {
+        ListedRow { id, array_id: 10, array_index, name: NAME.into(), user: "alice".into(), resubmit_of: 0 }
+    }
+
+    fn posted(count: u64) -> Posted<'static> {
+        Posted { name: NAME, user: "alice", count }
+    }
+
+    #[test]
+    fn names_round_trip_and_foreign_names_are_not_ours() {
+        assert_eq!(submission_name("a1b2", 7, 0xdead_beef), NAME);
+        let parsed = parse_name(&gate_name(NAME)).unwrap();
+        assert_eq!(parsed, ParsedName { instance: "a1b2".into(), submission: 7, gate: true });
+        for foreign in ["cigri.3", "first", "cigri.a.7.xyz", "cigri.a1b2.7.00000000deadbeef.gate.more"] {
+            assert_eq!(parse_name(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn the_longest_name_fits_oar() {
+        assert!(gate_name(&submission_name("0123456789abcdef", i64::MAX, u64::MAX)).len() <= MAX_NAME);
+    }
+
+    #[test]
+    fn a_complete_array_is_adopted_by_index_whatever_the_order() {
+        let rows = [row(12, 3), row(10, 1), row(11, 2), row(11, 2)];
+        assert_eq!(check_adoption(&posted(3), &rows), Adoption::Complete(vec![10, 11, 12]));
+    }
+
+    #[test]
+    fn missing_and_half_made_rows_are_partial() {
+        let half_made = ListedRow { array_id: 0, ..row(11, 1) };
+        assert_eq!(check_adoption(&posted(2), &[row(10, 1), half_made]), Adoption::Partial { found: 1 });
+        assert_eq!(check_adoption(&posted(2), &[]), Adoption::Partial { found: 0 });
+    }
+
+    #[test]
+    fn a_row_resubmitted_by_oar_is_not_an_extra_job() {
+        let copy = ListedRow { resubmit_of: 10, ..row(15, 1) };
+        assert_eq!(check_adoption(&posted(1), &[row(10, 1), copy]), Adoption::Complete(vec![10]));
+    }
+
+    #[test]
+    fn contradictions_are_foreign() {
+        let other_user = ListedRow { user: "bob".into(), ..row(10, 1) };
+        let other_name = ListedRow { name: "x".into(), ..row(10, 1) };
+        for rows in [vec![other_user], vec![other_name], vec![row(10, 3)], vec![row(10, 1), row(11, 1)]] {
+            assert!(matches!(check_adoption(&posted(2), &rows), Adoption::Foreign(_)), "{rows:?}");
+        }
+    }
+}

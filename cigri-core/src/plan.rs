@@ -1,0 +1,207 @@
+//! The plan of one round on one cluster: which campaigns may send how many jobs, and every refusal's reason.
+
+use crate::meter::{Allowance, Backlog, Bound, ClusterLimits, Term, minimum};
+
+/// The cluster as the round sees it. Counts come from the ledger, never from a listing alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterView {
+    /// Limits set by the admin.
+    pub limits: ClusterLimits,
+    /// Our jobs launching, in doubt, held or waiting there.
+    pub waiting: u64,
+    /// Our live jobs there, waiting ones included.
+    pub live: u64,
+    /// The backlog law.
+    pub backlog: Backlog,
+    /// Why nothing may be sent there by anybody.
+    pub hold: Option<String>,
+}
+
+/// A campaign with something to send there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CampaignView {
+    /// Campaign id; a smaller one is older.
+    pub id: i64,
+    /// Owner's login.
+    pub owner: String,
+    /// Tasks in the bag that may go to this cluster now.
+    pub pending: u64,
+    /// Its live jobs there.
+    pub live_here: u64,
+    /// Its `max_jobs` there.
+    pub max_jobs: Option<u64>,
+    /// Why it may not be sent there.
+    pub hold: Option<String>,
+    /// Why the owner's token can't be used there.
+    pub token_problem: Option<String>,
+    /// Its submissions there that are in doubt.
+    pub in_doubt: u64,
+}
+
+/// What one campaign may send this round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Campaign id.
+    pub campaign: i64,
+    /// Jobs, and the terms behind the number.
+    pub allowance: Allowance,
+}
+
+/// Plans a round: campaigns of the user with the fewest live jobs first, then the older ones; each gets at
+/// most an equal share of what the cluster takes, and what one leaves is there for the next.
+pub fn plan(cluster: &ClusterView, campaigns: &[CampaignView]) -> Vec<Decision> {
+    let mut order: Vec<&CampaignView> = campaigns.iter().collect();
+    order.sort_by_key(|campaign| (live_of(&campaign.owner, campaigns), campaign.id));
+    let mut room = room(cluster);
+    let mut sharers = order.iter().filter(|campaign| blocked(cluster, campaign).is_none()).count() as u64;
+    let mut decisions = Vec::with_capacity(order.len());
+    for campaign in order {
+        let allowance = match blocked(cluster, campaign) {
+            Some(bound) => minimum(bound, Vec::new()),
+            None => {
+                let share = Bound::new(Term::Share, room.allowed.div_ceil(sharers), share_reason(sharers));
+                sharers -= 1;
+                allow(cluster, campaign, &room, share)
+            }
+        };
+        room.allowed = room.allowed.saturating_sub(allowance.allowed);
+        decisions.push(Decision { campaign: campaign.id, allowance });
+    }
+    decisions
+}
+
+fn live_of(owner: &str, campaigns: &[CampaignView]) -> u64 {
+    campaigns.iter().filter(|campaign| campaign.owner == owner).map(|campaign| campaign.live_here).sum()
+}
+
+fn share_reason(sharers: u64) -> String {
+    format!("its share of the round, {sharers} campaigns taking part")
+}
+
+/// What the cluster itself takes: the least of backlog and the admin's caps.
+fn room(cluster: &ClusterView) -> Bound {
+    let (limits, waiting, live) = (&cluster.limits, cluster.waiting, cluster.live);
+    let target = cluster.backlog.target();
+    let backlog = Bound::new(
+        Term::Backlog,
+        target.saturating_sub(waiting),
+        format!("{waiting} of our jobs wait there, {target} are enough for the starts seen"),
+    );
+    let waiting_cap = Bound::new(
+        Term::WaitingCap,
+        limits.max_waiting.saturating_sub(waiting),
+        format!("waiting jobs {waiting}/{} (admin's cap)", limits.max_waiting),
+    );
+    let live_cap = Bound::new(
+        Term::LiveCap,
+        limits.max_live.saturating_sub(live),
+        format!("live jobs {live}/{} (admin's cap)", limits.max_live),
+    );
+    minimum(waiting_cap, vec![live_cap, backlog]).binding
+}
+
+/// The reason why a campaign gets nothing at all, if there is one.
+fn blocked(cluster: &ClusterView, campaign: &CampaignView) -> Option<Bound> {
+    let none = |term, reason: &str| Some(Bound::new(term, 0, reason));
+    if let Some(reason) = &cluster.hold {
+        return none(Term::ClusterHold, reason);
+    }
+    if let Some(reason) = &campaign.hold {
+        return none(Term::Hold, reason);
+    }
+    if let Some(reason) = &campaign.token_problem {
+        return none(Term::Token, reason);
+    }
+    if campaign.in_doubt > 0 {
+        return none(Term::Doubt, "a submission is in doubt and being looked up");
+    }
+    if campaign.pending == 0 {
+        return none(Term::Pending, "no task waits for this cluster");
+    }
+    None
+}
+
+fn allow(cluster: &ClusterView, campaign: &CampaignView, room: &Bound, share: Bound) -> Allowance {
+    let pending = Bound::new(Term::Pending, campaign.pending, format!("{} tasks wait", campaign.pending));
+    let array = Bound::new(
+        Term::ArraySize,
+        cluster.limits.max_array,
+        format!("at most {} jobs per submission", cluster.limits.max_array),
+    );
+    let mut rest = vec![room.clone(), share, array];
+    if let Some(max) = campaign.max_jobs {
+        let reason = format!("{} of max_jobs {max} are live there", campaign.live_here);
+        rest.push(Bound::new(Term::MaxJobs, max.saturating_sub(campaign.live_here), reason));
+    }
+    minimum(pending, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster() -> ClusterView {
+        let limits = ClusterLimits { max_waiting: 60, max_live: 100, max_array: 50, initial_backlog: 40 };
+        ClusterView { limits, waiting: 0, live: 0, backlog: Backlog::new(&limits), hold: None }
+    }
+
+    fn campaign(id: i64, owner: &str, pending: u64) -> CampaignView {
+        CampaignView {
+            id,
+            owner: owner.into(),
+            pending,
+            live_here: 0,
+            max_jobs: None,
+            hold: None,
+            token_problem: None,
+            in_doubt: 0,
+        }
+    }
+
+    fn summary(decisions: &[Decision]) -> Vec<(i64, u64, Term)> {
+        decisions.iter().map(|d| (d.campaign, d.allowance.allowed, d.allowance.binding.term)).collect()
+    }
+
+    #[test]
+    fn a_lone_campaign_gets_the_backlog() {
+        assert_eq!(summary(&plan(&cluster(), &[campaign(1, "alice", 1000)])), [(1, 40, Term::Backlog)]);
+        assert_eq!(summary(&plan(&cluster(), &[campaign(1, "alice", 7)])), [(1, 7, Term::Pending)]);
+    }
+
+    #[test]
+    fn campaigns_share_a_round_and_leave_what_they_do_not_need() {
+        let campaigns = [campaign(1, "alice", 1000), campaign(2, "bob", 1000)];
+        assert_eq!(summary(&plan(&cluster(), &campaigns)), [(1, 20, Term::Share), (2, 20, Term::Backlog)]);
+        let campaigns = [campaign(1, "alice", 5), campaign(2, "bob", 1000)];
+        assert_eq!(summary(&plan(&cluster(), &campaigns)), [(1, 5, Term::Pending), (2, 35, Term::Backlog)]);
+    }
+
+    #[test]
+    fn the_user_with_fewer_live_jobs_goes_first() {
+        let busy = CampaignView { live_here: 30, ..campaign(1, "alice", 1000) };
+        let decisions = plan(&cluster(), &[busy, campaign(2, "bob", 1000)]);
+        assert_eq!(decisions[0].campaign, 2);
+    }
+
+    #[test]
+    fn caps_bind_with_their_numbers() {
+        let full = ClusterView { waiting: 60, live: 70, ..cluster() };
+        let decisions = plan(&full, &[campaign(1, "alice", 10)]);
+        assert_eq!(summary(&decisions), [(1, 0, Term::WaitingCap)]);
+        assert_eq!(decisions[0].allowance.binding.reason, "waiting jobs 60/60 (admin's cap)");
+        let busy = CampaignView { live_here: 8, max_jobs: Some(10), ..campaign(1, "alice", 10) };
+        assert_eq!(summary(&plan(&cluster(), &[busy])), [(1, 2, Term::MaxJobs)]);
+    }
+
+    #[test]
+    fn a_blocked_campaign_keeps_its_reason_and_takes_no_share() {
+        let held = CampaignView { hold: Some("event 31".into()), ..campaign(1, "alice", 10) };
+        let doubtful = CampaignView { in_doubt: 1, ..campaign(2, "alice", 10) };
+        let tokenless = CampaignView { token_problem: Some("expired".into()), ..campaign(3, "carol", 10) };
+        let decisions = plan(&cluster(), &[held, doubtful, tokenless, campaign(4, "bob", 1000)]);
+        assert_eq!(
+            summary(&decisions),
+            [(1, 0, Term::Hold), (2, 0, Term::Doubt), (3, 0, Term::Token), (4, 40, Term::Backlog)]
+        );
+    }
+}

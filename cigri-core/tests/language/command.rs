@@ -1,0 +1,148 @@
+//! The generated command, run by a real bash as OAR does: what the job sees is what the user wrote.
+
+use std::process::{Command, Output};
+
+use cigri_core::command::{parameter_line, remote_command, remote_directory, task_of_command};
+use cigri_core::language::ClusterSpec;
+
+use super::context::{cluster_with, plain, read, with_fields};
+
+/// Shows its arguments, one in brackets each, then what CiGri exports.
+const SHOW: &str = r#"printf '[%s]' "$@"; env | sort | grep ^CIGRI | tr '\n' ' '; true"#;
+
+fn cluster(exec_file: &str) -> ClusterSpec {
+    let quoted = serde_json::to_string(exec_file).unwrap();
+    let text = with_fields(&format!(r#""exec_file": {quoted}"#));
+    read(&text, &plain()).unwrap().spec.clusters["dahu"].clone()
+}
+
+fn bash(options: &[&str], command: &str) -> Output {
+    Command::new("bash")
+        .args(options)
+        .args(["-c", command])
+        .env("HOME", "/home/alice")
+        .env("OAR_JOB_ID", "4711")
+        .output()
+        .unwrap()
+}
+
+/// Runs one task as the cluster would; its output and exit code.
+fn run(exec_file: &str, parameter: &str) -> (String, i32) {
+    let command = remote_command(3, "dahu", 2000, &cluster(exec_file));
+    let output = bash(&[], &format!("{command} {}", parameter_line(2017, 1, parameter)));
+    let text = String::from_utf8(output.stdout).unwrap();
+    (text, output.status.code().unwrap())
+}
+
+#[test]
+fn the_form_is_fixed() {
+    assert_eq!(
+        remote_command(3, "dahu", 2000, &cluster("./run -v")),
+        "_c(){ export CIGRI_CAMPAIGN_ID=3 CIGRI_CLUSTER=dahu CIGRI_TASK_ID=$1 \
+         CIGRI_TASK_INDEX=$(($1-2000)) CIGRI_ATTEMPT=$2; shift 2; ./run -v \"$@\"; }; _c"
+    );
+    assert_eq!(parameter_line(2017, 1, "a b"), "2017 1 a b");
+    assert_eq!(parameter_line(2017, 1, ""), "2017 1");
+}
+
+#[test]
+fn macros_of_the_campaign_are_filled_in() {
+    let spec = cluster("./run {CAMPAIGN_ID} {OAR_JOB_ID} ${OAR_JOB_ID} {HOME}");
+    assert!(remote_command(3, "c", 0, &spec).contains("./run 3 $OAR_JOB_ID ${OAR_JOB_ID} $HOME \"$@\""));
+    let (output, _) = run("echo {CAMPAIGN_ID} {OAR_JOB_ID} ${OAR_JOB_ID} {HOME}", "x");
+    assert_eq!(output, "3 4711 4711 /home/alice x\n");
+    let spec = cluster_with(r#", "exec_directory": "~/out/{CAMPAIGN_ID}""#);
+    assert_eq!(remote_directory(3, &spec), "$HOME/out/3");
+}
+
+#[test]
+fn the_job_knows_its_campaign_task_and_attempt() {
+    let (output, code) = run(SHOW, "");
+    assert_eq!(
+        output,
+        "[]CIGRI_ATTEMPT=1 CIGRI_CAMPAIGN_ID=3 CIGRI_CLUSTER=dahu CIGRI_TASK_ID=2017 CIGRI_TASK_INDEX=17 "
+    );
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn parameters_reach_the_program_as_the_shell_reads_them() {
+    let cases = [
+        ("a 1", "[a][1]"),
+        ("b \"quoted  word\"", "[b][quoted  word]"),
+        ("'single $HOME'", "[single $HOME]"),
+        ("\"it's\"", "[it's]"),
+        ("$HOME/x", "[/home/alice/x]"),
+        ("$(echo two words) `echo x`", "[two][words][x]"),
+        ("\"$(echo two words)\"", "[two words]"),
+        ("/[b]in", "[/bin]"),
+        ("é à ü", "[é][à][ü]"),
+        ("a\\ b", "[a b]"),
+        ("-n --x=1", "[-n][--x=1]"),
+        ("'; _c' '}; _c 9 9'", "[; _c][}; _c 9 9]"),
+        ("  many   blanks ", "[many][blanks]"),
+    ];
+    for (parameter, expected) in cases {
+        let (output, code) = run("printf [%s]", parameter);
+        assert_eq!((output.as_str(), code), (expected, 0), "{parameter}");
+    }
+}
+
+#[test]
+fn an_open_quote_fails_the_task_and_runs_nothing() {
+    let (output, code) = run("echo ran", "it's");
+    assert_eq!((output.as_str(), code), ("", 2));
+}
+
+#[test]
+fn any_shell_text_may_be_the_program() {
+    let cases = [
+        ("cd / && pwd; echo", "x", "/\nx\n"),
+        ("echo a | cat -", "", "a\n"),
+        ("X='a b' && echo \"$X\"", "c", "a b c\n"),
+        ("echo '#' \"}\" {", "c", "# } { c\n"),
+        ("for i in 1 2; do echo $i; done; echo", "c", "1\n2\nc\n"),
+        ("echo first=$1 all:", "p q", "first=p all: p q\n"),
+    ];
+    for (exec_file, parameter, expected) in cases {
+        assert_eq!(run(exec_file, parameter), (expected.to_owned(), 0), "{exec_file}");
+    }
+}
+
+#[test]
+fn the_exit_code_is_the_programs() {
+    for code in [0, 1, 66, 67, 255] {
+        assert_eq!(run("sh -c 'exit $1' sh", &code.to_string()).1, code);
+    }
+    assert_eq!(run("/no/such/program", "").1, 127);
+}
+
+#[test]
+fn the_form_is_sound_for_posix_shells_too() {
+    for exec_file in ["./run", "cd /tmp; ./run 'a b' | sort > {HOME}/out"] {
+        let command = remote_command(3, "dahu", 2000, &cluster(exec_file));
+        for shell in ["sh", "bash"] {
+            let line = format!("{command} 2017 1 a");
+            let checked = Command::new(shell).args(["-n", "-c", &line]).status().unwrap();
+            assert!(checked.success(), "{shell} -n: {line}");
+        }
+    }
+    // Even a task index beyond 32 bits is computed right.
+    let command = remote_command(1, "c", 5_000_000_000, &cluster(SHOW));
+    let output = bash(&["--posix"], &format!("{command} 9000000000 2"));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("CIGRI_TASK_INDEX=4000000000 "));
+}
+
+#[test]
+fn a_listed_command_tells_its_task() {
+    let command = remote_command(3, "dahu", 2000, &cluster("./run '$@'"));
+    let listed = |line: &str| task_of_command(&format!("{command} {line}"));
+    assert_eq!(listed("2017 1 a b"), Some((2017, 1)));
+    assert_eq!(listed("2017 2"), Some((2017, 2)));
+    assert_eq!(listed("2017 1 '}; _c 9 9'"), Some((2017, 1)));
+    for other in ["2017", "", "x 1 a", "-1 1", "+1 1", "1 5000000000", " 1 1"] {
+        assert_eq!(listed(other), None, "{other}");
+    }
+    assert_eq!(task_of_command("./run 2017 1"), None);
+    assert_eq!(task_of_command(&command), None);
+}

@@ -1,0 +1,165 @@
+//! What holds for any text at all: no panic, a place for every problem, and nothing lost on the way through storage.
+
+use cigri_core::command::{parameter_line, parse_parameter_line, remote_command, task_of_command};
+use cigri_core::language::{Context, Limits, LineSplitter, Problems, adapt_to_local, parse, resolve};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::context::{cluster_with, plain, streamed};
+
+fn problems_of(text: &[u8], context: &Context<'_>) -> Problems {
+    let resolved = parse(text, &Limits::default()).and_then(|written| resolve(written, context));
+    match resolved {
+        Err(problems) => problems,
+        Ok(resolved) => {
+            adapt_to_local(&resolved.spec);
+            Problems(Vec::new())
+        }
+    }
+}
+
+/// Any JSON, a little biased towards short texts that mean something in the language.
+fn any_json() -> impl Strategy<Value = Value> {
+    let text = prop_oneof![any::<String>(), "[~{}a-z/=,+:$HOME#'\"0-9 -]{0,12}", Just("normal".to_owned())];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        text.prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            fields(inner).prop_map(Value::Object),
+        ]
+    })
+}
+
+fn fields(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Map<String, Value>> {
+    let known = "name|clusters|nb_jobs|params|param_file|jobs_type|exec_file|exec_directory|walltime|\
+                 resources|properties|project|cluster_job_type|type|max_jobs|prologue|dahu";
+    let key = prop_oneof![3 => known, 1 => any::<String>()];
+    prop::collection::vec((key, value), 0..8).prop_map(|pairs| pairs.into_iter().collect())
+}
+
+/// Campaigns that are accepted.
+fn campaign() -> impl Strategy<Value = Value> {
+    let word = "[a-zA-Z0-9_/ .é-]{0,12}";
+    let cluster = (
+        prop::option::of("[a-z]{1,8}( [a-z]{1,4}){0,2}"),
+        prop::option::of(0_u32..50),
+        prop::option::of(1_u32..9),
+        prop::option::of("[a-z = '']{0}|mem > 1|a = 'b c'"),
+        prop::option::of(prop_oneof![Just("normal"), Just("best-effort")]),
+    )
+        .prop_map(|(exec_file, hours, cores, properties, kind)| {
+            let mut fields = Map::new();
+            let hours = hours.map(|hours| format!("{hours}:00:01"));
+            let resources = cores.map(|cores| format!("/nodes=1/core={cores}"));
+            let all = [
+                ("exec_file", exec_file),
+                ("walltime", hours),
+                ("resources", resources),
+                ("properties", properties),
+                ("type", kind.map(str::to_owned)),
+            ];
+            for (key, value) in all {
+                fields.extend(value.map(|value| (key.to_owned(), Value::from(value))));
+            }
+            Value::Object(fields)
+        });
+    let clusters = prop::collection::btree_map("[a-z][a-z0-9.-]{0,9}", cluster, 1..5);
+    let parameters = prop::collection::vec(word, 1..20);
+    (clusters, parameters, "[a-zA-Z0-9 é]{0,8}[a-z]").prop_map(|(clusters, parameters, name)| {
+        json!({"Name": name, "exec_file": "top.sh", "params": parameters, "clusters": clusters})
+    })
+}
+
+fn assert_placed(problems: &Problems) {
+    for problem in &problems.0 {
+        assert!(!problem.path.is_empty() || problem.line.is_some(), "{problem:?}");
+        assert!(!problem.to_string().contains('\n'), "{problem:?}");
+        assert!(problem.found.chars().count() <= 1200, "{problem:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_give_an_answer_with_a_place(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        assert_placed(&problems_of(&bytes, &plain()));
+    }
+
+    #[test]
+    fn any_text_gives_an_answer_with_a_place(text in any::<String>()) {
+        assert_placed(&problems_of(text.as_bytes(), &plain()));
+    }
+
+    #[test]
+    fn any_json_gives_an_answer_with_a_place(value in any_json()) {
+        assert_placed(&problems_of(value.to_string().as_bytes(), &plain()));
+    }
+
+    #[test]
+    fn any_fields_give_an_answer_with_a_place(fields in fields(any_json())) {
+        let text = Value::Object(fields).to_string();
+        assert_placed(&problems_of(text.as_bytes(), &plain()));
+        assert_placed(&problems_of(text.as_bytes(), &streamed()));
+    }
+
+    #[test]
+    fn a_campaign_cut_anywhere_is_a_problem_with_a_line(value in campaign(), cut in any::<prop::sample::Index>()) {
+        let text = value.to_string();
+        let mut end = cut.index(text.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let problems = parse(&text.as_bytes()[..end], &Limits::default()).unwrap_err();
+        prop_assert_eq!(problems.0.len(), 1);
+        prop_assert!(problems.0[0].line.is_some());
+    }
+
+    #[test]
+    fn a_stored_campaign_is_the_same_campaign(value in campaign()) {
+        let written = parse(value.to_string().as_bytes(), &Limits::default()).unwrap();
+        let stored = written.without_parameters();
+        let read_again = parse(stored.as_bytes(), &Limits::default()).unwrap();
+        prop_assert_eq!(&read_again.without_parameters(), &stored);
+        let first = resolve(written, &plain()).unwrap();
+        let second = resolve(read_again, &streamed()).unwrap();
+        prop_assert_eq!(&first.spec, &second.spec);
+        let spec = serde_json::to_string(&first.spec).unwrap();
+        prop_assert_eq!(serde_json::from_str::<cigri_core::language::CampaignSpec>(&spec).unwrap(), first.spec);
+    }
+
+    #[test]
+    fn lines_do_not_depend_on_the_chunks(
+        bytes in prop::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), Just(b'a'), any::<u8>()], 0..60),
+        size in 1_usize..20,
+    ) {
+        let split = |size: usize| {
+            let mut lines = Vec::new();
+            let mut splitter = LineSplitter::new(&Limits::default());
+            for chunk in bytes.chunks(size) {
+                splitter.push(chunk, &mut lines)?;
+            }
+            splitter.finish(&mut lines).map(|warnings| (lines, warnings))
+        };
+        prop_assert_eq!(split(size), split(1000));
+    }
+
+    #[test]
+    fn a_task_is_found_again_in_its_command(task in any::<u64>(), attempt in any::<u32>(), parameter in any::<String>()) {
+        let line = parameter_line(task, attempt, &parameter);
+        prop_assert_eq!(parse_parameter_line(&line), Some((task, attempt, parameter.as_str())));
+        let command = remote_command(3, "dahu", 0, &cluster_with(""));
+        prop_assert_eq!(task_of_command(&format!("{command} {line}")), Some((task, attempt)));
+    }
+
+    #[test]
+    fn no_text_is_mistaken_for_a_task_by_a_crash(text in any::<String>()) {
+        task_of_command(&text);
+        task_of_command(&format!("_c(){{ export CIGRI_CAMPAIGN_ID=1}}; _c {text}"));
+        parse_parameter_line(&text);
+    }
+}

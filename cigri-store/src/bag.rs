@@ -1,0 +1,148 @@
+//! The bag: a cursor over the tasks never tried, and one row per task that came back.
+
+use cigri_core::state::CampaignState;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+
+use crate::connection::{Column, Database, rows};
+use crate::schema::{campaign, progress, returned_task};
+use crate::{Result, StoreError};
+
+/// A task taken from the bag, with the number of the attempt about to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Index in the campaign, from 0.
+    pub index: i64,
+    /// Generation, from 1.
+    pub generation: i32,
+    /// Attempt, from 1.
+    pub attempt: i32,
+}
+
+/// A task on its way back to the bag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Back {
+    pub(crate) index: i64,
+    pub(crate) generation: i32,
+    pub(crate) attempts: i32,
+    pub(crate) place: i32,
+    pub(crate) avoid_cluster: Option<String>,
+}
+
+/// Takes up to `limit` tasks: those that came back first, then the never tried, then those sent to the end.
+/// `even_avoided` takes tasks that should rather go to another cluster.
+pub(crate) fn take(
+    connection: &mut Database,
+    campaign: i64,
+    cluster: &str,
+    limit: i64,
+    even_avoided: bool,
+) -> Result<Vec<Task>> {
+    let mut tasks = take_returned(connection, (campaign, cluster, even_avoided), 1, limit)?;
+    let (next, count): (i64, i64) = progress::table
+        .inner_join(campaign::table.on(campaign::id.eq(progress::campaign_id)))
+        .filter(progress::campaign_id.eq(campaign))
+        .select((progress::next_index, campaign::task_count))
+        .first(connection)?;
+    let fresh = (count - next).min(limit - tasks.len() as i64);
+    tasks.extend((next..next + fresh).map(|index| Task { index, generation: 1, attempt: 1 }));
+    let room = limit - tasks.len() as i64;
+    if room > 0 {
+        tasks.extend(take_returned(connection, (campaign, cluster, even_avoided), 0, room)?);
+    }
+    let taken = tasks.len() as i64;
+    diesel::update(progress::table.find(campaign))
+        .set((
+            progress::next_index.eq(progress::next_index + fresh),
+            progress::pending.eq(progress::pending - taken),
+            progress::live.eq(progress::live + taken),
+        ))
+        .execute(connection)?;
+    Ok(tasks)
+}
+
+fn take_returned(
+    connection: &mut Database,
+    (campaign, cluster, even_avoided): (i64, &str, bool),
+    place: i32,
+    limit: i64,
+) -> Result<Vec<Task>> {
+    let fits = returned_task::avoid_cluster.is_null().or(returned_task::avoid_cluster.ne(cluster));
+    let query = returned_task::table
+        .filter(returned_task::campaign_id.eq(campaign))
+        .filter(returned_task::place.eq(place))
+        .select((returned_task::task_index, returned_task::generation, returned_task::attempts))
+        .order(returned_task::task_index)
+        .limit(limit);
+    let found: Vec<(i64, i32, i32)> =
+        if even_avoided { query.load(connection)? } else { query.filter(fits).load(connection)? };
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let indices: Vec<(i64,)> = found.iter().map(|(index, _, _)| (*index,)).collect();
+    let source = rows(connection, &[("task_index", Column::Int)]);
+    let sql =
+        format!("DELETE FROM returned_task WHERE campaign_id = ?2 AND task_index IN (SELECT task_index FROM {source})");
+    diesel::sql_query(sql)
+        .bind::<Text, _>(serde_json::to_string(&indices).map_err(StoreError::corrupt)?)
+        .bind::<BigInt, _>(campaign)
+        .execute(connection)?;
+    Ok(found
+        .into_iter()
+        .map(|(index, generation, attempts)| Task { index, generation, attempt: attempts + 1 })
+        .collect())
+}
+
+/// How many tasks of the bag may not go to `cluster` now.
+pub(crate) fn avoiding(connection: &mut Database, campaign: i64, cluster: &str) -> Result<i64> {
+    Ok(returned_task::table
+        .filter(returned_task::campaign_id.eq(campaign))
+        .filter(returned_task::avoid_cluster.eq(cluster))
+        .count()
+        .get_result(connection)?)
+}
+
+/// Moves tasks from live to the bag, or to cancelled if the campaign is. Counters follow.
+pub(crate) fn give_back(connection: &mut Database, campaign: i64, tasks: &[Back]) -> Result<()> {
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    let state: String = campaign::table.find(campaign).select(campaign::state).first(connection)?;
+    let count = tasks.len() as i64;
+    if state == CampaignState::Cancelled.as_str() {
+        diesel::update(progress::table.find(campaign))
+            .set((progress::live.eq(progress::live - count), progress::cancelled.eq(progress::cancelled + count)))
+            .execute(connection)?;
+        return Ok(());
+    }
+    put(connection, campaign, tasks)?;
+    diesel::update(progress::table.find(campaign))
+        .set((progress::live.eq(progress::live - count), progress::pending.eq(progress::pending + count)))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Inserts rows of the bag without touching counters.
+pub(crate) fn put(connection: &mut Database, campaign: i64, tasks: &[Back]) -> Result<()> {
+    let values: Vec<_> = tasks
+        .iter()
+        .map(|back| (back.index, back.generation, back.attempts, back.place, back.avoid_cluster.as_deref()))
+        .collect();
+    let columns = [
+        ("task_index", Column::Int),
+        ("generation", Column::Int),
+        ("attempts", Column::Int),
+        ("place", Column::Int),
+        ("avoid_cluster", Column::Text),
+    ];
+    let source = rows(connection, &columns);
+    let sql = format!(
+        "INSERT INTO returned_task (campaign_id, task_index, generation, attempts, place, avoid_cluster)
+         SELECT ?2, r.task_index, r.generation, r.attempts, r.place, r.avoid_cluster FROM {source}"
+    );
+    diesel::sql_query(sql)
+        .bind::<Text, _>(serde_json::to_string(&values).map_err(StoreError::corrupt)?)
+        .bind::<BigInt, _>(campaign)
+        .execute(connection)?;
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! Campaigns with their counters, for reading.
+
+use std::collections::BTreeMap;
+
+use cigri_core::language::CampaignSpec;
+use cigri_core::state::{CampaignState, JobState};
+use diesel::prelude::*;
+
+use crate::connection::Database;
+use crate::intake::Origin;
+use crate::schema::{campaign, job, progress, submission};
+use crate::{Result, Store, StoreError, event};
+
+/// A campaign and its counters. `task_count = pending + live + done + failed + cancelled`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CampaignRow {
+    /// Campaign id.
+    pub id: i64,
+    /// Owner's login.
+    pub owner: String,
+    /// State.
+    pub state: CampaignState,
+    /// What it asks for, resolved.
+    pub spec: CampaignSpec,
+    /// Id of its first task; the others follow.
+    pub first_task_id: i64,
+    /// Number of tasks.
+    pub task_count: i64,
+    /// Where it came from.
+    pub origin: Option<Origin>,
+    /// Epoch milliseconds.
+    pub submitted_at: i64,
+    /// Epoch milliseconds.
+    pub finished_at: Option<i64>,
+    /// Tasks in the bag.
+    pub pending: i64,
+    /// Tasks with a live job.
+    pub live: i64,
+    /// Of these, seen running.
+    pub running: i64,
+    /// Tasks that succeeded.
+    pub done: i64,
+    /// Tasks that failed for good.
+    pub failed: i64,
+    /// Tasks ended by a cancel.
+    pub cancelled: i64,
+    /// Attempts that were killed and brought back.
+    pub kills: i64,
+}
+
+/// Which campaigns to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CampaignFilter {
+    /// Only those of this file.
+    pub origin_path: Option<String>,
+    /// Finished and cancelled ones too.
+    pub ended_too: bool,
+}
+
+/// What a campaign has on one cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Share {
+    /// Live jobs.
+    pub live: i64,
+    /// The message of the event that holds it there.
+    pub hold: Option<String>,
+}
+
+#[derive(Queryable)]
+struct Columns {
+    id: i64,
+    owner: String,
+    state: String,
+    spec: String,
+    first_task_id: i64,
+    task_count: i64,
+    origin_path: Option<String>,
+    origin_digest: Option<String>,
+    submitted_at: i64,
+    finished_at: Option<i64>,
+    counters: (i64, i64, i64, i64, i64, i64, i64),
+}
+
+fn row(columns: Columns) -> Result<CampaignRow> {
+    let (pending, live, running, done, failed, cancelled, kills) = columns.counters;
+    let origin = columns.origin_path.zip(columns.origin_digest).map(|(path, digest)| Origin { path, digest });
+    Ok(CampaignRow {
+        id: columns.id,
+        owner: columns.owner,
+        state: columns.state.parse().map_err(StoreError::corrupt)?,
+        spec: serde_json::from_str(&columns.spec).map_err(StoreError::corrupt)?,
+        first_task_id: columns.first_task_id,
+        task_count: columns.task_count,
+        origin,
+        submitted_at: columns.submitted_at,
+        finished_at: columns.finished_at,
+        pending,
+        live,
+        running,
+        done,
+        failed,
+        cancelled,
+        kills,
+    })
+}
+
+macro_rules! selected {
+    () => {
+        campaign::table.inner_join(progress::table.on(progress::campaign_id.eq(campaign::id))).select((
+            campaign::id,
+            campaign::owner,
+            campaign::state,
+            campaign::spec,
+            campaign::first_task_id,
+            campaign::task_count,
+            campaign::origin_path,
+            campaign::origin_digest,
+            campaign::submitted_at,
+            campaign::finished_at,
+            (
+                progress::pending,
+                progress::live,
+                progress::running,
+                progress::done,
+                progress::failed,
+                progress::cancelled,
+                progress::kills,
+            ),
+        ))
+    };
+}
+
+/// The campaign; an error if there is none (one being received is none).
+pub(crate) fn get(connection: &mut Database, id: i64) -> Result<CampaignRow> {
+    let columns: Option<Columns> = selected!().filter(campaign::id.eq(id)).first(connection).optional()?;
+    row(columns.ok_or_else(|| StoreError::Missing(format!("campaign {id}")))?)
+}
+
+/// Campaigns in a state.
+pub(crate) fn in_state(connection: &mut Database, state: CampaignState) -> Result<Vec<CampaignRow>> {
+    let rows: Vec<Columns> =
+        selected!().filter(campaign::state.eq(state.as_str())).order(campaign::id).load(connection)?;
+    rows.into_iter().map(row).collect()
+}
+
+impl Store {
+    /// The campaign; an error if there is none.
+    pub fn campaign(&self, id: i64) -> Result<CampaignRow> {
+        self.read(|connection| get(connection, id))
+    }
+
+    /// Campaigns, oldest first.
+    pub fn list_campaigns(&self, filter: &CampaignFilter) -> Result<Vec<CampaignRow>> {
+        self.read(|connection| {
+            let rows: Vec<Columns> = match &filter.origin_path {
+                Some(path) => {
+                    selected!().filter(campaign::origin_path.eq(path)).order(campaign::id).load(connection)?
+                }
+                None => selected!().order(campaign::id).load(connection)?,
+            };
+            let rows: Vec<CampaignRow> = rows.into_iter().map(row).collect::<Result<_>>()?;
+            let open = |row: &CampaignRow| matches!(row.state, CampaignState::Active | CampaignState::Paused);
+            Ok(rows.into_iter().filter(|row| filter.ended_too || open(row)).collect())
+        })
+    }
+
+    /// The JDL as written, without its parameter lists.
+    pub fn jdl(&self, id: i64) -> Result<String> {
+        self.read(|connection| {
+            let jdl = campaign::table.find(id).select(campaign::jdl).first(connection).optional()?;
+            jdl.ok_or_else(|| StoreError::Missing(format!("campaign {id}")))
+        })
+    }
+
+    /// What the campaign has on each of its clusters.
+    pub fn shares(&self, row: &CampaignRow) -> Result<BTreeMap<String, Share>> {
+        self.read(|connection| {
+            let live = JobState::ALL.iter().filter(|state| state.is_live()).map(|state| state.as_str());
+            let counts: Vec<(String, i64)> = job::table
+                .inner_join(submission::table.on(submission::id.eq(job::submission_id)))
+                .filter(job::campaign_id.eq(row.id))
+                .filter(job::state.eq_any(live))
+                .group_by(submission::cluster)
+                .select((submission::cluster, diesel::dsl::count_star()))
+                .load(connection)?;
+            let mut shares: BTreeMap<String, Share> =
+                row.spec.clusters.keys().map(|name| (name.clone(), Share::default())).collect();
+            for (cluster, live) in counts {
+                shares.entry(cluster).or_default().live = live;
+            }
+            for hold in event::holds_of(connection, row.id)? {
+                if let Some(cluster) = hold.cluster {
+                    shares.entry(cluster).or_default().hold = Some(hold.message);
+                }
+            }
+            Ok(shares)
+        })
+    }
+}

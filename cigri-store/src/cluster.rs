@@ -1,0 +1,105 @@
+//! Clusters, and the name of this database.
+
+use cigri_core::meter::ClusterLimits;
+use diesel::prelude::*;
+
+use crate::connection::Database;
+use crate::schema::{cluster, instance};
+use crate::{Result, Store, StoreError};
+
+/// Which API a cluster speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClusterKind {
+    /// OAR 3 over HTTP(S).
+    Oar3,
+    /// Processes of this machine, behind OAR 3's API in the same process.
+    Local,
+}
+
+impl ClusterKind {
+    /// The stored word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ClusterKind::Oar3 => "oar3",
+            ClusterKind::Local => "local",
+        }
+    }
+}
+
+/// One cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterRow {
+    /// Name, as campaign files use it.
+    pub name: String,
+    /// Which API.
+    pub kind: ClusterKind,
+    /// Base URL of its API (a label for a local one).
+    pub url: String,
+    /// The admin's limits.
+    pub limits: ClusterLimits,
+    /// When its last round ended well, epoch milliseconds.
+    pub last_round_at: Option<i64>,
+}
+
+/// Names the database unless it has a name.
+pub(crate) fn name_instance(connection: &mut Database, name: &str) -> Result<()> {
+    let named: i64 = instance::table.count().get_result(connection)?;
+    if named == 0 {
+        diesel::insert_into(instance::table)
+            .values((instance::one.eq(1), instance::name.eq(name)))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+type Columns = (String, String, String, String, Option<i64>);
+
+fn row((name, kind, url, limits, last_round_at): Columns) -> Result<ClusterRow> {
+    let kind = match kind.as_str() {
+        "oar3" => ClusterKind::Oar3,
+        "local" => ClusterKind::Local,
+        other => return Err(StoreError::Corrupt(format!("cluster kind `{other}`"))),
+    };
+    let limits = serde_json::from_str(&limits).map_err(StoreError::corrupt)?;
+    Ok(ClusterRow { name, kind, url, limits, last_round_at })
+}
+
+impl Store {
+    /// The random name of this database.
+    pub fn instance(&self) -> Result<String> {
+        self.read(|connection| Ok(instance::table.select(instance::name).first(connection)?))
+    }
+
+    /// Adds the cluster, or replaces its kind, URL and limits.
+    pub fn put_cluster(&self, cluster: &ClusterRow) -> Result<()> {
+        let limits = serde_json::to_string(&cluster.limits).map_err(StoreError::corrupt)?;
+        self.write(|connection| {
+            let settings =
+                (cluster::kind.eq(cluster.kind.as_str()), cluster::url.eq(&cluster.url), cluster::limits.eq(&limits));
+            let known = diesel::update(cluster::table.find(&cluster.name)).set(settings).execute(connection)?;
+            if known == 0 {
+                diesel::insert_into(cluster::table)
+                    .values((cluster::name.eq(&cluster.name), settings.0, settings.1, settings.2))
+                    .execute(connection)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// All clusters by name.
+    pub fn list_clusters(&self) -> Result<Vec<ClusterRow>> {
+        self.read(|connection| {
+            let columns = (cluster::name, cluster::kind, cluster::url, cluster::limits, cluster::last_round_at);
+            let rows: Vec<Columns> = cluster::table.select(columns).order(cluster::name).load(connection)?;
+            rows.into_iter().map(row).collect()
+        })
+    }
+
+    /// Notes that a round on the cluster ended well.
+    pub fn note_round(&self, name: &str, now: i64) -> Result<()> {
+        self.write(|connection| {
+            diesel::update(cluster::table.find(name)).set(cluster::last_round_at.eq(Some(now))).execute(connection)?;
+            Ok(())
+        })
+    }
+}

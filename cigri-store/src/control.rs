@@ -1,0 +1,143 @@
+//! What owners do to their campaigns: pause, resume, cancel, retry; and the end of a campaign.
+
+use cigri_core::state::CampaignState;
+use diesel::prelude::*;
+
+use crate::bag::{self, Back};
+use crate::campaign::{self, CampaignRow};
+use crate::connection::Database;
+use crate::schema::{self, job, progress, returned_task};
+use crate::{Result, Store, StoreError, event};
+
+/// What a retry did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetriedTasks {
+    /// Failed tasks that got a new generation.
+    pub tasks: usize,
+    /// Holds that were lifted.
+    pub holds: usize,
+}
+
+/// Ends the campaign if nothing of it waits or lives any more.
+pub(crate) fn finish_if_over(connection: &mut Database, row: &CampaignRow, now: i64) -> Result<()> {
+    let over = row.pending == 0 && row.live == 0;
+    match row.state {
+        CampaignState::Active | CampaignState::Paused if over => {
+            set_state(connection, row, CampaignState::Finished)?;
+            set_finished(connection, row.id, Some(now))
+        }
+        CampaignState::Cancelled if over && row.finished_at.is_none() => set_finished(connection, row.id, Some(now)),
+        _ => Ok(()),
+    }
+}
+
+fn set_state(connection: &mut Database, row: &CampaignRow, to: CampaignState) -> Result<()> {
+    if !row.state.can_become(to) {
+        return Err(StoreError::Conflict(format!("campaign {} is {}, it cannot become {to}", row.id, row.state)));
+    }
+    diesel::update(schema::campaign::table.find(row.id))
+        .set(schema::campaign::state.eq(to.as_str()))
+        .execute(connection)?;
+    Ok(())
+}
+
+fn set_finished(connection: &mut Database, id: i64, at: Option<i64>) -> Result<()> {
+    diesel::update(schema::campaign::table.find(id)).set(schema::campaign::finished_at.eq(at)).execute(connection)?;
+    Ok(())
+}
+
+impl Store {
+    /// Whether the campaign was cancelled.
+    pub fn is_cancelled(&self, id: i64) -> Result<bool> {
+        Ok(self.campaign(id)?.state == CampaignState::Cancelled)
+    }
+
+    /// Stops new submissions of a campaign.
+    pub fn pause_campaign(&self, id: i64) -> Result<()> {
+        self.write(|connection| {
+            let row = campaign::get(connection, id)?;
+            set_state(connection, &row, CampaignState::Paused)
+        })
+    }
+
+    /// Lets a paused campaign go on, and lifts the holds of an active one. Returns how many holds were lifted.
+    pub fn resume_campaign(&self, id: i64, now: i64) -> Result<usize> {
+        self.write(|connection| {
+            let row = campaign::get(connection, id)?;
+            if row.state != CampaignState::Active {
+                set_state(connection, &row, CampaignState::Active)?;
+            }
+            event::lift_holds(connection, id, now)
+        })
+    }
+
+    /// Cancels a campaign: its bag is emptied at once; its live jobs are killed by the clusters' rounds.
+    pub fn cancel_campaign(&self, id: i64, now: i64) -> Result<()> {
+        self.write(|connection| {
+            let row = campaign::get(connection, id)?;
+            set_state(connection, &row, CampaignState::Cancelled)?;
+            diesel::delete(returned_task::table.filter(returned_task::campaign_id.eq(id))).execute(connection)?;
+            diesel::update(progress::table.find(id))
+                .set((
+                    progress::cancelled.eq(progress::cancelled + progress::pending),
+                    progress::pending.eq(0i64),
+                    progress::next_index.eq(row.task_count),
+                ))
+                .execute(connection)?;
+            let row = campaign::get(connection, id)?;
+            finish_if_over(connection, &row, now)
+        })
+    }
+
+    /// Gives each failed task a new generation, lifts the campaign's holds, and opens it again if it had ended.
+    pub fn retry_failed(&self, id: i64, now: i64) -> Result<RetriedTasks> {
+        self.write(|connection| {
+            let row = campaign::get(connection, id)?;
+            let holds = event::lift_holds(connection, id, now)?;
+            let failed = latest_failures(connection, id)?;
+            let tasks = failed.len();
+            bag::put(connection, id, &failed)?;
+            diesel::update(progress::table.find(id))
+                .set((
+                    progress::failed.eq(progress::failed - tasks as i64),
+                    progress::pending.eq(progress::pending + tasks as i64),
+                ))
+                .execute(connection)?;
+            if row.state == CampaignState::Cancelled || (tasks > 0 && row.state == CampaignState::Finished) {
+                set_state(connection, &row, CampaignState::Active)?;
+                set_finished(connection, id, None)?;
+            }
+            Ok(RetriedTasks { tasks, holds })
+        })
+    }
+}
+
+/// The failed tasks that nothing newer was made of, as rows for the bag under their next generation.
+fn latest_failures(connection: &mut Database, id: i64) -> Result<Vec<Back>> {
+    let newer = diesel::alias!(schema::job as newer_job);
+    let failed: Vec<(i64, i32, i32)> = job::table
+        .filter(job::campaign_id.eq(id))
+        .filter(job::state.eq("failed"))
+        .filter(diesel::dsl::not(diesel::dsl::exists(
+            newer
+                .filter(newer.field(job::campaign_id).eq(id))
+                .filter(newer.field(job::task_index).eq(job::task_index))
+                .filter(newer.field(job::generation).gt(job::generation)),
+        )))
+        .filter(diesel::dsl::not(diesel::dsl::exists(
+            returned_task::table
+                .filter(returned_task::campaign_id.eq(id))
+                .filter(returned_task::task_index.eq(job::task_index)),
+        )))
+        .select((job::task_index, job::generation, job::attempt))
+        .order(job::task_index)
+        .load(connection)?;
+    let back = |(index, generation, attempts)| Back {
+        index,
+        generation: generation + 1,
+        attempts,
+        place: 1,
+        avoid_cluster: None,
+    };
+    Ok(failed.into_iter().map(back).collect())
+}

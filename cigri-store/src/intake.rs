@@ -1,0 +1,115 @@
+//! Taking a campaign in: short transactions under state `receiving`, one flip at the end.
+
+use cigri_core::language::CampaignSpec;
+use cigri_core::state::CampaignState;
+use diesel::prelude::*;
+
+use crate::schema::{campaign, parameter_chunk, progress};
+use crate::{Result, Store, StoreError, reserve};
+
+/// Parameters per stored chunk.
+pub const CHUNK: usize = 1000;
+
+/// The file a campaign came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Canonical path.
+    pub path: String,
+    /// Digest of its content.
+    pub digest: String,
+}
+
+/// A campaign about to be taken in.
+#[derive(Debug, Clone)]
+pub struct NewCampaign<'a> {
+    /// Owner's login.
+    pub owner: &'a str,
+    /// What was resolved from the JDL.
+    pub spec: &'a CampaignSpec,
+    /// The JDL as written, without parameter lists.
+    pub jdl: &'a str,
+    /// Where it came from.
+    pub origin: Option<Origin>,
+}
+
+impl Store {
+    /// Writes a campaign down under state `receiving`, and returns its id. Nobody sees it yet.
+    pub fn begin_campaign(&self, new: &NewCampaign<'_>, now: i64) -> Result<i64> {
+        let spec = serde_json::to_string(new.spec).map_err(StoreError::corrupt)?;
+        self.write(|connection| {
+            let id = reserve(connection, "campaign", 1)?;
+            diesel::insert_into(campaign::table)
+                .values((
+                    (campaign::id.eq(id), campaign::owner.eq(new.owner), campaign::name.eq(&new.spec.name)),
+                    campaign::state.eq(CampaignState::Receiving.as_str()),
+                    (campaign::jdl.eq(new.jdl), campaign::spec.eq(&spec), campaign::counted.eq(false)),
+                    (campaign::first_task_id.eq(0i64), campaign::task_count.eq(0i64)),
+                    campaign::origin_path.eq(new.origin.as_ref().map(|origin| &origin.path)),
+                    campaign::origin_digest.eq(new.origin.as_ref().map(|origin| &origin.digest)),
+                    campaign::submitted_at.eq(now),
+                ))
+                .execute(connection)?;
+            Ok(id)
+        })
+    }
+
+    /// Appends parameters to a campaign that is being received. `first_index` and the length must be multiples
+    /// of [`CHUNK`], but for the last call.
+    pub fn append_parameters(&self, id: i64, first_index: i64, parameters: &[String]) -> Result<()> {
+        self.write(|connection| {
+            for (at, chunk) in parameters.chunks(CHUNK).enumerate() {
+                diesel::insert_into(parameter_chunk::table)
+                    .values((
+                        parameter_chunk::campaign_id.eq(id),
+                        parameter_chunk::first_index.eq(first_index + (at * CHUNK) as i64),
+                        parameter_chunk::body.eq(chunk.join("\n")),
+                    ))
+                    .execute(connection)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Opens a received campaign of `task_count` tasks. `counted` says that its parameters are their own indices.
+    pub fn open_campaign(&self, id: i64, task_count: i64, counted: bool) -> Result<()> {
+        self.write(|connection| {
+            let first_task_id = reserve(connection, "task", task_count)?;
+            diesel::insert_into(progress::table)
+                .values((
+                    (progress::campaign_id.eq(id), progress::next_index.eq(0i64), progress::pending.eq(task_count)),
+                    (progress::live.eq(0i64), progress::running.eq(0i64), progress::done.eq(0i64)),
+                    (progress::failed.eq(0i64), progress::cancelled.eq(0i64), progress::kills.eq(0i64)),
+                ))
+                .execute(connection)?;
+            let opened = diesel::update(campaign::table.find(id))
+                .filter(campaign::state.eq(CampaignState::Receiving.as_str()))
+                .set((
+                    campaign::state.eq(CampaignState::Active.as_str()),
+                    campaign::first_task_id.eq(first_task_id),
+                    campaign::task_count.eq(task_count),
+                    campaign::counted.eq(counted),
+                ))
+                .execute(connection)?;
+            if opened == 1 { Ok(()) } else { Err(StoreError::Missing(format!("campaign {id} being received"))) }
+        })
+    }
+
+    /// Drops a campaign that was being received.
+    pub fn drop_received(&self, id: i64) -> Result<()> {
+        self.write(|connection| {
+            diesel::delete(campaign::table.find(id))
+                .filter(campaign::state.eq(CampaignState::Receiving.as_str()))
+                .execute(connection)?;
+            Ok(())
+        })
+    }
+
+    /// Drops what an earlier process was receiving when it ended; returns how many campaigns.
+    pub fn sweep_received(&self) -> Result<usize> {
+        self.write(|connection| {
+            Ok(diesel::delete(campaign::table)
+                .filter(campaign::state.eq(CampaignState::Receiving.as_str()))
+                .execute(connection)?)
+        })
+    }
+}

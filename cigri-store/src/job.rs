@@ -1,0 +1,249 @@
+//! Jobs: what looks at the clusters change.
+
+use std::collections::HashMap;
+
+use cigri_core::reaction::History;
+use cigri_core::state::{JobState, SubmissionState};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+
+use crate::bag::{self, Back};
+use crate::connection::{Column, Database, rows};
+use crate::schema::{job, progress, submission};
+use crate::{Result, Store, StoreError, campaign, control, submission as submissions};
+
+/// A live job, as far as a round needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveJob {
+    /// Job id.
+    pub id: i64,
+    /// Id on the cluster, once adopted.
+    pub remote_id: Option<i64>,
+    /// Task index.
+    pub task_index: i64,
+    /// Generation.
+    pub generation: i32,
+    /// Attempt.
+    pub attempt: i32,
+    /// State.
+    pub state: JobState,
+}
+
+/// Where a task goes when its attempt ended without a verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Return {
+    /// After the tasks never tried.
+    pub last: bool,
+    /// Rather not to this cluster.
+    pub avoid_cluster: Option<String>,
+}
+
+/// The end of a job. `state` is final; `back` is there exactly when it is `Killed`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobEnd {
+    /// The job.
+    pub job: LiveJob,
+    /// Its final state.
+    pub state: JobState,
+    /// Exit code of the program, if it ended by itself.
+    pub exit_code: Option<i32>,
+    /// Stable word of the cause.
+    pub cause: String,
+    /// In words: advice, the last lines of stderr.
+    pub detail: Option<String>,
+    /// Epoch milliseconds.
+    pub started_at: Option<i64>,
+    /// Epoch milliseconds.
+    pub stopped_at: Option<i64>,
+    /// How the task comes back.
+    pub back: Option<Return>,
+}
+
+/// What a look at a submission showed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Jobs waiting on the cluster, for the next look to compare with.
+    pub waiting: i64,
+    /// Jobs ended on the cluster, for the next look to compare with; -1 makes it look again whatever it counts.
+    pub finals: i64,
+    /// Jobs seen running for the first time.
+    pub started: Vec<i64>,
+    /// Jobs that ended.
+    pub ends: Vec<JobEnd>,
+}
+
+impl Store {
+    /// Live jobs of a submission, by array index.
+    pub fn live_jobs(&self, submission_id: i64) -> Result<Vec<LiveJob>> {
+        let live = JobState::ALL.iter().filter(|state| state.is_live()).map(|state| state.as_str());
+        self.read(|connection| {
+            let found: Vec<(i64, Option<i64>, i64, i32, i32, String)> = job::table
+                .filter(job::submission_id.eq(submission_id))
+                .filter(job::state.eq_any(live))
+                .select((job::id, job::remote_id, job::task_index, job::generation, job::attempt, job::state))
+                .order(job::array_index)
+                .load(connection)?;
+            found
+                .into_iter()
+                .map(|(id, remote_id, task_index, generation, attempt, state)| {
+                    let state = state.parse().map_err(StoreError::corrupt)?;
+                    Ok(LiveJob { id, remote_id, task_index, generation, attempt, state })
+                })
+                .collect()
+        })
+    }
+
+    /// How often each task's generation already ended for causes with a budget. Only tasks with such ends are there.
+    pub fn histories(&self, campaign_id: i64, jobs: &[&LiveJob]) -> Result<HashMap<(i64, i32), History>> {
+        let mut histories: HashMap<(i64, i32), History> = HashMap::new();
+        self.read(|connection| {
+            for job in jobs.iter().filter(|job| job.attempt > 1) {
+                let causes: Vec<Option<String>> = job::table
+                    .filter(job::campaign_id.eq(campaign_id))
+                    .filter(job::task_index.eq(job.task_index))
+                    .filter(job::generation.eq(job.generation))
+                    .filter(job::state.eq(JobState::Killed.as_str()))
+                    .select(job::cause)
+                    .load(connection)?;
+                let history = histories.entry((job.task_index, job.generation)).or_default();
+                causes.iter().flatten().for_each(|cause| count(history, cause));
+            }
+            Ok(())
+        })?;
+        Ok(histories)
+    }
+
+    /// Writes down what a look at a submission showed, in one transaction.
+    pub fn record_look(&self, seen: &submissions::SubmissionRow, look: &Look, now: i64) -> Result<()> {
+        self.write(|connection| {
+            mark_running(connection, seen.campaign_id, &look.started)?;
+            mark_ended(connection, seen, &look.ends)?;
+            diesel::update(submission::table.find(seen.id))
+                .set((submission::seen_waiting.eq(look.waiting), submission::seen_final.eq(look.finals)))
+                .execute(connection)?;
+            if !look.ends.is_empty() {
+                close_if_over(connection, seen.id, now)?;
+                let row = campaign::get(connection, seen.campaign_id)?;
+                control::finish_if_over(connection, &row, now)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Follows OAR's own resubmission: the same attempt goes on under another remote id.
+    pub fn follow(&self, job_id: i64, remote_id: i64) -> Result<()> {
+        self.write(|connection| {
+            diesel::update(job::table.find(job_id)).set(job::remote_id.eq(Some(remote_id))).execute(connection)?;
+            Ok(())
+        })
+    }
+}
+
+fn count(history: &mut History, cause: &str) {
+    match cause {
+        "walltime" => history.walltime += 1,
+        "person_kill" => history.person_kill += 1,
+        "infrastructure" => history.infrastructure += 1,
+        "asked_retry" | "asked_retry_last" => history.asked += 1,
+        _ => {}
+    }
+}
+
+fn mark_running(connection: &mut Database, campaign_id: i64, started: &[i64]) -> Result<()> {
+    if started.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<(i64,)> = started.iter().map(|id| (*id,)).collect();
+    let source = rows(connection, &[("id", Column::Int)]);
+    let sql = format!(
+        "UPDATE job SET state = 'running' FROM {source} WHERE job.id = r.id AND job.state IN ('submitted', 'unknown')"
+    );
+    let changed = diesel::sql_query(sql)
+        .bind::<Text, _>(serde_json::to_string(&ids).map_err(StoreError::corrupt)?)
+        .execute(connection)?;
+    diesel::update(progress::table.find(campaign_id))
+        .set(progress::running.eq(progress::running + changed as i64))
+        .execute(connection)?;
+    Ok(())
+}
+
+fn mark_ended(connection: &mut Database, seen: &submissions::SubmissionRow, ends: &[JobEnd]) -> Result<()> {
+    if ends.is_empty() {
+        return Ok(());
+    }
+    let changed = update_ended(connection, seen.id, ends)?;
+    if changed != ends.len() {
+        return Err(StoreError::Conflict(format!(
+            "submission {}: {changed} of {} jobs were live",
+            seen.id,
+            ends.len()
+        )));
+    }
+    let number = |wanted: JobState| ends.iter().filter(|end| end.state == wanted).count() as i64;
+    let (done, failed, killed) = (number(JobState::Done), number(JobState::Failed), number(JobState::Killed));
+    let cancelled = number(JobState::Cancelled);
+    let was_running = ends.iter().filter(|end| end.job.state == JobState::Running).count() as i64;
+    diesel::update(progress::table.find(seen.campaign_id))
+        .set((
+            progress::live.eq(progress::live - done - failed - cancelled),
+            progress::running.eq(progress::running - was_running),
+            progress::done.eq(progress::done + done),
+            progress::failed.eq(progress::failed + failed),
+            progress::cancelled.eq(progress::cancelled + cancelled),
+            progress::kills.eq(progress::kills + killed),
+        ))
+        .execute(connection)?;
+    let back: Vec<Back> = ends.iter().filter_map(back_of).collect();
+    bag::give_back(connection, seen.campaign_id, &back)
+}
+
+fn back_of(end: &JobEnd) -> Option<Back> {
+    let back = end.back.as_ref()?;
+    Some(Back {
+        index: end.job.task_index,
+        generation: end.job.generation,
+        attempts: end.job.attempt,
+        place: i32::from(!back.last),
+        avoid_cluster: back.avoid_cluster.clone(),
+    })
+}
+
+fn update_ended(connection: &mut Database, submission_id: i64, ends: &[JobEnd]) -> Result<usize> {
+    let values: Vec<_> = ends
+        .iter()
+        .map(|end| {
+            let text = (end.state.as_str(), end.exit_code, end.cause.as_str(), end.detail.as_deref());
+            (end.job.id, text.0, text.1, text.2, text.3, end.started_at, end.stopped_at)
+        })
+        .collect();
+    let columns = [
+        ("id", Column::Int),
+        ("state", Column::Text),
+        ("exit_code", Column::Int),
+        ("cause", Column::Text),
+        ("detail", Column::Text),
+        ("started_at", Column::Int),
+        ("stopped_at", Column::Int),
+    ];
+    let source = rows(connection, &columns);
+    let sql = format!(
+        "UPDATE job SET state = r.state, exit_code = r.exit_code, cause = r.cause, detail = r.detail,
+           started_at = r.started_at, stopped_at = r.stopped_at
+         FROM {source}
+         WHERE job.id = r.id AND job.submission_id = ?2 AND job.state IN ('submitted', 'running', 'unknown')"
+    );
+    Ok(diesel::sql_query(sql)
+        .bind::<Text, _>(serde_json::to_string(&values).map_err(StoreError::corrupt)?)
+        .bind::<BigInt, _>(submission_id)
+        .execute(connection)?)
+}
+
+fn close_if_over(connection: &mut Database, submission_id: i64, now: i64) -> Result<()> {
+    let live = JobState::ALL.iter().filter(|state| state.is_live()).map(|state| state.as_str());
+    let left: i64 = job::table
+        .filter(job::submission_id.eq(submission_id))
+        .filter(job::state.eq_any(live))
+        .count()
+        .get_result(connection)?;
+    if left == 0 { submissions::advance(connection, submission_id, SubmissionState::Closed, now) } else { Ok(()) }
+}

@@ -1,0 +1,45 @@
+//! Parameter texts by task index.
+
+use diesel::prelude::*;
+
+use crate::connection::Database;
+use crate::schema::{campaign, parameter_chunk};
+use crate::{CHUNK, Result, Store, StoreError};
+
+/// Texts of the tasks at `indices`, in that order. Neighbours are cheapest: each chunk is read once in a row.
+pub(crate) fn texts(connection: &mut Database, id: i64, indices: &[i64]) -> Result<Vec<String>> {
+    let counted: bool = campaign::table.find(id).select(campaign::counted).first(connection)?;
+    if counted {
+        return Ok(indices.iter().map(ToString::to_string).collect());
+    }
+    let mut chunk: Option<(i64, Vec<String>)> = None;
+    let mut texts = Vec::with_capacity(indices.len());
+    for index in indices {
+        let first = index - index % CHUNK as i64;
+        let lines = match chunk.take() {
+            Some((at, lines)) if at == first => lines,
+            _ => lines_at(connection, id, first)?,
+        };
+        let text = lines.get((index - first) as usize).cloned();
+        texts.push(text.ok_or_else(|| StoreError::Missing(format!("parameter {index} of campaign {id}")))?);
+        chunk = Some((first, lines));
+    }
+    Ok(texts)
+}
+
+fn lines_at(connection: &mut Database, id: i64, first: i64) -> Result<Vec<String>> {
+    let body: Option<String> =
+        parameter_chunk::table.find((id, first)).select(parameter_chunk::body).first(connection).optional()?;
+    Ok(body.map(|body| body.split('\n').map(str::to_owned).collect()).unwrap_or_default())
+}
+
+impl Store {
+    /// Parameters `offset..offset + limit` of a campaign, as far as there are any.
+    pub fn parameters(&self, id: i64, offset: i64, limit: i64) -> Result<Vec<String>> {
+        self.read(|connection| {
+            let count: i64 = campaign::table.find(id).select(campaign::task_count).first(connection)?;
+            let end = offset.saturating_add(limit).min(count);
+            texts(connection, id, &(offset.max(0)..end).collect::<Vec<_>>())
+        })
+    }
+}

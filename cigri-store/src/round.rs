@@ -1,0 +1,164 @@
+//! What one round on one cluster starts from, read in one go, and the decisions it leaves.
+
+use std::collections::{BTreeMap, HashMap};
+
+use cigri_core::state::{CampaignState, JobState, SubmissionState};
+use diesel::prelude::*;
+
+use crate::campaign::{self, CampaignRow};
+use crate::connection::Database;
+use crate::event::{self, EventRow};
+use crate::schema::{decision, job, submission};
+use crate::submission::{self as submissions, SubmissionRow};
+use crate::{Result, Store, bag};
+
+/// A campaign that names the cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoundCampaign {
+    /// The campaign.
+    pub row: CampaignRow,
+    /// Tasks of its bag that may go there now.
+    pub pending_here: i64,
+    /// Its live jobs there.
+    pub live_here: i64,
+    /// Its submissions there that are in doubt.
+    pub in_doubt: i64,
+    /// There is no other cluster it could use: take even tasks that should rather go elsewhere.
+    pub nowhere_else: bool,
+}
+
+/// One immutable picture for one round.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoundView {
+    /// Submissions that are not settled, oldest first.
+    pub submissions: Vec<SubmissionRow>,
+    /// Campaigns that could send something there.
+    pub campaigns: Vec<RoundCampaign>,
+    /// Open events that hold submissions there.
+    pub holds: Vec<EventRow>,
+    /// Live jobs of ours there.
+    pub live: i64,
+    /// Of these, not seen running.
+    pub waiting: i64,
+}
+
+/// Why a campaign got what it got on a cluster in its last round.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Insertable)]
+#[diesel(table_name = decision)]
+pub struct DecisionRow {
+    /// Campaign id.
+    pub campaign_id: i64,
+    /// Cluster name.
+    pub cluster: String,
+    /// Epoch milliseconds.
+    pub decided_at: i64,
+    /// Jobs allowed.
+    pub allowed: i64,
+    /// Word of the binding term.
+    pub bound_by: String,
+    /// The same in words.
+    pub reason: String,
+}
+
+impl Store {
+    /// The picture for a round on `cluster`.
+    pub fn round_view(&self, cluster: &str) -> Result<RoundView> {
+        self.read(|connection| {
+            let submissions = submissions::unsettled(connection, cluster)?;
+            let holds = event::holds_on(connection, cluster)?;
+            let counts = live_counts(connection, cluster)?;
+            let mut campaigns = Vec::new();
+            for row in campaign::in_state(connection, CampaignState::Active)? {
+                if row.pending > 0 && row.spec.clusters.contains_key(cluster) {
+                    campaigns.push(round_campaign(connection, (cluster, row), &submissions, &counts)?);
+                }
+            }
+            let live = counts.values().map(|count| count.live).sum();
+            let waiting = counts.values().map(|count| count.live - count.running).sum();
+            Ok(RoundView { submissions, campaigns, holds, live, waiting })
+        })
+    }
+
+    /// Campaigns that were cancelled and still have live jobs.
+    pub fn cancelled_campaigns(&self) -> Result<Vec<i64>> {
+        self.read(|connection| {
+            let rows = campaign::in_state(connection, CampaignState::Cancelled)?;
+            Ok(rows.into_iter().filter(|row| row.live > 0).map(|row| row.id).collect())
+        })
+    }
+
+    /// Keeps a round's decisions in place of the last ones.
+    pub fn record_decisions(&self, decisions: &[DecisionRow]) -> Result<()> {
+        self.write(|connection| {
+            for row in decisions {
+                diesel::delete(decision::table.find((row.campaign_id, &row.cluster))).execute(connection)?;
+                diesel::insert_into(decision::table)
+                    .values((
+                        (decision::campaign_id.eq(row.campaign_id), decision::cluster.eq(&row.cluster)),
+                        (decision::decided_at.eq(row.decided_at), decision::allowed.eq(row.allowed)),
+                        (decision::bound_by.eq(&row.bound_by), decision::reason.eq(&row.reason)),
+                    ))
+                    .execute(connection)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The last decisions about a campaign, by cluster.
+    pub fn decisions(&self, campaign_id: i64) -> Result<Vec<DecisionRow>> {
+        self.read(|connection| {
+            Ok(decision::table
+                .filter(decision::campaign_id.eq(campaign_id))
+                .order(decision::cluster)
+                .load(connection)?)
+        })
+    }
+}
+
+#[derive(Default)]
+struct LiveCount {
+    live: i64,
+    running: i64,
+}
+
+fn live_counts(connection: &mut Database, cluster: &str) -> Result<HashMap<i64, LiveCount>> {
+    let live = JobState::ALL.iter().filter(|state| state.is_live()).map(|state| state.as_str());
+    let unsettled = ["intent", "unknown", "submitted", "open"];
+    let found: Vec<(i64, String, i64)> = submission::table
+        .inner_join(job::table.on(job::submission_id.eq(submission::id)))
+        .filter(submission::cluster.eq(cluster))
+        .filter(submission::state.eq_any(unsettled))
+        .filter(job::state.eq_any(live))
+        .group_by((job::campaign_id, job::state))
+        .select((job::campaign_id, job::state, diesel::dsl::count_star()))
+        .load(connection)?;
+    let mut counts: HashMap<i64, LiveCount> = HashMap::new();
+    for (campaign, state, number) in found {
+        let count = counts.entry(campaign).or_default();
+        count.live += number;
+        if state == JobState::Running.as_str() {
+            count.running += number;
+        }
+    }
+    Ok(counts)
+}
+
+fn round_campaign(
+    connection: &mut Database,
+    (cluster, row): (&str, CampaignRow),
+    submissions: &[SubmissionRow],
+    counts: &HashMap<i64, LiveCount>,
+) -> Result<RoundCampaign> {
+    let held: BTreeMap<String, ()> =
+        event::holds_of(connection, row.id)?.into_iter().filter_map(|hold| Some((hold.cluster?, ()))).collect();
+    let nowhere_else = row.spec.clusters.keys().all(|name| name == cluster || held.contains_key(name));
+    let avoiding = if nowhere_else { 0 } else { bag::avoiding(connection, row.id, cluster)? };
+    let unclear = [SubmissionState::Intent, SubmissionState::Unknown];
+    Ok(RoundCampaign {
+        pending_here: row.pending - avoiding,
+        live_here: counts.get(&row.id).map_or(0, |count| count.live),
+        in_doubt: submissions.iter().filter(|s| s.campaign_id == row.id && unclear.contains(&s.state)).count() as i64,
+        nowhere_else,
+        row,
+    })
+}

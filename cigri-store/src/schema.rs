@@ -1,0 +1,147 @@
+//! The tables as diesel sees them. Both databases share these names and types.
+
+diesel::table! { sequence (name) { name -> Text, next -> BigInt, } }
+diesel::table! { instance (one) { one -> Integer, name -> Text, } }
+diesel::table! {
+    cluster (name) {
+        name -> Text,
+        kind -> Text,
+        url -> Text,
+        limits -> Text,
+        watermark -> BigInt,
+        last_round_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    token (owner, cluster) {
+        owner -> Text,
+        cluster -> Text,
+        login -> Text,
+        secret -> Binary,
+        expires_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    campaign (id) {
+        id -> BigInt,
+        owner -> Text,
+        name -> Text,
+        state -> Text,
+        jdl -> Text,
+        spec -> Text,
+        counted -> Bool,
+        first_task_id -> BigInt,
+        task_count -> BigInt,
+        origin_path -> Nullable<Text>,
+        origin_digest -> Nullable<Text>,
+        submitted_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    progress (campaign_id) {
+        campaign_id -> BigInt,
+        next_index -> BigInt,
+        pending -> BigInt,
+        live -> BigInt,
+        running -> BigInt,
+        done -> BigInt,
+        failed -> BigInt,
+        cancelled -> BigInt,
+        kills -> BigInt,
+    }
+}
+diesel::table! {
+    parameter_chunk (campaign_id, first_index) {
+        campaign_id -> BigInt,
+        first_index -> BigInt,
+        body -> Text,
+    }
+}
+diesel::table! {
+    returned_task (campaign_id, task_index) {
+        campaign_id -> BigInt,
+        task_index -> BigInt,
+        generation -> Integer,
+        attempts -> Integer,
+        place -> Integer,
+        avoid_cluster -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    submission (id) {
+        id -> BigInt,
+        campaign_id -> BigInt,
+        cluster -> Text,
+        owner -> Text,
+        remote_user -> Text,
+        state -> Text,
+        name -> Text,
+        gate_id -> Nullable<BigInt>,
+        array_id -> Nullable<BigInt>,
+        directory -> Text,
+        job_count -> BigInt,
+        seen_waiting -> BigInt,
+        seen_final -> BigInt,
+        reason -> Nullable<Text>,
+        created_at -> BigInt,
+        changed_at -> BigInt,
+    }
+}
+diesel::table! {
+    job (id) {
+        id -> BigInt,
+        submission_id -> BigInt,
+        array_index -> BigInt,
+        campaign_id -> BigInt,
+        task_index -> BigInt,
+        generation -> Integer,
+        attempt -> Integer,
+        state -> Text,
+        remote_id -> Nullable<BigInt>,
+        exit_code -> Nullable<Integer>,
+        cause -> Nullable<Text>,
+        detail -> Nullable<Text>,
+        started_at -> Nullable<BigInt>,
+        stopped_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    event (id) {
+        id -> BigInt,
+        code -> Text,
+        severity -> Text,
+        scope -> Text,
+        campaign_id -> Nullable<BigInt>,
+        cluster -> Nullable<Text>,
+        owner -> Nullable<Text>,
+        message -> Text,
+        holds -> Bool,
+        occurrences -> BigInt,
+        opened_at -> BigInt,
+        last_at -> BigInt,
+        closed_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    decision (campaign_id, cluster) {
+        campaign_id -> BigInt,
+        cluster -> Text,
+        decided_at -> BigInt,
+        allowed -> BigInt,
+        bound_by -> Text,
+        reason -> Text,
+    }
+}
+diesel::allow_tables_to_appear_in_same_query!(
+    campaign,
+    progress,
+    submission,
+    job,
+    event,
+    returned_task,
+    parameter_chunk,
+    decision,
+    cluster,
+    token,
+);

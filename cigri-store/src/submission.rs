@@ -1,0 +1,306 @@
+//! Submissions: the ledger's rows, from the intent to the open gate.
+
+use cigri_core::state::{JobState, SubmissionState};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+
+use crate::bag::{self, Back, Task};
+use crate::connection::{Column, Database, rows};
+use crate::schema::{job, submission};
+use crate::{Result, Store, StoreError, campaign, parameters, reserve};
+
+/// A submission as stored. Times are epoch milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubmissionRow {
+    /// Submission id.
+    pub id: i64,
+    /// Campaign id.
+    pub campaign_id: i64,
+    /// Cluster name.
+    pub cluster: String,
+    /// Campaign's owner here.
+    pub owner: String,
+    /// Owner's login on the cluster when it was posted.
+    pub remote_user: String,
+    /// State.
+    pub state: SubmissionState,
+    /// Remote name of the array.
+    pub name: String,
+    /// Remote id of the gate, once adopted.
+    pub gate_id: Option<i64>,
+    /// Remote id of the array, once adopted.
+    pub array_id: Option<i64>,
+    /// Where its jobs run and, by default, leave their output.
+    pub directory: String,
+    /// Number of jobs.
+    pub job_count: i64,
+    /// Waiting jobs at the last look; -1 before the first.
+    pub seen_waiting: i64,
+    /// Ended jobs at the last look; -1 before the first.
+    pub seen_final: i64,
+    /// When it last changed its state.
+    pub changed_at: i64,
+}
+
+/// A submission about to be written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSubmission<'a> {
+    /// Campaign id.
+    pub campaign_id: i64,
+    /// Cluster name.
+    pub cluster: &'a str,
+    /// Campaign's owner here.
+    pub owner: &'a str,
+    /// Owner's login on the cluster.
+    pub remote_user: &'a str,
+    /// Where its jobs run.
+    pub directory: &'a str,
+    /// At most this many jobs.
+    pub limit: i64,
+    /// Take tasks that should rather go elsewhere: there is nowhere else.
+    pub even_avoided: bool,
+}
+
+/// A submission just written down, and its tasks with their parameters in the order of the jobs.
+pub type Intent = (SubmissionRow, Vec<(Task, String)>);
+
+/// What an adoption writes down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdoptedArray {
+    /// Remote id of the gate.
+    pub gate_id: i64,
+    /// Remote id of the array.
+    pub array_id: i64,
+    /// Remote ids in the order of the jobs.
+    pub remote_ids: Vec<u64>,
+    /// Where the cluster says that they run.
+    pub directory: Option<String>,
+}
+
+#[derive(Queryable)]
+struct Columns {
+    id: i64,
+    campaign_id: i64,
+    cluster: String,
+    owner: String,
+    remote_user: String,
+    state: String,
+    name: String,
+    gate_id: Option<i64>,
+    array_id: Option<i64>,
+    directory: String,
+    job_count: i64,
+    seen_waiting: i64,
+    seen_final: i64,
+    changed_at: i64,
+}
+
+macro_rules! columns {
+    () => {
+        (
+            submission::id,
+            submission::campaign_id,
+            submission::cluster,
+            submission::owner,
+            submission::remote_user,
+            submission::state,
+            submission::name,
+            submission::gate_id,
+            submission::array_id,
+            submission::directory,
+            submission::job_count,
+            submission::seen_waiting,
+            submission::seen_final,
+            submission::changed_at,
+        )
+    };
+}
+
+fn row(columns: Columns) -> Result<SubmissionRow> {
+    Ok(SubmissionRow {
+        id: columns.id,
+        campaign_id: columns.campaign_id,
+        cluster: columns.cluster,
+        owner: columns.owner,
+        remote_user: columns.remote_user,
+        state: columns.state.parse().map_err(StoreError::corrupt)?,
+        name: columns.name,
+        gate_id: columns.gate_id,
+        array_id: columns.array_id,
+        directory: columns.directory,
+        job_count: columns.job_count,
+        seen_waiting: columns.seen_waiting,
+        seen_final: columns.seen_final,
+        changed_at: columns.changed_at,
+    })
+}
+
+/// Submissions of a cluster that are not settled, oldest first.
+pub(crate) fn unsettled(connection: &mut Database, cluster: &str) -> Result<Vec<SubmissionRow>> {
+    let states = ["intent", "unknown", "submitted", "open"];
+    let rows: Vec<Columns> = submission::table
+        .filter(submission::cluster.eq(cluster))
+        .filter(submission::state.eq_any(states))
+        .select(columns!())
+        .order(submission::id)
+        .load(connection)?;
+    rows.into_iter().map(row).collect()
+}
+
+/// Moves a submission along its table; an error if the table forbids it.
+pub(crate) fn advance(connection: &mut Database, id: i64, to: SubmissionState, now: i64) -> Result<()> {
+    let state: String = submission::table.find(id).select(submission::state).first(connection)?;
+    let state: SubmissionState = state.parse().map_err(StoreError::corrupt)?;
+    if !state.can_become(to) {
+        return Err(StoreError::Conflict(format!("submission {id} is {state}, it cannot become {to}")));
+    }
+    diesel::update(submission::table.find(id))
+        .set((submission::state.eq(to.as_str()), submission::changed_at.eq(now)))
+        .execute(connection)?;
+    Ok(())
+}
+
+impl Store {
+    /// Writes an intent down: tasks leave the bag, a submission and its launching jobs are there, all or nothing.
+    /// `name` makes the remote name from the submission's id. `None` if the bag had nothing.
+    pub fn intend(
+        &self,
+        new: &NewSubmission<'_>,
+        name: impl FnOnce(i64) -> String,
+        now: i64,
+    ) -> Result<Option<Intent>> {
+        self.write(|connection| {
+            let tasks = bag::take(connection, new.campaign_id, new.cluster, new.limit, new.even_avoided)?;
+            if tasks.is_empty() {
+                return Ok(None);
+            }
+            let id = reserve(connection, "submission", 1)?;
+            insert(connection, new, (id, &name(id)), (tasks.len() as i64, now))?;
+            insert_jobs(connection, (id, new.campaign_id), &tasks)?;
+            let indices: Vec<i64> = tasks.iter().map(|task| task.index).collect();
+            let texts = parameters::texts(connection, new.campaign_id, &indices)?;
+            let stored = submission::table.find(id).select(columns!()).first(connection)?;
+            Ok(Some((row(stored)?, tasks.into_iter().zip(texts).collect())))
+        })
+    }
+
+    /// Notes that what became of a submission is not known.
+    pub fn doubt(&self, id: i64, now: i64) -> Result<()> {
+        self.write(|connection| advance(connection, id, SubmissionState::Unknown, now))
+    }
+
+    /// Adopts an array. After this commit, and not before, the gate may go.
+    pub fn adopt(&self, id: i64, array: &AdoptedArray, now: i64) -> Result<()> {
+        self.write(|connection| {
+            advance(connection, id, SubmissionState::Submitted, now)?;
+            diesel::update(submission::table.find(id))
+                .set((submission::gate_id.eq(Some(array.gate_id)), submission::array_id.eq(Some(array.array_id))))
+                .execute(connection)?;
+            if let Some(directory) = &array.directory {
+                diesel::update(submission::table.find(id))
+                    .set(submission::directory.eq(directory))
+                    .execute(connection)?;
+            }
+            let pairs: Vec<(i64, u64)> = (1..).zip(array.remote_ids.iter().copied()).collect();
+            let source = rows(connection, &[("array_index", Column::Int), ("remote_id", Column::Int)]);
+            let sql = format!(
+                "UPDATE job SET state = 'submitted', remote_id = r.remote_id FROM {source}
+                 WHERE job.submission_id = ?2 AND job.array_index = r.array_index AND job.state = 'launching'"
+            );
+            let changed = diesel::sql_query(sql)
+                .bind::<Text, _>(serde_json::to_string(&pairs).map_err(StoreError::corrupt)?)
+                .bind::<BigInt, _>(id)
+                .execute(connection)?;
+            if changed == array.remote_ids.len() {
+                Ok(())
+            } else {
+                Err(StoreError::Conflict(format!("submission {id} has {changed} launching jobs")))
+            }
+        })
+    }
+
+    /// Notes that the gate is verified gone.
+    pub fn gate_opened(&self, id: i64, now: i64) -> Result<()> {
+        self.write(|connection| advance(connection, id, SubmissionState::Open, now))
+    }
+
+    /// Settles a submission that never ran (`Refused` or `Abandoned`): its tasks go back to the bag, or to
+    /// cancelled with their campaign. The attempts don't count.
+    pub fn give_up(&self, id: i64, to: SubmissionState, reason: &str, now: i64) -> Result<()> {
+        self.write(|connection| {
+            advance(connection, id, to, now)?;
+            let campaign_id: i64 = submission::table.find(id).select(submission::campaign_id).first(connection)?;
+            let jobs: Vec<(i64, i32, i32)> = job::table
+                .filter(job::submission_id.eq(id))
+                .filter(job::state.eq(JobState::Launching.as_str()))
+                .select((job::task_index, job::generation, job::attempt))
+                .load(connection)?;
+            diesel::update(job::table)
+                .filter(job::submission_id.eq(id))
+                .filter(job::state.eq(JobState::Launching.as_str()))
+                .set((job::state.eq(JobState::Returned.as_str()), job::stopped_at.eq(Some(now))))
+                .execute(connection)?;
+            diesel::update(submission::table.find(id)).set(submission::reason.eq(Some(reason))).execute(connection)?;
+            let back: Vec<Back> = jobs
+                .into_iter()
+                .map(|(index, generation, attempts)| Back {
+                    index,
+                    generation,
+                    attempts,
+                    place: 1,
+                    avoid_cluster: None,
+                })
+                .collect();
+            bag::give_back(connection, campaign_id, &back)?;
+            let row = campaign::get(connection, campaign_id)?;
+            crate::control::finish_if_over(connection, &row, now)
+        })
+    }
+
+    /// One submission.
+    pub fn submission(&self, id: i64) -> Result<SubmissionRow> {
+        self.read(|connection| row(submission::table.find(id).select(columns!()).first(connection)?))
+    }
+}
+
+fn insert(
+    connection: &mut Database,
+    new: &NewSubmission<'_>,
+    (id, name): (i64, &str),
+    (job_count, now): (i64, i64),
+) -> Result<()> {
+    diesel::insert_into(submission::table)
+        .values((
+            (submission::id.eq(id), submission::campaign_id.eq(new.campaign_id), submission::cluster.eq(new.cluster)),
+            (submission::owner.eq(new.owner), submission::remote_user.eq(new.remote_user)),
+            (submission::state.eq(SubmissionState::Intent.as_str()), submission::name.eq(name)),
+            (submission::directory.eq(new.directory), submission::job_count.eq(job_count)),
+            (submission::created_at.eq(now), submission::changed_at.eq(now)),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+fn insert_jobs(connection: &mut Database, (id, campaign_id): (i64, i64), tasks: &[Task]) -> Result<()> {
+    let first = reserve(connection, "job", tasks.len() as i64)?;
+    let values: Vec<_> =
+        (0i64..).zip(tasks).map(|(at, task)| (first + at, at + 1, task.index, task.generation, task.attempt)).collect();
+    let columns = [
+        ("id", Column::Int),
+        ("array_index", Column::Int),
+        ("task_index", Column::Int),
+        ("generation", Column::Int),
+        ("attempt", Column::Int),
+    ];
+    let source = rows(connection, &columns);
+    let sql = format!(
+        "INSERT INTO job (id, submission_id, array_index, campaign_id, task_index, generation, attempt, state)
+         SELECT r.id, ?2, r.array_index, ?3, r.task_index, r.generation, r.attempt, 'launching' FROM {source}"
+    );
+    diesel::sql_query(sql)
+        .bind::<Text, _>(serde_json::to_string(&values).map_err(StoreError::corrupt)?)
+        .bind::<BigInt, _>(id)
+        .bind::<BigInt, _>(campaign_id)
+        .execute(connection)?;
+    Ok(())
+}
