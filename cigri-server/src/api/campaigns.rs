@@ -1,0 +1,179 @@
+//! Reading campaigns.
+
+use std::collections::BTreeMap;
+
+use actix_web::{HttpResponse, web};
+use cigri_api::{Campaign, CampaignState, ClusterShare, Event, List, Origin, Refusal};
+use cigri_core::state;
+use cigri_store::{CampaignFilter, CampaignRow, DecisionRow, EventRow, Share};
+use serde::Deserialize;
+
+use super::respond::ApiError;
+use crate::grid::Grid;
+
+#[derive(Deserialize)]
+pub(super) struct ListQuery {
+    #[serde(default)]
+    all: u8,
+    origin: Option<String>,
+}
+
+pub(super) async fn list(
+    grid: web::Data<Grid>,
+    query: web::Query<ListQuery>,
+) -> Result<web::Json<List<Campaign>>, ApiError> {
+    let filter = CampaignFilter { origin_path: query.origin.clone(), ended_too: query.all != 0 };
+    let items = crate::blocking(&grid.store, move |store| {
+        let rows = store.list_campaigns(&filter)?;
+        rows.into_iter()
+            .map(|row| store.shares(&row).map(|shares| campaign(row, shares)))
+            .collect::<Result<Vec<_>, _>>()
+    })
+    .await?;
+    Ok(web::Json(List { total: items.len() as u64, items, next: None }))
+}
+
+pub(super) async fn show(grid: web::Data<Grid>, id: web::Path<i64>) -> Result<web::Json<Campaign>, ApiError> {
+    Ok(web::Json(read(&grid, *id).await?))
+}
+
+/// The campaign as the API shows it.
+pub(super) async fn read(grid: &Grid, id: i64) -> Result<Campaign, ApiError> {
+    let found = crate::blocking(&grid.store, move |store| {
+        let row = store.campaign(id)?;
+        store.shares(&row).map(|shares| campaign(row, shares))
+    });
+    Ok(found.await?)
+}
+
+pub(super) async fn jdl(grid: web::Data<Grid>, id: web::Path<i64>) -> Result<HttpResponse, ApiError> {
+    let id = *id;
+    let text = crate::blocking(&grid.store, move |store| store.jdl(id)).await?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(text))
+}
+
+#[derive(Deserialize)]
+pub(super) struct PageQuery {
+    #[serde(default)]
+    offset: i64,
+    #[serde(default = "default_page")]
+    limit: i64,
+}
+
+fn default_page() -> i64 {
+    1000
+}
+
+pub(super) async fn parameters(
+    grid: web::Data<Grid>,
+    id: web::Path<i64>,
+    page: web::Query<PageQuery>,
+) -> Result<web::Json<List<String>>, ApiError> {
+    let (id, offset, limit) = (*id, page.offset.max(0), page.limit.clamp(0, 10_000));
+    let list = crate::blocking(&grid.store, move |store| {
+        let total = store.campaign(id)?.task_count;
+        let items = store.parameters(id, offset, limit)?;
+        let end = offset + items.len() as i64;
+        Ok(List { items, total: total as u64, next: (end < total).then_some(end) })
+    });
+    Ok(web::Json(list.await?))
+}
+
+#[derive(Deserialize)]
+pub(super) struct EventQuery {
+    #[serde(default)]
+    all: u8,
+}
+
+pub(super) async fn events(
+    grid: web::Data<Grid>,
+    id: web::Path<i64>,
+    query: web::Query<EventQuery>,
+) -> Result<web::Json<List<Event>>, ApiError> {
+    let (id, all) = (*id, query.all != 0);
+    let rows = crate::blocking(&grid.store, move |store| {
+        let clusters: Vec<String> = store.campaign(id)?.spec.clusters.into_keys().collect();
+        store.campaign_events(id, &clusters, all)
+    })
+    .await?;
+    let items: Vec<Event> = rows.into_iter().map(event).collect();
+    Ok(web::Json(List { total: items.len() as u64, items, next: None }))
+}
+
+pub(super) async fn why(grid: web::Data<Grid>, id: web::Path<i64>) -> Result<web::Json<List<Refusal>>, ApiError> {
+    let id = *id;
+    let rows = crate::blocking(&grid.store, move |store| {
+        store.campaign(id)?;
+        store.decisions(id)
+    })
+    .await?;
+    let items: Vec<Refusal> = rows.into_iter().map(refusal).collect();
+    Ok(web::Json(List { total: items.len() as u64, items, next: None }))
+}
+
+fn refusal(row: DecisionRow) -> Refusal {
+    Refusal {
+        cluster: row.cluster,
+        at: row.decided_at / 1000,
+        allowed: row.allowed.max(0) as u64,
+        bound_by: row.bound_by,
+        reason: row.reason,
+    }
+}
+
+fn event(row: EventRow) -> Event {
+    let class = match (row.campaign_id, &row.cluster) {
+        (Some(_), _) => "campaign",
+        (None, Some(_)) => "cluster",
+        (None, None) => "log",
+    };
+    Event {
+        id: row.id,
+        class: class.to_owned(),
+        code: row.code,
+        severity: row.severity,
+        state: if row.closed_at.is_none() { "open" } else { "closed" }.to_owned(),
+        campaign_id: row.campaign_id,
+        cluster_name: row.cluster,
+        message: row.message,
+        count: row.occurrences,
+        date_open: row.opened_at / 1000,
+        date_closed: row.closed_at.map(|at| at / 1000),
+    }
+}
+
+fn campaign(row: CampaignRow, shares: BTreeMap<String, Share>) -> Campaign {
+    let number = |value: i64| value.max(0) as u64;
+    let stuck = row.state == state::CampaignState::Active && row.live == 0 && row.pending > 0;
+    let stalled = stuck && shares.values().all(|share| share.hold.is_some());
+    let share = |share: Share| ClusterShare { active_jobs: number(share.live), hold: share.hold };
+    Campaign {
+        id: row.id,
+        name: row.spec.name,
+        user: row.owner,
+        state: wire_state(row.state),
+        submission_time: row.submitted_at / 1000,
+        finish_time: row.finished_at.map(|at| at / 1000),
+        total_jobs: number(row.task_count),
+        pending: number(row.pending),
+        live: number(row.live),
+        running: number(row.running),
+        done: number(row.done),
+        failed: number(row.failed),
+        cancelled: number(row.cancelled),
+        kills: number(row.kills),
+        clusters: shares.into_iter().map(|(name, one)| (name, share(one))).collect(),
+        stalled,
+        origin: row.origin.map(|origin| Origin { path: origin.path, digest: origin.digest }),
+    }
+}
+
+fn wire_state(state: state::CampaignState) -> CampaignState {
+    match state {
+        state::CampaignState::Receiving => CampaignState::Receiving,
+        state::CampaignState::Active => CampaignState::InTreatment,
+        state::CampaignState::Paused => CampaignState::Paused,
+        state::CampaignState::Finished => CampaignState::Terminated,
+        state::CampaignState::Cancelled => CampaignState::Cancelled,
+    }
+}

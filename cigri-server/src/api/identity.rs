@@ -1,0 +1,54 @@
+//! Who is calling: the uid of the socket's peer, as the kernel tells it.
+
+use std::any::Any;
+
+use actix_web::dev::{Extensions, Payload};
+use actix_web::rt::net::UnixStream;
+use actix_web::{FromRequest, HttpRequest};
+use nix::unistd::{Uid, User};
+use std::future::{Ready, ready};
+
+use super::respond::ApiError;
+use crate::grid::Grid;
+
+/// The caller's login, or `uid N` for a uid without an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Caller {
+    pub(super) login: String,
+}
+
+/// Keeps the peer of a new connection beside it.
+pub(super) fn note_peer(connection: &dyn Any, extensions: &mut Extensions) {
+    let peer = connection.downcast_ref::<UnixStream>().and_then(|stream| stream.peer_cred().ok());
+    if let Some(peer) = peer {
+        extensions.insert(Caller { login: login(peer.uid()) });
+    }
+}
+
+/// Login of a uid.
+pub(crate) fn login(uid: u32) -> String {
+    let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+    user.map_or_else(|| format!("uid {uid}"), |user| user.name)
+}
+
+impl Caller {
+    /// Whether the caller may change what `owner` owns.
+    pub(super) fn may_change(&self, owner: &str, grid: &Grid) -> Result<(), ApiError> {
+        let trusted = self.login == owner || self.login == "root" || grid.admins.contains(&self.login);
+        if trusted {
+            Ok(())
+        } else {
+            Err(ApiError::forbidden(format!("this belongs to {owner}, not to {}", self.login)))
+        }
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = ApiError;
+    type Future = Ready<Result<Caller, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let caller = request.conn_data::<Caller>().cloned();
+        ready(caller.ok_or_else(|| ApiError::forbidden("Access denied: not authenticated".to_owned())))
+    }
+}

@@ -1,0 +1,124 @@
+//! Reading jobs and their output.
+
+use actix_web::web;
+use cigri_api::{Job, List, Output};
+use cigri_store::{JobFilter, JobRow};
+use serde::Deserialize;
+
+use super::identity::Caller;
+use super::respond::ApiError;
+use crate::grid::Grid;
+use crate::output;
+
+#[derive(Deserialize)]
+pub(super) struct JobQuery {
+    state: Option<String>,
+    task: Option<i64>,
+    #[serde(default)]
+    after: i64,
+    limit: Option<i64>,
+}
+
+pub(super) async fn list(
+    grid: web::Data<Grid>,
+    id: web::Path<i64>,
+    query: web::Query<JobQuery>,
+) -> Result<web::Json<List<Job>>, ApiError> {
+    let state = query.state.as_deref().map(str::parse).transpose();
+    let filter = JobFilter {
+        state: state.map_err(|error: cigri_core::state::UnknownState| ApiError::bad_request(error.to_string()))?,
+        task_index: query.task,
+        after: query.after,
+        limit: query.limit.unwrap_or(100).clamp(1, 10_000),
+    };
+    let id = *id;
+    let list = crate::blocking(&grid.store, move |store| {
+        let first_task_id = store.campaign(id)?.first_task_id;
+        let rows = store.list_jobs(id, &filter)?;
+        let full = rows.len() as i64 == filter.limit;
+        let next = rows.last().filter(|_| full).map(|row| row.id);
+        let items = rows.into_iter().map(|row| job(row, first_task_id)).collect();
+        Ok(List { items, total: store.count_jobs(id, &filter)? as u64, next })
+    });
+    Ok(web::Json(list.await?))
+}
+
+pub(super) async fn show(grid: web::Data<Grid>, id: web::Path<i64>) -> Result<web::Json<Job>, ApiError> {
+    let id = *id;
+    let found = crate::blocking(&grid.store, move |store| {
+        let row = store.job(id)?;
+        let first_task_id = store.campaign(row.campaign_id)?.first_task_id;
+        Ok(job(row, first_task_id))
+    });
+    Ok(web::Json(found.await?))
+}
+
+#[derive(Deserialize)]
+pub(super) struct TailQuery {
+    tail: Option<u32>,
+}
+
+/// Standard output of a job, read on its cluster as its owner (owner).
+pub(super) async fn stdout(
+    grid: web::Data<Grid>,
+    caller: Caller,
+    id: web::Path<i64>,
+    query: web::Query<TailQuery>,
+) -> Result<web::Json<Output>, ApiError> {
+    read(&grid, &caller, (*id, query.tail), output::stdout_path).await
+}
+
+/// Standard error of a job, read on its cluster as its owner (owner).
+pub(super) async fn stderr(
+    grid: web::Data<Grid>,
+    caller: Caller,
+    id: web::Path<i64>,
+    query: web::Query<TailQuery>,
+) -> Result<web::Json<Output>, ApiError> {
+    read(&grid, &caller, (*id, query.tail), output::stderr_path).await
+}
+
+async fn read(
+    grid: &Grid,
+    caller: &Caller,
+    (id, tail): (i64, Option<u32>),
+    path: fn(&str, &str, u64) -> String,
+) -> Result<web::Json<Output>, ApiError> {
+    let (row, submission) = crate::blocking(&grid.store, move |store| {
+        let row = store.job(id)?;
+        let submission = store.submission(row.submission_id)?;
+        Ok((row, submission))
+    })
+    .await?;
+    caller.may_change(&submission.owner, grid)?;
+    let remote_id =
+        row.remote_id.ok_or_else(|| ApiError::not_found(format!("job {id} never started: it has no output")))?;
+    let handle = grid.cluster(&row.cluster).ok_or_else(|| ApiError::not_found(format!("cluster {}", row.cluster)))?;
+    let (token, _) = grid.token(&submission.owner, &handle)?.map_err(ApiError::unavailable)?;
+    let path = path(&submission.directory, &submission.name, remote_id as u64);
+    let bytes =
+        handle.client.media(&token, &path, tail).await.map_err(|error| ApiError::unavailable(error.to_string()))?;
+    let bytes = bytes.ok_or_else(|| ApiError::not_found(format!("job {id} has no file {path} on {}", row.cluster)))?;
+    Ok(web::Json(Output { output: String::from_utf8_lossy(&bytes).into_owned() }))
+}
+
+fn job(row: JobRow, first_task_id: i64) -> Job {
+    Job {
+        id: row.id,
+        campaign_id: row.campaign_id,
+        task_id: first_task_id + row.task_index,
+        task_index: row.task_index,
+        generation: row.generation,
+        attempt: row.attempt,
+        state: row.state.as_str().to_owned(),
+        cluster: row.cluster,
+        remote_id: row.remote_id,
+        exit_code: row.exit_code,
+        cause: row.cause,
+        detail: row.detail,
+        submit_time: row.submitted_at / 1000,
+        start_time: row.started_at.map(|at| at / 1000),
+        stop_time: row.stopped_at.map(|at| at / 1000),
+        parameters: row.parameters,
+    }
+}

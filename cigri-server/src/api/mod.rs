@@ -1,0 +1,68 @@
+//! The REST API: routes, and who may call them.
+//!
+//! Served on a Unix socket only; the peer's uid, told by the kernel, is the caller's identity. Reads are open to every
+//! local user of the socket; changes are for the campaign's owner, root and the configured admins.
+
+mod campaigns;
+mod changes;
+mod clusters;
+mod identity;
+mod intake;
+mod jobs;
+mod respond;
+mod tokens;
+
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+
+use actix_web::dev::Server;
+use actix_web::{App, HttpServer, web};
+
+use crate::grid::Grid;
+
+/// Largest JSON campaign file, in bytes.
+pub(crate) const MAX_JDL_BYTES: usize = 64 << 20;
+
+/// Starts serving on `listener`; the caller runs and stops the returned server.
+pub(crate) fn serve(grid: Arc<Grid>, listener: UnixListener) -> std::io::Result<Server> {
+    let grid = web::Data::from(grid);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(grid.clone())
+            .app_data(web::PayloadConfig::new(MAX_JDL_BYTES))
+            .app_data(respond::query_errors())
+            .app_data(respond::json_errors())
+            .app_data(respond::path_errors())
+            .configure(routes)
+            .default_service(web::to(respond::no_such_route))
+    });
+    let server = server.on_connect(identity::note_peer).workers(2).disable_signals().shutdown_timeout(5);
+    Ok(server.listen_uds(listener)?.run())
+}
+
+/// Login of the user that this process runs as.
+pub(crate) fn own_login() -> String {
+    identity::login(nix::unistd::getuid().as_raw())
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/health", web::get().to(respond::health))
+        .route("/campaigns", web::get().to(campaigns::list))
+        .route("/campaigns", web::post().to(intake::submit))
+        .route("/campaigns/{id}", web::get().to(campaigns::show))
+        .route("/campaigns/{id}", web::delete().to(changes::change))
+        .route("/campaigns/{id}/retry", web::post().to(changes::retry))
+        .route("/campaigns/{id}/jdl", web::get().to(campaigns::jdl))
+        .route("/campaigns/{id}/parameters", web::get().to(campaigns::parameters))
+        .route("/campaigns/{id}/events", web::get().to(campaigns::events))
+        .route("/campaigns/{id}/why", web::get().to(campaigns::why))
+        .route("/campaigns/{id}/jobs", web::get().to(jobs::list))
+        .route("/jobs/{id}", web::get().to(jobs::show))
+        .route("/jobs/{id}/stdout", web::get().to(jobs::stdout))
+        .route("/jobs/{id}/stderr", web::get().to(jobs::stderr))
+        .route("/clusters", web::get().to(clusters::list))
+        .route("/tokens", web::get().to(tokens::list))
+        .route("/tokens", web::post().to(tokens::add))
+        .route("/tokens/{cluster}", web::delete().to(tokens::remove));
+}

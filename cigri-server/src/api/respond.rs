@@ -1,0 +1,137 @@
+//! Answers: errors in one shape, whatever went wrong.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use cigri_api::{ErrorBody, ErrorCode, Health, Problem};
+use cigri_core::language::Problems;
+use cigri_store::StoreError;
+
+use crate::grid::{Grid, GridError};
+
+/// An error on its way to the caller.
+#[derive(Debug)]
+pub(super) struct ApiError(Box<ErrorBody>);
+
+impl ApiError {
+    fn new(status: StatusCode, code: ErrorCode, message: String) -> ApiError {
+        let title = status.canonical_reason().unwrap_or("Error").to_owned();
+        ApiError(Box::new(ErrorBody { status: status.as_u16(), title, message, code, problems: Vec::new() }))
+    }
+
+    pub(super) fn forbidden(message: String) -> ApiError {
+        ApiError::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message)
+    }
+
+    pub(super) fn bad_request(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, message.into())
+    }
+
+    pub(super) fn not_found(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message.into())
+    }
+
+    pub(super) fn unavailable(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::BAD_GATEWAY, ErrorCode::ClusterUnavailable, message.into())
+    }
+
+    pub(super) fn too_large(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge, message.into())
+    }
+
+    /// A campaign file with problems: all of them.
+    pub(super) fn campaign(problems: &Problems) -> ApiError {
+        let count = problems.0.len();
+        let message = format!("the campaign file has {count} problem{}", if count == 1 { "" } else { "s" });
+        let mut error = ApiError::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidCampaign, message);
+        error.0.problems = problems.0.iter().map(problem).collect();
+        error
+    }
+}
+
+pub(super) fn problem(problem: &cigri_core::language::Problem) -> Problem {
+    Problem {
+        path: problem.path.clone(),
+        found: problem.found.clone(),
+        expected: problem.expected.clone(),
+        hint: problem.hint.clone(),
+        line: problem.line,
+    }
+}
+
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::build(self.status_code()).json(&self.0)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> ApiError {
+        match error {
+            StoreError::Missing(_) => ApiError::not_found(error.to_string()),
+            StoreError::Conflict(_) => ApiError::new(StatusCode::CONFLICT, ErrorCode::Conflict, error.to_string()),
+            StoreError::Sql(_) => internal(&error, &storage_advice(&error)),
+            _ => internal(&error, &error.to_string()),
+        }
+    }
+}
+
+impl From<GridError> for ApiError {
+    fn from(error: GridError) -> ApiError {
+        match error {
+            GridError::Store(error) => error.into(),
+            GridError::Cluster { .. } => ApiError::bad_request(error.to_string()),
+            GridError::Secret(_) => internal(&error, &error.to_string()),
+        }
+    }
+}
+
+/// What went wrong stays in the log; the caller learns what can be done about it.
+fn internal(error: &dyn std::error::Error, message: &str) -> ApiError {
+    tracing::error!("request failed: {error}");
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Internal, message.to_owned())
+}
+
+fn storage_advice(error: &StoreError) -> String {
+    let text = error.to_string();
+    if text.contains("full") {
+        "the disk of the data directory is full: nothing was changed. Make room and try again".to_owned()
+    } else if text.contains("readonly") {
+        "the database cannot be written: check the permissions of the data directory".to_owned()
+    } else {
+        "the database failed; the server's log says more".to_owned()
+    }
+}
+
+pub(super) async fn no_such_route(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::not_found(format!("{} {} not found on this server", request.method(), request.path())))
+}
+
+pub(super) async fn health(grid: web::Data<Grid>) -> Result<web::Json<Health>, ApiError> {
+    crate::blocking(&grid.store, |store| store.instance()).await?;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    Ok(web::Json(Health { version, status: "ok".to_owned(), pid: std::process::id() }))
+}
+
+pub(super) fn query_errors() -> web::QueryConfig {
+    web::QueryConfig::default().error_handler(|error, _| ApiError::bad_request(error.to_string()).into())
+}
+
+pub(super) fn json_errors() -> web::JsonConfig {
+    web::JsonConfig::default().error_handler(|error, _| ApiError::bad_request(error.to_string()).into())
+}
+
+pub(super) fn path_errors() -> web::PathConfig {
+    web::PathConfig::default().error_handler(|_, request| {
+        ApiError::not_found(format!("{} {} not found on this server", request.method(), request.path())).into()
+    })
+}

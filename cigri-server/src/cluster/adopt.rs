@@ -1,0 +1,86 @@
+//! Adoption: an array on the cluster becomes part of the ledger, or the submission is given up behind its gate.
+
+use cigri_core::event::{Code, NewEvent, Scope};
+use cigri_core::ledger::{self, Adoption, ListedRow, Posted};
+use cigri_core::state::SubmissionState;
+use cigri_store::{AdoptedArray, SubmissionRow};
+use oar_client::{JobDetails, JobQuery};
+
+use super::{Round, StepError};
+
+/// How long a partial array may stay unchanged before it is given up: its POST may still be executing.
+const PARTIAL_PATIENCE_MS: i64 = 120_000;
+
+/// Checks the array and, if it is ours and complete, writes its remote ids down. True once that is committed.
+pub(super) async fn adopt(
+    round: &Round<'_>,
+    submission: &SubmissionRow,
+    gate_id: u64,
+    array_id: u64,
+) -> Result<bool, StepError> {
+    // One page beyond what is expected: rows that OAR resubmitted count as well.
+    let query = JobQuery { array: Some(array_id), limit: submission.job_count as u64 + 100, ..JobQuery::default() };
+    let rows = round.handle.client.details(&query).await?;
+    let listed: Vec<ListedRow> = rows.iter().map(listed_row).collect();
+    let posted = Posted { name: &submission.name, user: &submission.remote_user, count: submission.job_count as u64 };
+    match ledger::check_adoption(&posted, &listed) {
+        Adoption::Complete(ids) => {
+            let (id, now) = (submission.id, round.now);
+            // Where the cluster really runs them: `$HOME` is replaced there.
+            let directory = rows.first().and_then(|row| row.launching_directory.clone());
+            let array = AdoptedArray { gate_id: gate_id as i64, array_id: array_id as i64, remote_ids: ids, directory };
+            round.store(move |store| store.adopt(id, &array, now)).await?;
+            Ok(true)
+        }
+        Adoption::Partial { found } => {
+            if round.now - submission.changed_at > PARTIAL_PATIENCE_MS {
+                let reason = format!("only {found} of {} jobs are there", submission.job_count);
+                abandon(round, submission, &reason).await?;
+            } else {
+                doubt(round, submission).await?;
+            }
+            Ok(false)
+        }
+        Adoption::Foreign(why) => {
+            abandon(round, submission, &why).await?;
+            Ok(false)
+        }
+    }
+}
+
+fn listed_row(job: &JobDetails) -> ListedRow {
+    ListedRow {
+        id: job.id,
+        array_id: job.array_id,
+        array_index: job.array_index,
+        name: job.name.clone().unwrap_or_default(),
+        user: job.user.clone().unwrap_or_default(),
+        resubmit_of: job.resubmit_job_id,
+    }
+}
+
+/// Notes that nobody knows; the next round looks it up.
+pub(super) async fn doubt(round: &Round<'_>, submission: &SubmissionRow) -> Result<(), StepError> {
+    if submission.state != SubmissionState::Intent {
+        return Ok(());
+    }
+    let (id, now) = (submission.id, round.now);
+    round.store(move |store| store.doubt(id, now)).await
+}
+
+/// Gives a submission up. Its gate stays shut, so that nothing of it can ever start, whatever still arrives.
+pub(super) async fn abandon(round: &Round<'_>, submission: &SubmissionRow, reason: &str) -> Result<(), StepError> {
+    let scope = Scope::campaign_on(submission.campaign_id, round.name());
+    let message = format!(
+        "submission {} was given up ({reason}); its gate stays shut and its {} tasks are sent again under another name",
+        submission.name, submission.job_count
+    );
+    let event = NewEvent::note(scope, Code::SubmitAbandoned, message);
+    let (id, now, reason) = (submission.id, round.now, reason.to_owned());
+    round
+        .store(move |store| {
+            store.give_up(id, SubmissionState::Abandoned, &reason, now)?;
+            store.open_events(&[event], now)
+        })
+        .await
+}

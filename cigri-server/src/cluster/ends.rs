@@ -1,0 +1,199 @@
+//! Reading the ends of remote jobs: details where they are needed, then cause, reaction and effects.
+
+use std::collections::{BTreeMap, HashMap};
+
+use cigri_core::event::{Code, NewEvent, Scope};
+use cigri_core::reaction::{self, Budgets, Cause, Place, Reaction, RemoteEnd, RemoteEvent};
+use cigri_core::state::{CampaignState, JobState};
+use cigri_store::{JobEnd, LiveJob, Return, SubmissionRow};
+use oar_client::{JobDetails, JobQuery, JobSummary, State, Token};
+
+use super::{Round, StepError};
+
+/// At most this many stderr tails are read per look: a campaign that fails as a whole must not flood the cluster.
+const TAILS_PER_LOOK: usize = 50;
+/// Lines of stderr kept with a failed job.
+const TAIL_LINES: u32 = 5;
+/// Characters of stderr kept with a failed job.
+const TAIL_CHARS: usize = 2000;
+
+/// What a look's ended jobs mean.
+#[derive(Default)]
+pub(super) struct Ends {
+    pub(super) ends: Vec<JobEnd>,
+    /// Jobs that go on under another remote id.
+    pub(super) followed: Vec<(i64, u64)>,
+    pub(super) events: Vec<NewEvent>,
+    /// Some job must be looked at again.
+    pub(super) undecided: bool,
+}
+
+/// Reads causes and decides about every ended job.
+pub(super) async fn read_ends(
+    round: &Round<'_>,
+    seen: &SubmissionRow,
+    ended: Vec<(&LiveJob, &JobSummary)>,
+) -> Result<Ends, StepError> {
+    if ended.is_empty() {
+        return Ok(Ends::default());
+    }
+    let details = fetch_details(round, &ended).await?;
+    let campaign_id = seen.campaign_id;
+    let jobs: Vec<LiveJob> = ended.iter().map(|(job, _)| (*job).clone()).collect();
+    let (histories, campaign) = round
+        .store(move |store| {
+            let histories = store.histories(campaign_id, &jobs.iter().collect::<Vec<_>>())?;
+            Ok((histories, store.campaign(campaign_id)?))
+        })
+        .await?;
+    let cancelled = campaign.state == CampaignState::Cancelled;
+    let token = round.grid.token(&seen.owner, round.handle)?.ok().map(|(token, _)| token);
+    let mut tails = Tails { round, seen, token, left: TAILS_PER_LOOK };
+    let mut result = Ends::default();
+    for (job, summary) in ended {
+        let details = details.get(&summary.id);
+        let cause = reaction::classify(&remote_end(summary, details));
+        let history = histories.get(&(job.task_index, job.generation)).copied().unwrap_or_default();
+        let reaction = reaction::react(&cause, &history, &Budgets::default(), cancelled);
+        let facts = Facts { job, summary, details, cause };
+        apply(round, &mut result, facts, reaction, &mut tails).await?;
+    }
+    Ok(merge_events(result))
+}
+
+/// Details are asked for where the short row does not say enough: on failures, and everywhere on a local cluster,
+/// where they cost nothing and give true times.
+async fn fetch_details(
+    round: &Round<'_>,
+    ended: &[(&LiveJob, &JobSummary)],
+) -> Result<HashMap<u64, JobDetails>, StepError> {
+    let wanted =
+        |summary: &JobSummary| round.is_local() || summary.state == State::Error || summary.exit_code.is_none();
+    let ids: Vec<u64> = ended.iter().filter(|(_, summary)| wanted(summary)).map(|(_, summary)| summary.id).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found = round.handle.client.details(&JobQuery { ids, ..JobQuery::default() }).await?;
+    Ok(found.into_iter().map(|job| (job.id, job)).collect())
+}
+
+fn remote_end(summary: &JobSummary, details: Option<&JobDetails>) -> RemoteEnd {
+    let event = |event: &oar_client::JobEvent| RemoteEvent {
+        kind: event.kind.clone(),
+        description: event.description.clone(),
+        to_check: event.to_check,
+    };
+    RemoteEnd {
+        terminated: summary.state == State::Terminated,
+        wait_status: summary.exit_code.or_else(|| details.and_then(|job| job.exit_code)),
+        events: details.map(|job| job.events.iter().map(event).collect()).unwrap_or_default(),
+    }
+}
+
+struct Facts<'a> {
+    job: &'a LiveJob,
+    summary: &'a JobSummary,
+    details: Option<&'a JobDetails>,
+    cause: Cause,
+}
+
+async fn apply(
+    round: &Round<'_>,
+    result: &mut Ends,
+    facts: Facts<'_>,
+    reaction: Reaction,
+    tails: &mut Tails<'_>,
+) -> Result<(), StepError> {
+    let scope = || Scope::campaign_on(tails.seen.campaign_id, round.name());
+    let (state, detail, back) = match reaction {
+        Reaction::Wait => {
+            result.undecided = true;
+            return Ok(());
+        }
+        Reaction::Follow(id) => {
+            result.followed.push((facts.job.id, id));
+            result.undecided = true;
+            return Ok(());
+        }
+        Reaction::Succeed => (JobState::Done, None, None),
+        Reaction::Cancel => (JobState::Cancelled, None, None),
+        Reaction::Fail { advice } => {
+            let tail = tails.read(&facts).await;
+            let message = format!("task {}: {advice}", facts.job.task_index);
+            let code = if facts.cause == Cause::Walltime { Code::Walltime } else { Code::ExitError };
+            result.events.push(NewEvent::note(scope(), code, with_tail(&message, tail.as_deref())));
+            (JobState::Failed, Some(with_tail(&advice, tail.as_deref())), None)
+        }
+        Reaction::Retry(place) => (JobState::Killed, None, Some(back(round, place))),
+        Reaction::Hold { code, advice } => {
+            let tail = tails.read(&facts).await;
+            let message = with_tail(&advice, tail.as_deref());
+            result.events.push(NewEvent::hold(scope(), code, message.clone()));
+            (JobState::Killed, Some(message), Some(back(round, Place::Elsewhere)))
+        }
+    };
+    let seconds = |time: i64| (time > 0).then_some(time * 1000);
+    result.ends.push(JobEnd {
+        job: facts.job.clone(),
+        state,
+        exit_code: exit_code(&facts.cause),
+        cause: facts.cause.as_str().to_owned(),
+        detail,
+        started_at: facts.details.and_then(|job| seconds(job.start_time)),
+        stopped_at: facts.details.and_then(|job| seconds(job.stop_time)).or(Some(round.now)),
+        back,
+    });
+    Ok(())
+}
+
+fn back(round: &Round<'_>, place: Place) -> Return {
+    let avoid_cluster = (place == Place::Elsewhere).then(|| round.name().to_owned());
+    Return { last: place == Place::Last, avoid_cluster }
+}
+
+fn exit_code(cause: &Cause) -> Option<i32> {
+    match cause {
+        Cause::Success => Some(0),
+        Cause::AskedRetry => Some(66),
+        Cause::AskedRetryLast => Some(67),
+        Cause::ExitCode(code) | Cause::ProgramMissing(code) => Some(*code),
+        _ => None,
+    }
+}
+
+fn with_tail(message: &str, tail: Option<&str>) -> String {
+    tail.map_or_else(|| message.to_owned(), |tail| format!("{message}\n{tail}"))
+}
+
+/// Reads the last lines of stderr, within a budget.
+struct Tails<'a> {
+    round: &'a Round<'a>,
+    seen: &'a SubmissionRow,
+    token: Option<Token>,
+    left: usize,
+}
+
+impl Tails<'_> {
+    /// `None` when there is nothing, or it cannot be read: a missing tail must not hide the failure itself.
+    async fn read(&mut self, facts: &Facts<'_>) -> Option<String> {
+        let token = self.token.as_ref()?;
+        self.left = self.left.checked_sub(1)?;
+        let path = crate::output::stderr_path(&self.seen.directory, &self.seen.name, facts.summary.id);
+        let bytes = self.round.handle.client.media(token, &path, Some(TAIL_LINES)).await.ok()??;
+        let text = String::from_utf8_lossy(&bytes);
+        let text = text.trim_end();
+        let start = text.char_indices().rev().nth(TAIL_CHARS - 1).map_or(0, |(at, _)| at);
+        (!text.is_empty()).then(|| text[start..].to_owned())
+    }
+}
+
+/// One event per scope and code, counting.
+fn merge_events(mut result: Ends) -> Ends {
+    let mut merged: BTreeMap<(String, &str), NewEvent> = BTreeMap::new();
+    for event in result.events.drain(..) {
+        let key = (event.scope.key(), event.code.as_str());
+        merged.entry(key).and_modify(|known| known.times += event.times).or_insert(event);
+    }
+    result.events = merged.into_values().collect();
+    result
+}

@@ -1,0 +1,85 @@
+//! One loop per cluster: each round observes our jobs there, reacts, plans and submits.
+//!
+//! A round is [`step::step`], a function of the time over the store and the cluster's client; [`supervise`] calls it
+//! from timers and signals, and starts it again when it fails or panics. Nothing here decides: causes, reactions,
+//! allowances and adoption are `cigri-core`'s.
+
+mod adopt;
+mod ends;
+mod kill;
+mod observe;
+mod settle;
+mod step;
+mod submit;
+pub(crate) mod supervise;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cigri_core::meter::Backlog;
+use cigri_store::{Store, StoreError};
+
+use crate::grid::{ClusterHandle, Grid, GridError};
+
+/// Why a round ended early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StepError {
+    /// The cluster's API failed; the round is tried again later.
+    #[error("the cluster's API failed: {0}")]
+    Api(#[from] oar_client::Error),
+    /// Our side failed.
+    #[error(transparent)]
+    Grid(#[from] GridError),
+}
+
+impl From<StoreError> for StepError {
+    fn from(error: StoreError) -> StepError {
+        StepError::Grid(GridError::Store(error))
+    }
+}
+
+/// What a loop remembers between rounds. Losing it costs nothing but a slower start.
+pub(crate) struct Memory {
+    backlog: Backlog,
+    /// When each submission's jobs were last asked to be killed, epoch milliseconds.
+    kills: HashMap<i64, i64>,
+    /// Whether an API failure event may be open.
+    failing: bool,
+    /// The last decisions written, to write only changes.
+    decided: HashMap<i64, (u64, String)>,
+}
+
+impl Memory {
+    pub(crate) fn new(handle: &ClusterHandle) -> Memory {
+        let backlog = Backlog::new(&handle.row.limits);
+        Memory { backlog, kills: HashMap::new(), failing: true, decided: HashMap::new() }
+    }
+}
+
+/// What the functions of one round share.
+pub(crate) struct Round<'a> {
+    pub(crate) grid: &'a Grid,
+    pub(crate) handle: &'a Arc<ClusterHandle>,
+    /// Epoch milliseconds.
+    pub(crate) now: i64,
+}
+
+impl Round<'_> {
+    /// Runs blocking database work off the reactor's threads.
+    async fn store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StepError> {
+        Ok(crate::blocking(&self.grid.store, work).await?)
+    }
+
+    fn name(&self) -> &str {
+        &self.handle.row.name
+    }
+
+    fn is_local(&self) -> bool {
+        self.handle.row.kind == cigri_store::ClusterKind::Local
+    }
+}

@@ -1,0 +1,133 @@
+//! One round on one cluster.
+
+use cigri_core::event::{Code, NewEvent, Scope};
+use cigri_core::plan::{self, CampaignView, ClusterView, Decision};
+use cigri_core::state::SubmissionState;
+use cigri_store::{DecisionRow, EventRow, RoundCampaign, RoundView};
+
+use super::{Memory, Round, StepError, kill, observe, settle, submit};
+
+/// What a round saw, for choosing when the next one comes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Jobs started or ended, or submissions made.
+    pub(crate) changed: bool,
+    /// Something of ours lives there, or could be sent.
+    pub(crate) busy: bool,
+}
+
+/// Observes, reconciles, reacts, then plans and submits.
+pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progress, StepError> {
+    let name = round.name().to_owned();
+    let view = round.store(move |store| store.round_view(&name)).await?;
+    let mut starts = 0;
+    for submission in &view.submissions {
+        match submission.state {
+            SubmissionState::Intent | SubmissionState::Unknown => settle::settle(round, submission).await?,
+            SubmissionState::Submitted => {
+                settle::open_gate(round, submission).await?;
+                starts += observe::observe(round, submission).await?;
+            }
+            _ => starts += observe::observe(round, submission).await?,
+        }
+    }
+    kill::kill_cancelled(round, memory, &view).await?;
+    if memory.failing && !view.submissions.is_empty() {
+        recovered(round, memory).await?;
+    }
+    let sent = plan_and_submit(round, memory, starts).await?;
+    let busy = sent > 0 || !view.submissions.is_empty();
+    Ok(Progress { changed: starts > 0 || sent > 0, busy })
+}
+
+/// The API answered: an open event about its failing is over.
+async fn recovered(round: &Round<'_>, memory: &mut Memory) -> Result<(), StepError> {
+    memory.failing = false;
+    let (scope, now) = (Scope::cluster(round.name()), round.now);
+    round.store(move |store| store.close_event(Code::ApiFailure, &scope, now)).await?;
+    Ok(())
+}
+
+/// Tells, once, that the API fails.
+pub(crate) async fn failed(round: &Round<'_>, memory: &mut Memory, error: &StepError) -> Result<(), StepError> {
+    memory.failing = true;
+    let message = format!("{error}. It is tried again by itself, with growing pauses");
+    let event = NewEvent::note(Scope::cluster(round.name()), Code::ApiFailure, message);
+    let now = round.now;
+    round.store(move |store| store.open_events(&[event], now)).await
+}
+
+async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory, starts: u64) -> Result<u64, StepError> {
+    let name = round.name().to_owned();
+    let view = round.store(move |store| store.round_view(&name)).await?;
+    let limits = round.handle.row.limits;
+    let waiting = view.waiting.max(0) as u64;
+    memory.backlog = memory.backlog.observe(starts, waiting, &limits);
+    let campaigns = campaign_views(round, &view)?;
+    let cluster = ClusterView {
+        limits,
+        waiting,
+        live: view.live.max(0) as u64,
+        backlog: memory.backlog,
+        hold: find_hold(&view.holds, None, None),
+    };
+    let decisions = plan::plan(&cluster, &campaigns);
+    record(round, memory, &decisions).await?;
+    let mut sent = 0;
+    for decision in decisions.iter().filter(|decision| decision.allowance.allowed > 0) {
+        if let Some(campaign) = view.campaigns.iter().find(|campaign| campaign.row.id == decision.campaign) {
+            sent += submit::submit(round, campaign, decision.allowance.allowed).await?;
+        }
+    }
+    Ok(sent)
+}
+
+fn campaign_views(round: &Round<'_>, view: &RoundView) -> Result<Vec<CampaignView>, StepError> {
+    view.campaigns.iter().map(|campaign| campaign_view(round, view, campaign)).collect()
+}
+
+fn campaign_view(round: &Round<'_>, view: &RoundView, campaign: &RoundCampaign) -> Result<CampaignView, StepError> {
+    let row = &campaign.row;
+    let token = round.grid.token(&row.owner, round.handle)?;
+    let user_hold = find_hold(&view.holds, None, Some(&row.owner));
+    let spec = row.spec.clusters.get(round.name());
+    Ok(CampaignView {
+        id: row.id,
+        owner: row.owner.clone(),
+        pending: campaign.pending_here.max(0) as u64,
+        live_here: campaign.live_here.max(0) as u64,
+        max_jobs: spec.and_then(|spec| spec.max_jobs).map(u64::from),
+        hold: find_hold(&view.holds, Some(row.id), None),
+        token_problem: token.err().or(user_hold),
+        in_doubt: campaign.in_doubt.max(0) as u64,
+    })
+}
+
+/// The message of the open event that holds exactly this scope.
+fn find_hold(holds: &[EventRow], campaign: Option<i64>, owner: Option<&str>) -> Option<String> {
+    let of_scope = |hold: &&EventRow| hold.campaign_id == campaign && hold.owner.as_deref() == owner;
+    holds.iter().find(of_scope).map(|hold| format!("event {}: {}", hold.id, hold.message))
+}
+
+/// Keeps the decisions that changed.
+async fn record(round: &Round<'_>, memory: &mut Memory, decisions: &[Decision]) -> Result<(), StepError> {
+    let mut rows = Vec::new();
+    for Decision { campaign, allowance } in decisions {
+        let new = (allowance.allowed, allowance.binding.reason.clone());
+        if memory.decided.get(campaign) != Some(&new) {
+            rows.push(DecisionRow {
+                campaign_id: *campaign,
+                cluster: round.name().to_owned(),
+                decided_at: round.now,
+                allowed: allowance.allowed as i64,
+                bound_by: allowance.binding.term.as_str().to_owned(),
+                reason: new.1.clone(),
+            });
+            memory.decided.insert(*campaign, new);
+        }
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    round.store(move |store| store.record_decisions(&rows)).await
+}

@@ -1,0 +1,168 @@
+//! Sending one submission: intent, gate, array, adoption, and only then the gate's opening.
+
+use cigri_core::command;
+use cigri_core::event::{Code, NewEvent, Scope};
+use cigri_core::language::ClusterSpec;
+use cigri_core::ledger;
+use cigri_core::state::SubmissionState;
+use cigri_store::{Intent, NewSubmission, RoundCampaign, SubmissionRow, Task};
+use oar_client::{Error as ApiError, NewJob};
+
+use super::{Round, StepError, adopt, settle};
+use crate::secret;
+
+/// Sends up to `allowed` tasks of the campaign; returns how many were submitted.
+pub(super) async fn submit(round: &Round<'_>, campaign: &RoundCampaign, allowed: u64) -> Result<u64, StepError> {
+    let Some(spec) = campaign.row.spec.clusters.get(round.name()) else { return Ok(0) };
+    let Ok((token, login)) = round.grid.token(&campaign.row.owner, round.handle)? else { return Ok(0) };
+    if let Some(event) = property_problem(round, campaign, spec).await? {
+        let now = round.now;
+        round.store(move |store| store.open_events(&[event], now)).await?;
+        return Ok(0);
+    }
+    let Some((submission, tasks)) = intend(round, (campaign, spec), login, allowed).await? else { return Ok(0) };
+    let gate = match round.handle.client.submit(&token, &gate(&submission, spec)).await {
+        Ok(id) => id,
+        Err(error) => return unsent(round, &submission, error).await,
+    };
+    let array = array(&submission, (campaign, spec), &tasks, gate);
+    match round.handle.client.submit(&token, &array).await {
+        Ok(array_id) => {
+            if adopt::adopt(round, &submission, gate, array_id).await? {
+                let id = submission.id;
+                let adopted = round.store(move |store| store.submission(id)).await?;
+                settle::open_gate(round, &adopted).await?;
+            }
+            Ok(tasks.len() as u64)
+        }
+        Err(error) if error.certainly_not_done() => {
+            // No array exists that could slip through: the gate may go.
+            round.handle.client.delete(&token, gate).await.ok();
+            unsent(round, &submission, error).await
+        }
+        Err(error) => unsent(round, &submission, error).await,
+    }
+}
+
+/// A condition on a column that the cluster does not have would poison its API: it is refused before it is sent.
+async fn property_problem(
+    round: &Round<'_>,
+    campaign: &RoundCampaign,
+    spec: &ClusterSpec,
+) -> Result<Option<NewEvent>, StepError> {
+    let job =
+        NewJob { resources: vec![spec.resource_request()], property: spec.properties.clone(), ..NewJob::default() };
+    if round.is_local() || job.property.is_none() && !spec.resources.contains('{') {
+        return Ok(None);
+    }
+    let columns = round.handle.client.column_kinds().await?;
+    let Err(problems) = job.check_columns(&columns) else { return Ok(None) };
+    let error = ApiError::Invalid(problems);
+    let scope = Scope::campaign_on(campaign.row.id, round.name());
+    let message =
+        format!("{} would refuse the jobs: {error}. Correct `properties` and send the campaign again", round.name());
+    Ok(Some(NewEvent::hold(scope, Code::SubmitRefused, message)))
+}
+
+async fn intend(
+    round: &Round<'_>,
+    (campaign, spec): (&RoundCampaign, &ClusterSpec),
+    login: String,
+    allowed: u64,
+) -> Result<Option<Intent>, StepError> {
+    let nonce = secret::nonce().map_err(crate::grid::GridError::Secret)?;
+    let instance = round.grid.instance.clone();
+    let (cluster, owner) = (round.name().to_owned(), campaign.row.owner.clone());
+    let directory = command::remote_directory(campaign.row.id as u64, spec);
+    let (campaign_id, even_avoided, now) = (campaign.row.id, campaign.nowhere_else, round.now);
+    round
+        .store(move |store| {
+            let new = NewSubmission {
+                campaign_id,
+                cluster: &cluster,
+                owner: &owner,
+                remote_user: &login,
+                directory: &directory,
+                limit: allowed as i64,
+                even_avoided,
+            };
+            store.intend(&new, |id| ledger::submission_name(&instance, id, nonce), now)
+        })
+        .await
+}
+
+/// A held job that the array depends on. It never runs: it is deleted.
+fn gate(submission: &SubmissionRow, spec: &ClusterSpec) -> NewJob {
+    NewJob {
+        command: "false".to_owned(),
+        types: spec.types(),
+        name: Some(ledger::gate_name(&submission.name)),
+        project: spec.project.clone(),
+        directory: Some(submission.directory.clone()),
+        hold: true,
+        ..NewJob::default()
+    }
+}
+
+fn array(
+    submission: &SubmissionRow,
+    (campaign, spec): (&RoundCampaign, &ClusterSpec),
+    tasks: &[(Task, String)],
+    gate: u64,
+) -> NewJob {
+    let first = campaign.row.first_task_id as u64;
+    let line =
+        |(task, text): &(Task, String)| command::parameter_line(first + task.index as u64, task.attempt as u32, text);
+    NewJob {
+        command: command::remote_command(campaign.row.id as u64, &submission.cluster, first, spec),
+        resources: vec![spec.resource_request()],
+        types: spec.types(),
+        property: spec.properties.clone(),
+        parameters: Some(tasks.iter().map(line).collect()),
+        name: Some(submission.name.clone()),
+        project: spec.project.clone(),
+        directory: Some(submission.directory.clone()),
+        after: vec![gate],
+        ..NewJob::default()
+    }
+}
+
+/// A POST that did not answer 200: certainly without effect, or in doubt.
+async fn unsent(round: &Round<'_>, submission: &SubmissionRow, error: ApiError) -> Result<u64, StepError> {
+    if error.is_doubt() {
+        adopt::doubt(round, submission).await?;
+        return Err(error.into());
+    }
+    let event = refusal(round, submission, &error);
+    let (id, now, reason) = (submission.id, round.now, error.to_string());
+    let events: Vec<NewEvent> = event.into_iter().collect();
+    let told = !events.is_empty();
+    round
+        .store(move |store| {
+            store.give_up(id, SubmissionState::Refused, &reason, now)?;
+            store.open_events(&events, now)
+        })
+        .await?;
+    if told { Ok(0) } else { Err(error.into()) }
+}
+
+/// Who is stopped by a refusal: the user by a bad token, the campaign by anything else it asks for; nobody by a
+/// cluster that was not reached.
+fn refusal(round: &Round<'_>, submission: &SubmissionRow, error: &ApiError) -> Option<NewEvent> {
+    match error {
+        ApiError::NotSent(_) => None,
+        ApiError::Unauthorized { .. } => Some(NewEvent::hold(
+            Scope::user_on(&submission.owner, round.name()),
+            Code::PermissionDenied,
+            format!("{} refuses the token: {error}. Add a new one with `cigri token add {0}`", round.name()),
+        )),
+        _ => Some(NewEvent::hold(
+            Scope::campaign_on(submission.campaign_id, round.name()),
+            Code::SubmitRefused,
+            format!(
+                "{} refuses the jobs: {error}. Correct the campaign file and send it again, or resume",
+                round.name()
+            ),
+        )),
+    }
+}

@@ -1,0 +1,132 @@
+//! Keeping one loop per cluster alive: timers, signals, pauses after failures, and a new start after a panic.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::step::{self, Progress};
+use super::{Memory, Round};
+use crate::clock::now_ms;
+use crate::grid::{ClusterHandle, Grid};
+
+/// How long a loop waits between rounds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// Even a signal waits until this long after the last round.
+    gap: Duration,
+    /// Period while something of ours is there.
+    busy: Duration,
+    /// Period while nothing can have changed.
+    idle: Duration,
+}
+
+impl Pace {
+    fn of(handle: &ClusterHandle) -> Pace {
+        match handle.row.kind {
+            // Signals wake it: the periods only guard against a lost one.
+            cigri_store::ClusterKind::Local => {
+                Pace { gap: Duration::from_millis(50), busy: Duration::from_secs(1), idle: Duration::from_secs(60) }
+            }
+            cigri_store::ClusterKind::Oar3 => {
+                Pace { gap: Duration::from_secs(5), busy: Duration::from_secs(15), idle: Duration::from_secs(60) }
+            }
+        }
+    }
+}
+
+/// Starts a loop for every cluster, and for those added later, until `stop`.
+pub(crate) async fn run_all(grid: Arc<Grid>, stop: CancellationToken) {
+    let mut running = std::collections::BTreeMap::new();
+    while !stop.is_cancelled() {
+        for handle in grid.clusters() {
+            let name = handle.row.name.clone();
+            running.entry(name).or_insert_with(|| tokio::spawn(supervise(Arc::clone(&grid), handle, stop.clone())));
+        }
+        tokio::select! {
+            () = grid.added.notified() => {}
+            () = stop.cancelled() => {}
+        }
+    }
+    for (name, task) in running {
+        if task.await.is_err() {
+            error!(cluster.name = %name, "the cluster's supervisor ended by a panic");
+        }
+    }
+}
+
+/// Runs the loop in a task of its own, so that a panic ends only that task, which is then started again.
+async fn supervise(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let task = tokio::spawn(rounds(Arc::clone(&grid), Arc::clone(&handle), stop.clone()));
+        match task.await {
+            Ok(()) => return,
+            Err(panic) => {
+                error!(cluster.name = %handle.row.name, "the cluster's loop failed, it starts again: {panic}")
+            }
+        }
+        pause(&stop, &handle.wake, Duration::from_secs(1)).await;
+    }
+}
+
+async fn rounds(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: CancellationToken) {
+    let pace = Pace::of(&handle);
+    let mut memory = Memory::new(&handle);
+    let mut failures = 0u32;
+    while !stop.is_cancelled() {
+        let round = Round { grid: &grid, handle: &handle, now: now_ms() };
+        match step::step(&round, &mut memory).await {
+            Ok(progress) => {
+                failures = 0;
+                note_round(&round, progress).await;
+                // A gap first, so that a burst of signals makes one round.
+                wait(&stop, if progress.busy { pace.gap } else { Duration::ZERO }).await;
+                let period = if progress.busy { pace.busy } else { pace.idle };
+                pause(&stop, &handle.wake, period.saturating_sub(pace.gap)).await;
+            }
+            Err(error) => {
+                failures += 1;
+                let delay = backoff(failures, &pace);
+                warn!(cluster.name = %handle.row.name, "round failed, next try in {delay:?}: {error}");
+                if let Err(error) = step::failed(&round, &mut memory, &error).await {
+                    error!(cluster.name = %handle.row.name, "cannot write an event: {error}");
+                }
+                wait(&stop, delay).await;
+            }
+        }
+    }
+    info!(cluster.name = %handle.row.name, "loop stopped");
+}
+
+async fn note_round(round: &Round<'_>, progress: Progress) {
+    // Only the clock of rounds that did something is worth a write.
+    if progress.changed {
+        let (name, now) = (round.handle.row.name.clone(), round.now);
+        if let Err(error) = crate::blocking(&round.grid.store, move |store| store.note_round(&name, now)).await {
+            error!(cluster.name = %round.handle.row.name, "cannot note the round: {error}");
+        }
+    }
+}
+
+/// 1, 2, 4... times the gap, at most the idle period.
+fn backoff(failures: u32, pace: &Pace) -> Duration {
+    let factor = 2u32.saturating_pow(failures.saturating_sub(1).min(10));
+    pace.gap.saturating_mul(factor).clamp(Duration::from_millis(200), pace.idle)
+}
+
+async fn wait(stop: &CancellationToken, period: Duration) {
+    tokio::select! {
+        () = tokio::time::sleep(period) => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+async fn pause(stop: &CancellationToken, wake: &Notify, period: Duration) {
+    tokio::select! {
+        () = tokio::time::sleep(period) => {}
+        () = wake.notified() => {}
+        () = stop.cancelled() => {}
+    }
+}

@@ -1,0 +1,265 @@
+//! Rounds against a real `oar-local`, with faults between it and us: what each task did is counted from the files
+//! that the tasks themselves write.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use cigri_core::language::{CampaignSpec, ClusterSpec, JobKind};
+use cigri_core::state::CampaignState;
+use cigri_store::{CampaignRow, NewCampaign, Store};
+use futures_util::future::BoxFuture;
+use oar_client::{Transport, TransportError};
+use oar_local::{LocalCluster, Output};
+
+use super::{Memory, Round, StepError, step};
+use crate::clock::now_ms;
+use crate::grid::{Grid, InProcess, LocalPool};
+use crate::secret::Sealer;
+
+/// What happens to one POST.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// Nothing is wrong.
+    None,
+    /// It is carried out, its answer is lost.
+    AnswerLost,
+    /// It is not carried out, and nobody says so.
+    Swallowed,
+    /// It is not carried out; 500.
+    Failed,
+    /// It is carried out; 500 all the same.
+    DoneButFailed,
+    /// Nothing was sent.
+    Refused,
+    /// The cluster says no.
+    Forbidden,
+}
+
+/// Applies the next fault of a script to each POST of jobs (a submission makes two: gate, array).
+struct Faulty {
+    inner: InProcess,
+    script: Mutex<Vec<Fault>>,
+}
+
+impl Faulty {
+    fn next(&self, request: &http::Request<Bytes>) -> Fault {
+        let mut script = self.script.lock().unwrap();
+        let is_post = request.method() == http::Method::POST && request.uri().path() == "/jobs";
+        if is_post && !script.is_empty() { script.remove(0) } else { Fault::None }
+    }
+}
+
+impl Transport for Faulty {
+    fn send(
+        &self,
+        request: http::Request<Bytes>,
+        timeout: Duration,
+    ) -> BoxFuture<'_, Result<http::Response<Bytes>, TransportError>> {
+        let answer = |status: u16, body: &'static str| {
+            Ok(http::Response::builder().status(status).body(Bytes::from_static(body.as_bytes())).unwrap())
+        };
+        let failed = move || answer(500, "Internal Server Error");
+        Box::pin(async move {
+            match self.next(&request) {
+                Fault::None => self.inner.send(request, timeout).await,
+                Fault::AnswerLost => {
+                    self.inner.send(request, timeout).await?;
+                    Err(TransportError::Lost("connection reset".to_owned()))
+                }
+                Fault::DoneButFailed => {
+                    self.inner.send(request, timeout).await?;
+                    failed()
+                }
+                Fault::Swallowed => Err(TransportError::TimedOut),
+                Fault::Failed => failed(),
+                Fault::Refused => Err(TransportError::NotSent("connection refused".to_owned())),
+                Fault::Forbidden => {
+                    answer(403, "{\"detail\":\"A failed admission rule prevented submitting the job: no.\"}")
+                }
+            }
+        })
+    }
+}
+
+/// A grid of one local cluster named `dahu`, and a folder where tasks leave traces.
+struct Bed {
+    folder: tempfile::TempDir,
+    grid: Grid,
+}
+
+impl Bed {
+    fn new(script: &[Fault]) -> Bed {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = oar_local::Config {
+            state_dir: folder.path().join("local"),
+            cores: 2,
+            user: "alice".into(),
+            secret: b"secret".to_vec(),
+            output: Output::Captured,
+            lenient: true,
+            schedule_period: None,
+            kill_rate: 0.0,
+            seed: Some(1),
+        };
+        let cluster = Arc::new(LocalCluster::open(settings).unwrap());
+        let store = Store::open_sqlite(Path::new(":memory:"), "test").unwrap();
+        let sealer = Sealer::open(&folder.path().join("key")).unwrap();
+        let pool = LocalPool { cluster: Arc::clone(&cluster), cores: 2 };
+        let grid = Grid::new(store, sealer, Vec::new(), Some(pool)).unwrap();
+        let transport = Faulty { inner: InProcess(cluster), script: Mutex::new(script.to_vec()) };
+        grid.add_with(grid.local_row("dahu".into()), Arc::new(transport)).unwrap();
+        Bed { folder, grid }
+    }
+
+    /// A campaign of `tasks` tasks, each of which runs `script` with sh.
+    fn campaign(&self, script: &str, tasks: i64) -> i64 {
+        std::fs::write(self.folder.path().join("task.sh"), script).unwrap();
+        let cluster = ClusterSpec {
+            exec_file: "/bin/sh task.sh".into(),
+            exec_directory: self.folder.path().display().to_string(),
+            walltime_s: 60,
+            resources: "/core=1".into(),
+            properties: None,
+            project: None,
+            cluster_job_type: None,
+            kind: JobKind::BestEffort,
+            max_jobs: None,
+        };
+        let spec = CampaignSpec { name: "c".into(), clusters: BTreeMap::from([("dahu".to_owned(), cluster)]) };
+        let new = NewCampaign { owner: "alice", spec: &spec, jdl: "{}", origin: None };
+        let id = self.grid.store.begin_campaign(&new, now_ms()).unwrap();
+        self.grid.store.open_campaign(id, tasks, true).unwrap();
+        id
+    }
+
+    async fn step(&self, memory: &mut Memory) -> Result<(), StepError> {
+        let handle = self.grid.cluster("dahu").unwrap();
+        let round = Round { grid: &self.grid, handle: &handle, now: now_ms() };
+        step::step(&round, memory).await.map(|_| ())
+    }
+
+    /// Steps until `done`, forgetting everything between steps as a restart would.
+    async fn step_until(&self, id: i64, done: impl Fn(&CampaignRow) -> bool) -> CampaignRow {
+        let handle = self.grid.cluster("dahu").unwrap();
+        let mut changes = self.grid.local.as_ref().unwrap().cluster.changes();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < deadline {
+            self.step(&mut Memory::new(&handle)).await.ok();
+            let row = self.grid.store.campaign(id).unwrap();
+            assert_eq!(row.task_count, row.pending + row.live + row.done + row.failed + row.cancelled);
+            if done(&row) {
+                return row;
+            }
+            tokio::time::timeout(Duration::from_millis(100), changes.changed()).await.ok();
+        }
+        panic!("the campaign does not get there: {:?}", self.grid.store.campaign(id).unwrap());
+    }
+
+    /// How many times each task ran, by index.
+    fn runs(&self) -> BTreeMap<i64, usize> {
+        let text = std::fs::read_to_string(self.folder.path().join("ran")).unwrap_or_default();
+        let mut runs = BTreeMap::new();
+        text.lines().for_each(|line| *runs.entry(line.parse().unwrap()).or_default() += 1);
+        runs
+    }
+}
+
+/// Each task notes that it ran.
+const NOTE: &str = "echo $CIGRI_TASK_INDEX >> ran";
+
+fn over(row: &CampaignRow) -> bool {
+    row.state == CampaignState::Finished
+}
+
+fn each_once(tasks: i64) -> BTreeMap<i64, usize> {
+    (0..tasks).map(|index| (index, 1)).collect()
+}
+
+#[tokio::test]
+async fn every_task_runs_once_whatever_happens_to_the_posts() {
+    use Fault::{AnswerLost, DoneButFailed, Failed, None, Refused, Swallowed};
+    for fault in [None, AnswerLost, DoneButFailed, Failed, Swallowed, Refused] {
+        // On the gate, on the array, and on both tries in a row.
+        for script in [vec![fault], vec![None, fault], vec![None, fault, None, fault]] {
+            let bed = Bed::new(&script);
+            let id = bed.campaign(NOTE, 40);
+            let row = bed.step_until(id, over).await;
+            assert_eq!((row.done, row.failed), (40, 0), "{script:?}");
+            assert_eq!(bed.runs(), each_once(40), "{script:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_submission_holds_the_campaign_there_with_the_clusters_words() {
+    let bed = Bed::new(&[Fault::None, Fault::Forbidden]);
+    let id = bed.campaign(NOTE, 3);
+    bed.step(&mut Memory::new(&bed.grid.cluster("dahu").unwrap())).await.unwrap();
+    let row = bed.grid.store.campaign(id).unwrap();
+    assert_eq!((row.pending, row.live), (3, 0), "the tasks are back in the bag");
+    let hold = bed.grid.store.shares(&row).unwrap()["dahu"].hold.clone().unwrap();
+    assert!(hold.contains("A failed admission rule prevented submitting the job: no."), "{hold}");
+    bed.grid.store.resume_campaign(id, now_ms()).unwrap();
+    assert_eq!(bed.step_until(id, over).await.done, 3);
+    assert_eq!(bed.runs(), each_once(3));
+}
+
+#[tokio::test]
+async fn exit_codes_66_and_67_bring_a_task_back_and_others_fail_it_with_its_last_words() {
+    let bed = Bed::new(&[]);
+    let script = "echo $CIGRI_TASK_INDEX >> ran
+        case $CIGRI_TASK_INDEX.$CIGRI_ATTEMPT in
+            1.1) exit 66 ;;
+            2.1) exit 67 ;;
+            3.*) echo 'no such parameter' >&2; exit 3 ;;
+        esac";
+    let id = bed.campaign(script, 5);
+    let row = bed.step_until(id, over).await;
+    assert_eq!((row.done, row.failed, row.kills), (4, 1, 2));
+    assert_eq!(bed.runs(), BTreeMap::from([(0, 1), (1, 2), (2, 2), (3, 1), (4, 1)]));
+    let filter = cigri_store::JobFilter { task_index: Some(3), limit: 5, ..Default::default() };
+    let job = bed.grid.store.list_jobs(id, &filter).unwrap().remove(0);
+    assert_eq!((job.exit_code, job.cause.as_deref()), (Some(3), Some("exit_code")));
+    assert!(job.detail.unwrap().contains("no such parameter"));
+}
+
+#[tokio::test]
+async fn a_missing_directory_holds_the_campaign_and_loses_no_task() {
+    let bed = Bed::new(&[]);
+    let id = bed.campaign(NOTE, 4);
+    let gone = bed.folder.path().join("task.sh");
+    std::fs::remove_file(gone).unwrap();
+    let spec_directory = bed.folder.path().join("nowhere");
+    let id2 = {
+        let mut spec = bed.grid.store.campaign(id).unwrap().spec;
+        spec.clusters.get_mut("dahu").unwrap().exec_directory = spec_directory.display().to_string();
+        bed.grid.store.cancel_campaign(id, now_ms()).unwrap();
+        let new = NewCampaign { owner: "alice", spec: &spec, jdl: "{}", origin: None };
+        let id = bed.grid.store.begin_campaign(&new, now_ms()).unwrap();
+        bed.grid.store.open_campaign(id, 4, true).unwrap();
+        id
+    };
+    let held = |row: &CampaignRow| row.live == 0 && bed.grid.store.shares(row).unwrap()["dahu"].hold.is_some();
+    let row = bed.step_until(id2, held).await;
+    assert_eq!((row.pending, row.failed), (4, 0));
+    std::fs::create_dir(&spec_directory).unwrap();
+    std::fs::write(spec_directory.join("task.sh"), "exit 0").unwrap();
+    bed.grid.store.resume_campaign(id2, now_ms()).unwrap();
+    assert_eq!(bed.step_until(id2, over).await.done, 4);
+}
+
+#[tokio::test]
+async fn cancelling_kills_what_runs_and_ends_the_campaign() {
+    let bed = Bed::new(&[]);
+    let id = bed.campaign("echo $CIGRI_TASK_INDEX >> ran; sleep 600", 50);
+    bed.step_until(id, |row| row.live > 0).await;
+    bed.grid.store.cancel_campaign(id, now_ms()).unwrap();
+    let row = bed.step_until(id, |row| row.finished_at.is_some()).await;
+    assert_eq!((row.done, row.cancelled, row.live), (0, 50, 0));
+    let client = &bed.grid.cluster("dahu").unwrap().client;
+    let left = client.list_all(&oar_client::JobQuery::default()).await.unwrap();
+    assert_eq!(left, [], "nothing of ours is left there, gates included");
+}

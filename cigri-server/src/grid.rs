@@ -1,0 +1,187 @@
+//! What all loops and requests share: the store, the sealer, and one handle per cluster.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use cigri_core::meter::ClusterLimits;
+use cigri_store::{ClusterKind, ClusterRow, Store, StoreError, TokenRow};
+use futures_util::future::BoxFuture;
+use oar_client::{Client, HttpTransport, Settings, Token, Transport, TransportError};
+use oar_local::LocalCluster;
+use tokio::sync::Notify;
+use url::Url;
+
+use crate::clock::now_ms;
+use crate::secret::{Sealer, SecretError};
+
+/// Why something around the grid's clusters and tokens failed.
+#[derive(Debug, thiserror::Error)]
+pub enum GridError {
+    /// The database did not do as asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A secret could not be sealed or opened.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A cluster's URL or client settings are wrong.
+    #[error("cluster {cluster}: {problem}")]
+    Cluster {
+        /// Its name.
+        cluster: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// One cluster as the loops know it.
+pub(crate) struct ClusterHandle {
+    pub(crate) row: ClusterRow,
+    pub(crate) client: Client,
+    /// Rung when there may be something to do before the period is over.
+    pub(crate) wake: Arc<Notify>,
+}
+
+/// Base of the local cluster's requests, which never leave the process.
+const LOCAL_URL: &str = "http://localhost/";
+
+/// The machine's own processes, for local clusters.
+pub(crate) struct LocalPool {
+    pub(crate) cluster: Arc<LocalCluster>,
+    pub(crate) cores: u32,
+}
+
+/// Asks the local cluster in this process: no port is open that others could reach.
+pub(crate) struct InProcess(pub(crate) Arc<LocalCluster>);
+
+impl Transport for InProcess {
+    fn send(
+        &self,
+        request: http::Request<Bytes>,
+        _: Duration,
+    ) -> BoxFuture<'_, Result<http::Response<Bytes>, TransportError>> {
+        let response = self.0.respond(request);
+        Box::pin(std::future::ready(Ok(response)))
+    }
+}
+
+/// Everything that is shared.
+pub(crate) struct Grid {
+    pub(crate) store: Store,
+    pub(crate) sealer: Sealer,
+    pub(crate) instance: String,
+    pub(crate) admins: Vec<String>,
+    pub(crate) local: Option<LocalPool>,
+    clusters: RwLock<BTreeMap<String, Arc<ClusterHandle>>>,
+    /// Rung when a cluster was added.
+    pub(crate) added: Notify,
+}
+
+impl Grid {
+    pub(crate) fn new(
+        store: Store,
+        sealer: Sealer,
+        admins: Vec<String>,
+        local: Option<LocalPool>,
+    ) -> Result<Grid, GridError> {
+        let instance = store.instance()?;
+        let clusters = RwLock::default();
+        Ok(Grid { store, sealer, instance, admins, local, clusters, added: Notify::new() })
+    }
+
+    /// Stores the cluster and makes its handle.
+    pub(crate) fn add_cluster(&self, row: ClusterRow) -> Result<(), GridError> {
+        let failed = |problem: String| GridError::Cluster { cluster: row.name.clone(), problem };
+        let transport: Arc<dyn Transport> = match (row.kind, &self.local) {
+            (ClusterKind::Local, Some(pool)) => Arc::new(InProcess(Arc::clone(&pool.cluster))),
+            (ClusterKind::Local, None) => return Err(failed("there are no local processes in this mode".to_owned())),
+            (ClusterKind::Oar3, _) => {
+                let url = Url::parse(&row.url).map_err(|error| failed(error.to_string()))?;
+                Arc::new(HttpTransport::new(&url).map_err(|error| failed(error.to_string()))?)
+            }
+        };
+        self.add_with(row, transport)
+    }
+
+    /// The same, with a given way to send requests.
+    pub(crate) fn add_with(&self, row: ClusterRow, transport: Arc<dyn Transport>) -> Result<(), GridError> {
+        let text = if row.kind == ClusterKind::Local { LOCAL_URL } else { &row.url };
+        let url = Url::parse(text)
+            .map_err(|error| GridError::Cluster { cluster: row.name.clone(), problem: error.to_string() })?;
+        self.store.put_cluster(&row)?;
+        let client = Client::new(url, transport, Settings::default());
+        let handle = Arc::new(ClusterHandle { client, wake: Arc::new(Notify::new()), row });
+        let mut clusters = self.clusters.write().unwrap_or_else(PoisonError::into_inner);
+        clusters.insert(handle.row.name.clone(), handle);
+        drop(clusters);
+        self.added.notify_one();
+        Ok(())
+    }
+
+    /// Makes each name a local cluster unless it is one already.
+    pub(crate) fn ensure_local(&self, names: impl Iterator<Item = String>) -> Result<(), GridError> {
+        for name in names {
+            if self.cluster(&name).is_none() {
+                self.add_cluster(self.local_row(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn local_row(&self, name: String) -> ClusterRow {
+        let cores = self.local.as_ref().map_or(1, |pool| u64::from(pool.cores));
+        // Everything is cheap here, but a long queue would be unfair to the next campaign: start small.
+        let limits =
+            ClusterLimits { max_waiting: 4000, max_live: 100_000, max_array: 1000, initial_backlog: 16 * cores };
+        let url = "local processes".to_owned();
+        ClusterRow { name, kind: ClusterKind::Local, url, limits, last_round_at: None }
+    }
+
+    pub(crate) fn cluster(&self, name: &str) -> Option<Arc<ClusterHandle>> {
+        self.clusters.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    pub(crate) fn clusters(&self) -> Vec<Arc<ClusterHandle>> {
+        self.clusters.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Wakes every cluster's loop.
+    pub(crate) fn wake_all(&self) {
+        self.clusters().iter().for_each(|handle| handle.wake.notify_one());
+    }
+
+    /// Stores a user's token for a cluster. The user on the cluster is the token's `user` claim.
+    pub(crate) fn put_token(&self, owner: &str, cluster: &str, token: &Token) -> Result<TokenRow, GridError> {
+        let failed = |problem: String| GridError::Cluster { cluster: cluster.to_owned(), problem };
+        let claims = token.claims().map_err(|error| failed(error.to_string()))?;
+        let secret = self.sealer.seal(token.expose())?;
+        let (owner, cluster) = (owner.to_owned(), cluster.to_owned());
+        let row = TokenRow { owner, cluster, login: claims.user, secret, expires_at: claims.expires_at };
+        self.store.put_token(&row)?;
+        Ok(row)
+    }
+
+    /// The owner's usable token for a cluster and the login it acts as, or why there is none.
+    pub(crate) fn token(
+        &self,
+        owner: &str,
+        handle: &ClusterHandle,
+    ) -> Result<Result<(Token, String), String>, GridError> {
+        let name = &handle.row.name;
+        if let (ClusterKind::Local, Some(pool)) = (handle.row.kind, &self.local) {
+            let text = pool.cluster.issue_token(owner, Duration::from_secs(3600));
+            return Ok(Token::new(text).map(|token| (token, owner.to_owned())).map_err(|error| error.to_string()));
+        }
+        let Some(row) = self.store.cluster_tokens(name)?.into_iter().find(|row| row.owner == owner) else {
+            return Ok(Err(format!("{owner} has no token for {name}: add one with `cigri token add {name}`")));
+        };
+        if row.expires_at.is_some_and(|at| at * 1000 <= now_ms()) {
+            return Ok(Err(format!(
+                "{owner}'s token for {name} has expired: add a new one with `cigri token add {name}`"
+            )));
+        }
+        let token = Token::new(self.sealer.unseal(&row.secret)?);
+        Ok(token.map(|token| (token, row.login)).map_err(|error| error.to_string()))
+    }
+}
