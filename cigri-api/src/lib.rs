@@ -58,4 +58,6 @@ pub struct Health {
     pub status: String,
     /// Process id of the server.
     pub pid: u32,
+    /// False for a process that only answers requests and will soon be gone.
+    pub runs_jobs: bool,
 }

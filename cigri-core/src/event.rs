@@ -44,6 +44,8 @@ pub enum Code {
     SubmitAbandoned,
     /// The cluster's API failed or was not reached.
     ApiFailure,
+    /// This service itself failed while it dealt with the cluster.
+    ServiceFailure,
     /// The user's token for the cluster is missing.
     TokenNotFound,
     /// The cluster refused the user's token.
@@ -64,6 +66,7 @@ impl Code {
             Code::SubmitRefused => "RUNNER_SUBMIT_ERROR",
             Code::SubmitAbandoned => "RUNNER_SUBMIT_TIMEOUT",
             Code::ApiFailure => "CLUSTER_API_SERVER_ERROR",
+            Code::ServiceFailure => "SERVICE_FAILURE",
             Code::TokenNotFound => "JWT_TOKEN_NOT_FOUND",
             Code::PermissionDenied => "PERMISSION_DENIED",
             Code::JobVanished => "JOB_VANISHED",

@@ -99,19 +99,21 @@ pub struct ClusterLimits {
     pub max_array: u64,
     /// Jobs kept waiting before any start was seen.
     pub initial_backlog: u64,
+    /// Looks ahead that the backlog should feed, as multiples of the starts seen in one.
+    pub looks_ahead: u64,
 }
 
 impl Default for ClusterLimits {
     fn default() -> Self {
         // Half of OAR's window of 1 000 jobs per queue and round; arrays of 500 stay under half a second.
-        ClusterLimits { max_waiting: 500, max_live: 10_000, max_array: 500, initial_backlog: 10 }
+        ClusterLimits { max_waiting: 500, max_live: 10_000, max_array: 500, initial_backlog: 10, looks_ahead: 2 }
     }
 }
 
 /// The adaptive backlog law of one cluster: how many of our jobs should wait there.
 ///
 /// It doubles when the cluster emptied our queue between two looks and jobs were started, and otherwise follows
-/// twice the starts seen; it never asks for less than one probe.
+/// a multiple of the starts seen; it never asks for less than one probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backlog {
     target: u64,
@@ -128,6 +130,12 @@ impl Backlog {
         self.target
     }
 
+    /// Jobs to send while `waiting` are there: a queue that is still more than half full can wait for a larger
+    /// submission.
+    pub fn refill(self, waiting: u64) -> u64 {
+        if waiting > self.target / 2 { 0 } else { self.target - waiting }
+    }
+
     /// Moves the law after a look that saw `starts` jobs start (0: no scheduling round seen, nothing learnt)
     /// and left `waiting` of ours in the cluster's queue.
     #[must_use]
@@ -135,7 +143,7 @@ impl Backlog {
         if starts == 0 {
             return self;
         }
-        let follow = starts.saturating_mul(2);
+        let follow = starts.saturating_mul(limits.looks_ahead);
         let target = if waiting == 0 { follow.max(self.target.saturating_mul(2)) } else { follow };
         Backlog { target: target.clamp(limits.initial_backlog.max(1), limits.max_waiting.max(1)) }
     }
@@ -166,6 +174,12 @@ mod tests {
             seen.push(backlog.target());
         }
         assert_eq!(seen, [20, 40, 60, 60]);
+    }
+
+    #[test]
+    fn a_queue_is_refilled_when_it_is_half_empty() {
+        let backlog = Backlog { target: 10 };
+        assert_eq!([0, 5, 6, 10, 12].map(|waiting| backlog.refill(waiting)), [10, 5, 0, 0, 0]);
     }
 
     #[test]

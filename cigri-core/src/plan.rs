@@ -84,7 +84,7 @@ fn room(cluster: &ClusterView) -> Bound {
     let target = cluster.backlog.target();
     let backlog = Bound::new(
         Term::Backlog,
-        target.saturating_sub(waiting),
+        cluster.backlog.refill(waiting),
         format!("{waiting} of our jobs wait there, {target} are enough for the starts seen"),
     );
     let waiting_cap = Bound::new(
@@ -141,7 +141,8 @@ mod tests {
     use super::*;
 
     fn cluster() -> ClusterView {
-        let limits = ClusterLimits { max_waiting: 60, max_live: 100, max_array: 50, initial_backlog: 40 };
+        let limits =
+            ClusterLimits { max_waiting: 60, max_live: 100, max_array: 50, initial_backlog: 40, looks_ahead: 2 };
         ClusterView { limits, waiting: 0, live: 0, backlog: Backlog::new(&limits), hold: None }
     }
 

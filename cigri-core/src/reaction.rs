@@ -61,6 +61,11 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Whether the cluster, not the program, ended the attempt.
+    pub fn is_kill(&self) -> bool {
+        matches!(self, Cause::BestEffortKill | Cause::Walltime | Cause::PersonKill(_) | Cause::Infrastructure(_))
+    }
+
     /// Stable word, stored with the job.
     pub fn as_str(&self) -> &'static str {
         match self {

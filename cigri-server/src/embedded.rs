@@ -154,14 +154,11 @@ fn open_grid(config: &EmbeddedConfig) -> Result<Grid, StartError> {
     let store = Store::open_sqlite(&path, &name).map_err(database)?;
     store.sweep_received().map_err(database)?;
     let sealer = Sealer::open(&config.data_dir.join("key")).map_err(GridError::Secret)?;
-    let local = config.run_jobs || config.data_dir.join("local").exists();
-    let pool = local.then(|| local_pool(config, &sealer)).transpose()?;
-    let grid = Grid::new(store, sealer, Vec::new(), pool)?;
-    if grid.local.is_some() {
-        let rows = grid.store.list_clusters().map_err(database)?;
-        let names = rows.into_iter().filter(|row| row.kind == ClusterKind::Local).map(|row| row.name);
-        names.into_iter().try_for_each(|name| grid.add_cluster(grid.local_row(name)))?;
-    }
+    let pool = local_pool(config, &sealer)?;
+    let grid = Grid::new(store, sealer, Vec::new(), Some(pool))?;
+    let rows = grid.store.list_clusters().map_err(database)?;
+    let names = rows.into_iter().filter(|row| row.kind == ClusterKind::Local).map(|row| row.name);
+    names.into_iter().try_for_each(|name| grid.add_cluster(grid.local_row(name)))?;
     Ok(grid)
 }
 
@@ -179,7 +176,7 @@ fn local_pool(config: &EmbeddedConfig, sealer: &Sealer) -> Result<LocalPool, Sta
         seed: config.seed,
     };
     let cluster = LocalCluster::open(settings).map_err(|error| StartError::Local(error.to_string()))?;
-    Ok(LocalPool { cluster: Arc::new(cluster), cores: config.cores })
+    Ok(LocalPool { cluster: Arc::new(cluster), cores: config.cores, runs_jobs: config.run_jobs })
 }
 
 /// The clusters' loops, and the bell that the local cluster rings when a job changes.

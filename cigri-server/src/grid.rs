@@ -50,6 +50,8 @@ const LOCAL_URL: &str = "http://localhost/";
 pub(crate) struct LocalPool {
     pub(crate) cluster: Arc<LocalCluster>,
     pub(crate) cores: u32,
+    /// False: it is there to be read, nothing starts.
+    pub(crate) runs_jobs: bool,
 }
 
 /// Asks the local cluster in this process: no port is open that others could reach.
@@ -131,9 +133,11 @@ impl Grid {
 
     pub(crate) fn local_row(&self, name: String) -> ClusterRow {
         let cores = self.local.as_ref().map_or(1, |pool| u64::from(pool.cores));
-        // Everything is cheap here, but a long queue would be unfair to the next campaign: start small.
-        let limits =
-            ClusterLimits { max_waiting: 4000, max_live: 100_000, max_array: 1000, initial_backlog: 16 * cores };
+        // Requests are cheap here, rounds are not: a second's worth of jobs at a time. Not more, for that is how long
+        // the next campaign waits behind this one.
+        let (max_waiting, max_live, max_array) = (4000, 100_000, 1000);
+        let (initial_backlog, looks_ahead) = (16 * cores, 10);
+        let limits = ClusterLimits { max_waiting, max_live, max_array, initial_backlog, looks_ahead };
         let url = "local processes".to_owned();
         ClusterRow { name, kind: ClusterKind::Local, url, limits, last_round_at: None }
     }

@@ -2,11 +2,10 @@
 
 use cigri_core::state::CampaignState;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
 
-use crate::connection::{Column, Database, rows};
+use crate::Result;
+use crate::connection::Database;
 use crate::schema::{campaign, progress, returned_task};
-use crate::{Result, StoreError};
 
 /// A task taken from the bag, with the number of the attempt about to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,14 +78,9 @@ fn take_returned(
     if found.is_empty() {
         return Ok(Vec::new());
     }
-    let indices: Vec<(i64,)> = found.iter().map(|(index, _, _)| (*index,)).collect();
-    let source = rows(connection, &[("task_index", Column::Int)]);
-    let sql =
-        format!("DELETE FROM returned_task WHERE campaign_id = ?2 AND task_index IN (SELECT task_index FROM {source})");
-    diesel::sql_query(sql)
-        .bind::<Text, _>(serde_json::to_string(&indices).map_err(StoreError::corrupt)?)
-        .bind::<BigInt, _>(campaign)
-        .execute(connection)?;
+    for (index, _, _) in &found {
+        diesel::delete(returned_task::table.find((campaign, index))).execute(connection)?;
+    }
     Ok(found
         .into_iter()
         .map(|(index, generation, attempts)| Task { index, generation, attempt: attempts + 1 })
@@ -124,25 +118,15 @@ pub(crate) fn give_back(connection: &mut Database, campaign: i64, tasks: &[Back]
 
 /// Inserts rows of the bag without touching counters.
 pub(crate) fn put(connection: &mut Database, campaign: i64, tasks: &[Back]) -> Result<()> {
-    let values: Vec<_> = tasks
-        .iter()
-        .map(|back| (back.index, back.generation, back.attempts, back.place, back.avoid_cluster.as_deref()))
-        .collect();
-    let columns = [
-        ("task_index", Column::Int),
-        ("generation", Column::Int),
-        ("attempts", Column::Int),
-        ("place", Column::Int),
-        ("avoid_cluster", Column::Text),
-    ];
-    let source = rows(connection, &columns);
-    let sql = format!(
-        "INSERT INTO returned_task (campaign_id, task_index, generation, attempts, place, avoid_cluster)
-         SELECT ?2, r.task_index, r.generation, r.attempts, r.place, r.avoid_cluster FROM {source}"
-    );
-    diesel::sql_query(sql)
-        .bind::<Text, _>(serde_json::to_string(&values).map_err(StoreError::corrupt)?)
-        .bind::<BigInt, _>(campaign)
-        .execute(connection)?;
+    for back in tasks {
+        diesel::insert_into(returned_task::table)
+            .values((
+                (returned_task::campaign_id.eq(campaign), returned_task::task_index.eq(back.index)),
+                (returned_task::generation.eq(back.generation), returned_task::attempts.eq(back.attempts)),
+                returned_task::place.eq(back.place),
+                returned_task::avoid_cluster.eq(back.avoid_cluster.as_deref()),
+            ))
+            .execute(connection)?;
+    }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! One connection type for every database, and the few places where their SQL differs.
+//! One connection type for every database, and the few places where they differ.
 
 use std::path::Path;
 
@@ -51,26 +51,9 @@ pub(crate) fn write_transaction<T>(
     }
 }
 
-/// SQL type of a column of [`rows`].
-#[derive(Clone, Copy)]
-pub(crate) enum Column {
-    /// 64-bit integer.
-    Int,
-    /// Text.
-    Text,
-}
-
-/// SQL for a row source named `r`, read from one bound JSON array of arrays (`?1`): many rows in one statement
-/// with one bound value, whatever their number.
-pub(crate) fn rows(connection: &Database, columns: &[(&str, Column)]) -> String {
+/// Writes SQLite's log into the database file and cuts it to nothing.
+pub(crate) fn empty_log(connection: &mut Database) -> Result<(), StoreError> {
     match connection {
-        Database::Sqlite(_) => {
-            let fields: Vec<String> = columns
-                .iter()
-                .enumerate()
-                .map(|(at, (name, _))| format!("json_extract(value, '$[{at}]') AS {name}"))
-                .collect();
-            format!("(SELECT {} FROM json_each(?1)) AS r", fields.join(", "))
-        }
+        Database::Sqlite(sqlite) => Ok(sqlite.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?),
     }
 }

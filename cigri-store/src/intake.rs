@@ -94,14 +94,15 @@ impl Store {
         })
     }
 
-    /// Drops a campaign that was being received.
+    /// Drops a campaign that was being received, and gives back the room it took on the disk.
     pub fn drop_received(&self, id: i64) -> Result<()> {
         self.write(|connection| {
             diesel::delete(campaign::table.find(id))
                 .filter(campaign::state.eq(CampaignState::Receiving.as_str()))
                 .execute(connection)?;
             Ok(())
-        })
+        })?;
+        self.shrink()
     }
 
     /// Drops what an earlier process was receiving when it ended; returns how many campaigns.

@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use cigri_core::reaction::History;
 use cigri_core::state::{JobState, SubmissionState};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
 
 use crate::bag::{self, Back};
-use crate::connection::{Column, Database, rows};
+use crate::connection::Database;
 use crate::schema::{job, progress, submission};
 use crate::{Result, Store, StoreError, campaign, control, submission as submissions};
 
@@ -55,6 +54,8 @@ pub struct JobEnd {
     pub started_at: Option<i64>,
     /// Epoch milliseconds.
     pub stopped_at: Option<i64>,
+    /// Whether the cluster ended it before its program did.
+    pub killed: bool,
     /// How the task comes back.
     pub back: Option<Return>,
 }
@@ -153,14 +154,13 @@ fn mark_running(connection: &mut Database, campaign_id: i64, started: &[i64]) ->
     if started.is_empty() {
         return Ok(());
     }
-    let ids: Vec<(i64,)> = started.iter().map(|id| (*id,)).collect();
-    let source = rows(connection, &[("id", Column::Int)]);
-    let sql = format!(
-        "UPDATE job SET state = 'running' FROM {source} WHERE job.id = r.id AND job.state IN ('submitted', 'unknown')"
-    );
-    let changed = diesel::sql_query(sql)
-        .bind::<Text, _>(serde_json::to_string(&ids).map_err(StoreError::corrupt)?)
-        .execute(connection)?;
+    let mut changed = 0;
+    for id in started {
+        changed += diesel::update(job::table.find(id))
+            .filter(job::state.eq_any([JobState::Submitted.as_str(), JobState::Unknown.as_str()]))
+            .set(job::state.eq(JobState::Running.as_str()))
+            .execute(connection)?;
+    }
     diesel::update(progress::table.find(campaign_id))
         .set(progress::running.eq(progress::running + changed as i64))
         .execute(connection)?;
@@ -180,7 +180,8 @@ fn mark_ended(connection: &mut Database, seen: &submissions::SubmissionRow, ends
         )));
     }
     let number = |wanted: JobState| ends.iter().filter(|end| end.state == wanted).count() as i64;
-    let (done, failed, killed) = (number(JobState::Done), number(JobState::Failed), number(JobState::Killed));
+    let (done, failed) = (number(JobState::Done), number(JobState::Failed));
+    let killed = ends.iter().filter(|end| end.killed).count() as i64;
     let cancelled = number(JobState::Cancelled);
     let was_running = ends.iter().filter(|end| end.job.state == JobState::Running).count() as i64;
     diesel::update(progress::table.find(seen.campaign_id))
@@ -209,33 +210,19 @@ fn back_of(end: &JobEnd) -> Option<Back> {
 }
 
 fn update_ended(connection: &mut Database, submission_id: i64, ends: &[JobEnd]) -> Result<usize> {
-    let values: Vec<_> = ends
-        .iter()
-        .map(|end| {
-            let text = (end.state.as_str(), end.exit_code, end.cause.as_str(), end.detail.as_deref());
-            (end.job.id, text.0, text.1, text.2, text.3, end.started_at, end.stopped_at)
-        })
-        .collect();
-    let columns = [
-        ("id", Column::Int),
-        ("state", Column::Text),
-        ("exit_code", Column::Int),
-        ("cause", Column::Text),
-        ("detail", Column::Text),
-        ("started_at", Column::Int),
-        ("stopped_at", Column::Int),
-    ];
-    let source = rows(connection, &columns);
-    let sql = format!(
-        "UPDATE job SET state = r.state, exit_code = r.exit_code, cause = r.cause, detail = r.detail,
-           started_at = r.started_at, stopped_at = r.stopped_at
-         FROM {source}
-         WHERE job.id = r.id AND job.submission_id = ?2 AND job.state IN ('submitted', 'running', 'unknown')"
-    );
-    Ok(diesel::sql_query(sql)
-        .bind::<Text, _>(serde_json::to_string(&values).map_err(StoreError::corrupt)?)
-        .bind::<BigInt, _>(submission_id)
-        .execute(connection)?)
+    let mut changed = 0;
+    for end in ends {
+        changed += diesel::update(job::table.find(end.job.id))
+            .filter(job::submission_id.eq(submission_id))
+            .filter(job::state.eq_any(["submitted", "running", "unknown"]))
+            .set((
+                (job::state.eq(end.state.as_str()), job::exit_code.eq(end.exit_code)),
+                (job::cause.eq(Some(&end.cause)), job::detail.eq(end.detail.as_deref())),
+                (job::started_at.eq(end.started_at), job::stopped_at.eq(end.stopped_at)),
+            ))
+            .execute(connection)?;
+    }
+    Ok(changed)
 }
 
 fn close_if_over(connection: &mut Database, submission_id: i64, now: i64) -> Result<()> {

@@ -102,6 +102,11 @@ impl Store {
         connection::write_transaction(&mut lock(&self.writer), work)
     }
 
+    /// Empties the write-ahead log: what a full disk refused must not go on filling it.
+    fn shrink(&self) -> Result<()> {
+        connection::empty_log(&mut lock(&self.writer))
+    }
+
     fn read<T>(&self, work: impl FnOnce(&mut Database) -> Result<T>) -> Result<T> {
         use diesel::Connection as _;
         lock(&self.reader).transaction(work)

@@ -2,10 +2,9 @@
 
 use cigri_core::state::{JobState, SubmissionState};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
 
 use crate::bag::{self, Back, Task};
-use crate::connection::{Column, Database, rows};
+use crate::connection::Database;
 use crate::schema::{job, submission};
 use crate::{Result, Store, StoreError, campaign, parameters, reserve};
 
@@ -201,16 +200,7 @@ impl Store {
                     .set(submission::directory.eq(directory))
                     .execute(connection)?;
             }
-            let pairs: Vec<(i64, u64)> = (1..).zip(array.remote_ids.iter().copied()).collect();
-            let source = rows(connection, &[("array_index", Column::Int), ("remote_id", Column::Int)]);
-            let sql = format!(
-                "UPDATE job SET state = 'submitted', remote_id = r.remote_id FROM {source}
-                 WHERE job.submission_id = ?2 AND job.array_index = r.array_index AND job.state = 'launching'"
-            );
-            let changed = diesel::sql_query(sql)
-                .bind::<Text, _>(serde_json::to_string(&pairs).map_err(StoreError::corrupt)?)
-                .bind::<BigInt, _>(id)
-                .execute(connection)?;
+            let changed = write_remote_ids(connection, id, &array.remote_ids)?;
             if changed == array.remote_ids.len() {
                 Ok(())
             } else {
@@ -281,26 +271,33 @@ fn insert(
     Ok(())
 }
 
+/// Writes the remote ids in the order of array indices; returns how many launching jobs there were.
+fn write_remote_ids(connection: &mut Database, id: i64, remote_ids: &[u64]) -> Result<usize> {
+    let jobs: Vec<i64> = job::table
+        .filter(job::submission_id.eq(id))
+        .filter(job::state.eq(JobState::Launching.as_str()))
+        .select(job::id)
+        .order(job::array_index)
+        .load(connection)?;
+    for (job, remote_id) in jobs.iter().zip(remote_ids) {
+        diesel::update(job::table.find(job))
+            .set((job::state.eq(JobState::Submitted.as_str()), job::remote_id.eq(Some(*remote_id as i64))))
+            .execute(connection)?;
+    }
+    Ok(jobs.len())
+}
+
 fn insert_jobs(connection: &mut Database, (id, campaign_id): (i64, i64), tasks: &[Task]) -> Result<()> {
     let first = reserve(connection, "job", tasks.len() as i64)?;
-    let values: Vec<_> =
-        (0i64..).zip(tasks).map(|(at, task)| (first + at, at + 1, task.index, task.generation, task.attempt)).collect();
-    let columns = [
-        ("id", Column::Int),
-        ("array_index", Column::Int),
-        ("task_index", Column::Int),
-        ("generation", Column::Int),
-        ("attempt", Column::Int),
-    ];
-    let source = rows(connection, &columns);
-    let sql = format!(
-        "INSERT INTO job (id, submission_id, array_index, campaign_id, task_index, generation, attempt, state)
-         SELECT r.id, ?2, r.array_index, ?3, r.task_index, r.generation, r.attempt, 'launching' FROM {source}"
-    );
-    diesel::sql_query(sql)
-        .bind::<Text, _>(serde_json::to_string(&values).map_err(StoreError::corrupt)?)
-        .bind::<BigInt, _>(id)
-        .bind::<BigInt, _>(campaign_id)
-        .execute(connection)?;
+    for (at, task) in (0i64..).zip(tasks) {
+        diesel::insert_into(job::table)
+            .values((
+                (job::id.eq(first + at), job::submission_id.eq(id), job::array_index.eq(at + 1)),
+                (job::campaign_id.eq(campaign_id), job::task_index.eq(task.index)),
+                (job::generation.eq(task.generation), job::attempt.eq(task.attempt)),
+                job::state.eq(JobState::Launching.as_str()),
+            ))
+            .execute(connection)?;
+    }
     Ok(())
 }

@@ -80,6 +80,7 @@ fn end(job: &LiveJob, state: JobState) -> JobEnd {
         detail: None,
         started_at: Some(4000),
         stopped_at: Some(5000),
+        killed: state == JobState::Killed,
         back: (state == JobState::Killed).then_some(Return { last: false, avoid_cluster: None }),
     }
 }

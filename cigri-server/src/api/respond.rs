@@ -119,7 +119,8 @@ pub(super) async fn no_such_route(request: HttpRequest) -> Result<HttpResponse, 
 pub(super) async fn health(grid: web::Data<Grid>) -> Result<web::Json<Health>, ApiError> {
     crate::blocking(&grid.store, |store| store.instance()).await?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    Ok(web::Json(Health { version, status: "ok".to_owned(), pid: std::process::id() }))
+    let runs_jobs = grid.local.as_ref().is_none_or(|pool| pool.runs_jobs);
+    Ok(web::Json(Health { version, status: "ok".to_owned(), pid: std::process::id(), runs_jobs }))
 }
 
 pub(super) fn query_errors() -> web::QueryConfig {

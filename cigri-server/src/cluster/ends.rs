@@ -138,6 +138,7 @@ async fn apply(
         state,
         exit_code: exit_code(&facts.cause),
         cause: facts.cause.as_str().to_owned(),
+        killed: back.is_some() && facts.cause.is_kill(),
         detail,
         started_at: facts.details.and_then(|job| seconds(job.start_time)),
         stopped_at: facts.details.and_then(|job| seconds(job.stop_time)).or(Some(round.now)),

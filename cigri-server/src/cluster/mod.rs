@@ -47,6 +47,8 @@ pub(crate) struct Memory {
     kills: HashMap<i64, i64>,
     /// Whether an API failure event may be open.
     failing: bool,
+    /// When the last round was written down, epoch milliseconds.
+    noted_at: i64,
     /// The last decisions written, to write only changes.
     decided: HashMap<i64, (u64, String)>,
 }
@@ -54,7 +56,7 @@ pub(crate) struct Memory {
 impl Memory {
     pub(crate) fn new(handle: &ClusterHandle) -> Memory {
         let backlog = Backlog::new(&handle.row.limits);
-        Memory { backlog, kills: HashMap::new(), failing: true, decided: HashMap::new() }
+        Memory { backlog, kills: HashMap::new(), failing: true, noted_at: 0, decided: HashMap::new() }
     }
 }
 

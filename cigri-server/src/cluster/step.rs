@@ -32,32 +32,42 @@ pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progr
         }
     }
     kill::kill_cancelled(round, memory, &view).await?;
-    if memory.failing && !view.submissions.is_empty() {
+    let tried = plan_and_submit(round, memory, starts).await?;
+    let busy = tried || !view.submissions.is_empty();
+    if memory.failing && busy {
         recovered(round, memory).await?;
     }
-    let sent = plan_and_submit(round, memory, starts).await?;
-    let busy = sent > 0 || !view.submissions.is_empty();
-    Ok(Progress { changed: starts > 0 || sent > 0, busy })
+    Ok(Progress { changed: starts > 0 || tried, busy })
 }
 
-/// The API answered: an open event about its failing is over.
+/// A round went well: an open event about failing is over.
 async fn recovered(round: &Round<'_>, memory: &mut Memory) -> Result<(), StepError> {
     memory.failing = false;
     let (scope, now) = (Scope::cluster(round.name()), round.now);
-    round.store(move |store| store.close_event(Code::ApiFailure, &scope, now)).await?;
+    round
+        .store(move |store| {
+            store.close_event(Code::ApiFailure, &scope, now)?;
+            store.close_event(Code::ServiceFailure, &scope, now)
+        })
+        .await?;
     Ok(())
 }
 
-/// Tells, once, that the API fails.
+/// Tells, once, that the API fails, or that we do.
 pub(crate) async fn failed(round: &Round<'_>, memory: &mut Memory, error: &StepError) -> Result<(), StepError> {
     memory.failing = true;
+    let code = match error {
+        StepError::Api(_) => Code::ApiFailure,
+        StepError::Grid(_) => Code::ServiceFailure,
+    };
     let message = format!("{error}. It is tried again by itself, with growing pauses");
-    let event = NewEvent::note(Scope::cluster(round.name()), Code::ApiFailure, message);
+    let event = NewEvent::note(Scope::cluster(round.name()), code, message);
     let now = round.now;
     round.store(move |store| store.open_events(&[event], now)).await
 }
 
-async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory, starts: u64) -> Result<u64, StepError> {
+/// True when anything was sent, or refused on the way: the next round has news then.
+async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory, starts: u64) -> Result<bool, StepError> {
     let name = round.name().to_owned();
     let view = round.store(move |store| store.round_view(&name)).await?;
     let limits = round.handle.row.limits;
@@ -73,13 +83,14 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory, starts: u64) ->
     };
     let decisions = plan::plan(&cluster, &campaigns);
     record(round, memory, &decisions).await?;
-    let mut sent = 0;
+    let mut tried = false;
     for decision in decisions.iter().filter(|decision| decision.allowance.allowed > 0) {
         if let Some(campaign) = view.campaigns.iter().find(|campaign| campaign.row.id == decision.campaign) {
-            sent += submit::submit(round, campaign, decision.allowance.allowed).await?;
+            submit::submit(round, campaign, decision.allowance.allowed).await?;
+            tried = true;
         }
     }
-    Ok(sent)
+    Ok(tried)
 }
 
 fn campaign_views(round: &Round<'_>, view: &RoundView) -> Result<Vec<CampaignView>, StepError> {
@@ -106,7 +117,11 @@ fn campaign_view(round: &Round<'_>, view: &RoundView, campaign: &RoundCampaign) 
 /// The message of the open event that holds exactly this scope.
 fn find_hold(holds: &[EventRow], campaign: Option<i64>, owner: Option<&str>) -> Option<String> {
     let of_scope = |hold: &&EventRow| hold.campaign_id == campaign && hold.owner.as_deref() == owner;
-    holds.iter().find(of_scope).map(|hold| format!("event {}: {}", hold.id, hold.message))
+    holds.iter().find(of_scope).map(|hold| format!("event {}: {}", hold.id, first_line(&hold.message)))
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
 }
 
 /// Keeps the decisions that changed.

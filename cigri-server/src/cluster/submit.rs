@@ -11,16 +11,16 @@ use oar_client::{Error as ApiError, NewJob};
 use super::{Round, StepError, adopt, settle};
 use crate::secret;
 
-/// Sends up to `allowed` tasks of the campaign; returns how many were submitted.
-pub(super) async fn submit(round: &Round<'_>, campaign: &RoundCampaign, allowed: u64) -> Result<u64, StepError> {
-    let Some(spec) = campaign.row.spec.clusters.get(round.name()) else { return Ok(0) };
-    let Ok((token, login)) = round.grid.token(&campaign.row.owner, round.handle)? else { return Ok(0) };
+/// Sends up to `allowed` tasks of the campaign; a refusal becomes a hold.
+pub(super) async fn submit(round: &Round<'_>, campaign: &RoundCampaign, allowed: u64) -> Result<(), StepError> {
+    let Some(spec) = campaign.row.spec.clusters.get(round.name()) else { return Ok(()) };
+    let Ok((token, login)) = round.grid.token(&campaign.row.owner, round.handle)? else { return Ok(()) };
     if let Some(event) = property_problem(round, campaign, spec).await? {
         let now = round.now;
         round.store(move |store| store.open_events(&[event], now)).await?;
-        return Ok(0);
+        return Ok(());
     }
-    let Some((submission, tasks)) = intend(round, (campaign, spec), login, allowed).await? else { return Ok(0) };
+    let Some((submission, tasks)) = intend(round, (campaign, spec), login, allowed).await? else { return Ok(()) };
     let gate = match round.handle.client.submit(&token, &gate(&submission, spec)).await {
         Ok(id) => id,
         Err(error) => return unsent(round, &submission, error).await,
@@ -33,7 +33,7 @@ pub(super) async fn submit(round: &Round<'_>, campaign: &RoundCampaign, allowed:
                 let adopted = round.store(move |store| store.submission(id)).await?;
                 settle::open_gate(round, &adopted).await?;
             }
-            Ok(tasks.len() as u64)
+            Ok(())
         }
         Err(error) if error.certainly_not_done() => {
             // No array exists that could slip through: the gate may go.
@@ -128,7 +128,7 @@ fn array(
 }
 
 /// A POST that did not answer 200: certainly without effect, or in doubt.
-async fn unsent(round: &Round<'_>, submission: &SubmissionRow, error: ApiError) -> Result<u64, StepError> {
+async fn unsent(round: &Round<'_>, submission: &SubmissionRow, error: ApiError) -> Result<(), StepError> {
     if error.is_doubt() {
         adopt::doubt(round, submission).await?;
         return Err(error.into());
@@ -143,7 +143,7 @@ async fn unsent(round: &Round<'_>, submission: &SubmissionRow, error: ApiError) 
             store.open_events(&events, now)
         })
         .await?;
-    if told { Ok(0) } else { Err(error.into()) }
+    if told { Ok(()) } else { Err(error.into()) }
 }
 
 /// Who is stopped by a refusal: the user by a bad token, the campaign by anything else it asks for; nobody by a

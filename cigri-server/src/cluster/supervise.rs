@@ -28,7 +28,7 @@ impl Pace {
         match handle.row.kind {
             // Signals wake it: the periods only guard against a lost one.
             cigri_store::ClusterKind::Local => {
-                Pace { gap: Duration::from_millis(50), busy: Duration::from_secs(1), idle: Duration::from_secs(60) }
+                Pace { gap: Duration::from_millis(100), busy: Duration::from_secs(1), idle: Duration::from_secs(60) }
             }
             cigri_store::ClusterKind::Oar3 => {
                 Pace { gap: Duration::from_secs(5), busy: Duration::from_secs(15), idle: Duration::from_secs(60) }
@@ -80,7 +80,7 @@ async fn rounds(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: CancellationT
         match step::step(&round, &mut memory).await {
             Ok(progress) => {
                 failures = 0;
-                note_round(&round, progress).await;
+                note_round(&round, &mut memory, progress).await;
                 // A gap first, so that a burst of signals makes one round.
                 wait(&stop, if progress.busy { pace.gap } else { Duration::ZERO }).await;
                 let period = if progress.busy { pace.busy } else { pace.idle };
@@ -100,9 +100,13 @@ async fn rounds(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: CancellationT
     info!(cluster.name = %handle.row.name, "loop stopped");
 }
 
-async fn note_round(round: &Round<'_>, progress: Progress) {
-    // Only the clock of rounds that did something is worth a write.
-    if progress.changed {
+/// How often the time of a cluster's last round is written down.
+const NOTE_EVERY_MS: i64 = 10_000;
+
+async fn note_round(round: &Round<'_>, memory: &mut Memory, progress: Progress) {
+    // For people: now and then is enough.
+    if progress.changed && round.now - memory.noted_at > NOTE_EVERY_MS {
+        memory.noted_at = round.now;
         let (name, now) = (round.handle.row.name.clone(), round.now);
         if let Err(error) = crate::blocking(&round.grid.store, move |store| store.note_round(&name, now)).await {
             error!(cluster.name = %round.handle.row.name, "cannot note the round: {error}");

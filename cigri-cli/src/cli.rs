@@ -1,0 +1,291 @@
+//! The command line of `cigri`: every command and option, with the help that users read.
+
+use std::path::PathBuf;
+
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::exit::EXIT_CODES;
+use crate::place::Selector;
+
+const EXAMPLES: &str = "\
+Examples:
+  cigri run sweep.json                 run a campaign on this machine, and follow it
+  cigri run sweep.json --retry-failed  try its failed tasks again
+  cigri status                         how the newest campaign goes, from another terminal
+  cigri jobs last --state failed       which attempts failed
+  cigri logs 42 --err                  what job 42 wrote to standard error
+";
+
+/// Campaigns of many independent tasks, on this machine or on the idle resources of clusters.
+#[derive(Debug, Parser)]
+#[command(name = "cigri", version, max_term_width = 100, propagate_version = true, infer_subcommands = false)]
+#[command(after_help = EXIT_CODES, after_long_help = format!("{EXAMPLES}\n{EXIT_CODES}"))]
+pub(crate) struct Arguments {
+    /// Options of every command.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Where campaigns of this machine are kept [default: $XDG_DATA_HOME/cigri, else ~/.local/share/cigri]
+    #[arg(long, global = true, env = "CIGRI_DATA_DIR", value_name = "DIR", hide_env_values = true)]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Socket of a CiGri server to work with, instead of a data directory
+    #[arg(long, global = true, env = "CIGRI_SERVER", value_name = "SOCKET", hide_env_values = true)]
+    pub(crate) server: Option<PathBuf>,
+    /// Print JSON, as the API gives it
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say nothing but errors and warnings
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// No colours (the same as the environment variable NO_COLOR)
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+}
+
+/// What `cigri` can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a campaign on this machine, and follow it to its end
+    ///
+    /// Each cluster that the file names becomes a local one, so that a campaign can be tried before it is sent. The same
+    /// file run again goes on where it was; Ctrl-C pauses it.
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunOptions),
+    /// Submit a campaign, without following it
+    #[command(after_help = "Example:\n  cigri --server /run/cigri/cigri.sock submit sweep.json\n")]
+    Submit(SubmitOptions),
+    /// Tokens of clusters
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Everything that looks at campaigns or steers them.
+    #[command(flatten)]
+    Show(ShowCommand),
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  cigri run sweep.json --cores 4
+  cigri run sweep.json --kill-rate 0.3   kill three attempts in ten, and watch them come back
+  cigri run sweep.json --new             start afresh, whatever was done before
+";
+
+/// Options of `cigri run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunOptions {
+    /// The campaign file (JSON)
+    pub(crate) file: PathBuf,
+    /// How many cores to use [default: all of this machine]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) cores: Option<u32>,
+    /// Kill each best-effort attempt with this probability, as a busy cluster would
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
+    pub(crate) kill_rate: f64,
+    /// Seed of the kills, to have the same ones again
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// Write two files per job, as OAR does, instead of keeping output for `cigri logs`
+    #[arg(long)]
+    pub(crate) output_files: bool,
+    /// What to do with an earlier campaign of the same file.
+    #[command(flatten)]
+    pub(crate) again: Again,
+}
+
+/// Options of `cigri submit`.
+#[derive(Debug, Args)]
+pub(crate) struct SubmitOptions {
+    /// The campaign file (JSON)
+    pub(crate) file: PathBuf,
+    /// What to do with an earlier campaign of the same file.
+    #[command(flatten)]
+    pub(crate) again: Again,
+}
+
+/// What to do with an earlier campaign of the same file.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Again {
+    /// Start afresh, even if a campaign of this file exists
+    #[arg(long)]
+    pub(crate) new: bool,
+    /// Try the failed tasks of this file's campaign again
+    #[arg(long, conflicts_with = "new")]
+    pub(crate) retry_failed: bool,
+}
+
+/// `cigri token ...`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Store a cluster's token, read from standard input or a file (never given as an argument)
+    #[command(after_help = "Example:\n  cigri token add dahu --token-file ~/dahu.token\n")]
+    Add {
+        /// Name of the cluster
+        cluster: String,
+        /// Read the token from this file [default: standard input]
+        #[arg(long, value_name = "FILE")]
+        token_file: Option<PathBuf>,
+    },
+    /// List your tokens, masked
+    List,
+    /// Forget a cluster's token
+    Remove {
+        /// Name of the cluster
+        cluster: String,
+    },
+}
+
+/// Commands about campaigns that exist.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ShowCommand {
+    /// How a campaign goes
+    Status {
+        /// Its number, or `last`
+        #[arg(default_value = "last")]
+        campaign: Selector,
+    },
+    /// List the campaigns that are not finished
+    List {
+        /// Finished and cancelled ones as well
+        #[arg(long)]
+        all: bool,
+    },
+    /// List the jobs of a campaign: one line per attempt to run a task
+    #[command(after_help = "Example:\n  cigri jobs last --state failed --limit 0\n")]
+    Jobs {
+        /// Its number, or `last`
+        #[arg(default_value = "last")]
+        campaign: Selector,
+        /// Only jobs in this state (running, done, failed, killed...)
+        #[arg(long)]
+        state: Option<String>,
+        /// Only jobs of the task with this index (from 0)
+        #[arg(long, value_name = "I")]
+        task: Option<u64>,
+        /// At most so many; 0 means all
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: u64,
+    },
+    /// Show what a job wrote
+    #[command(after_help = "Example:\n  cigri logs 42 --err --tail 20\n")]
+    Logs {
+        /// Number of the job, as `cigri jobs` gives it
+        job: i64,
+        /// Standard error instead of standard output
+        #[arg(long)]
+        err: bool,
+        /// Only the last N lines
+        #[arg(long, value_name = "N")]
+        tail: Option<u64>,
+    },
+    /// List what happened to a campaign and may need you
+    Events {
+        /// Its number, or `last`
+        #[arg(default_value = "last")]
+        campaign: Selector,
+        /// Closed events as well
+        #[arg(long)]
+        all: bool,
+    },
+    /// Say why nothing more of a campaign is sent now
+    Why {
+        /// Its number, or `last`
+        #[arg(default_value = "last")]
+        campaign: Selector,
+    },
+    /// End a campaign: what runs is killed, what waits is dropped
+    Cancel {
+        /// Its number, or `last`
+        campaign: Selector,
+    },
+    /// Send nothing more of a campaign; what runs goes on
+    Pause {
+        /// Its number, or `last`
+        campaign: Selector,
+    },
+    /// Go on with a paused or held campaign
+    Resume {
+        /// Its number, or `last`
+        campaign: Selector,
+    },
+    /// Try the failed tasks of a campaign again
+    Retry {
+        /// Its number, or `last`
+        campaign: Selector,
+    },
+    /// List the clusters
+    Clusters,
+}
+
+/// Reads the command line; ends the program itself for help and mistakes.
+pub(crate) fn parse() -> Arguments {
+    let matches = Arguments::command().get_matches();
+    let given = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+    let (data_dir, server) = (given("data_dir"), given("server"));
+    let mut arguments = match Arguments::from_arg_matches(&matches) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
+    // What is typed wins over what the environment says.
+    match (data_dir, server) {
+        (true, true) => Arguments::command()
+            .error(clap::error::ErrorKind::ArgumentConflict, "`--server` and `--data-dir` cannot be used together")
+            .exit(),
+        (true, false) => arguments.global.server = None,
+        _ => {}
+    }
+    arguments
+}
+
+fn probability(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..1.0).contains(&value) => Ok(value),
+        _ => Err("expected a number from 0 to less than 1, such as 0.3".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_kill_rate_leaves_a_chance_to_end() {
+        assert_eq!(probability("0.3"), Ok(0.3));
+        for text in ["1", "-0.1", "NaN", "many"] {
+            assert!(probability(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_campaign_is_a_number_or_last() {
+        let read = |words: &[&str]| Arguments::try_parse_from(words).map(|arguments| arguments.command);
+        assert!(matches!(
+            read(&["cigri", "status"]),
+            Ok(Command::Show(ShowCommand::Status { campaign: Selector::Last }))
+        ));
+        assert!(matches!(
+            read(&["cigri", "cancel", "7"]),
+            Ok(Command::Show(ShowCommand::Cancel { campaign: Selector::Id(7) }))
+        ));
+        assert!(read(&["cigri", "cancel"]).is_err(), "nothing is cancelled by default");
+        assert!(read(&["cigri", "cancel", "-1"]).is_err());
+    }
+
+    #[test]
+    fn a_slip_gets_a_suggestion() {
+        let error = Arguments::try_parse_from(["cigri", "statsu"]).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("'status'"), "{error}");
+    }
+}

@@ -1,0 +1,28 @@
+//! `cigri clusters`: one line per cluster.
+
+use cigri_api::{Cluster, List};
+use serde_json::Value;
+
+use super::table::{Table, age};
+use crate::api::Api;
+use crate::exit::Failure;
+use crate::screen::Screen;
+
+/// Lists the clusters.
+pub(super) async fn clusters(api: &Api, screen: &Screen) -> Result<(), Failure> {
+    if screen.json {
+        return screen.value(&api.get::<Value>("/clusters").await?);
+    }
+    let list: List<Cluster> = api.get("/clusters").await?;
+    let mut table = Table::new(&["cluster", "kind", "url", "last round", "hold"], screen);
+    for cluster in &list.items {
+        table.row([
+            cluster.name.clone(),
+            cluster.kind.clone(),
+            cluster.url.clone(),
+            cluster.last_round.map_or_else(|| "-".to_owned(), |at| format!("{} ago", age(at))),
+            cluster.hold.clone().unwrap_or_else(|| "-".into()),
+        ]);
+    }
+    table.print("no clusters")
+}

@@ -1,0 +1,71 @@
+//! `cigri status`: one campaign, in full.
+
+use cigri_api::Campaign;
+use serde_json::Value;
+
+use super::campaign_id;
+use super::campaigns::state_word;
+use super::table::{age, duration};
+use crate::api::Api;
+use crate::command_line::other_command;
+use crate::exit::Failure;
+use crate::place::Selector;
+use crate::screen::{Screen, plain};
+
+/// Shows one campaign.
+pub(super) async fn status(api: &Api, selector: Selector, screen: &Screen) -> Result<(), Failure> {
+    let id = campaign_id(api, selector).await?;
+    if screen.json {
+        return screen.value(&api.get::<Value>(&format!("/campaigns/{id}")).await?);
+    }
+    screen.write(&sheet(&api.campaign(id).await?))
+}
+
+fn sheet(campaign: &Campaign) -> String {
+    let mut lines = vec![format!("campaign {} `{}`: {}", campaign.id, plain(&campaign.name), state_word(campaign))];
+    let mut field = |name: &str, value: String| lines.push(format!("  {:<11}{value}", format!("{name}:")));
+    field("owner", plain(&campaign.user));
+    field("submitted", format!("{} ago", age(campaign.submission_time)));
+    if let Some(finish) = campaign.finish_time {
+        // A difference of two times of one server.
+        field(
+            "finished",
+            format!("{} ago, after {}", age(finish), duration((finish - campaign.submission_time) as f64)),
+        );
+    }
+    field("tasks", tasks(campaign));
+    if campaign.kills > 0 {
+        field("kills", format!("{} attempts killed and brought back", campaign.kills));
+    }
+    if let Some(origin) = &campaign.origin {
+        field("file", plain(&origin.path));
+    }
+    for (name, share) in &campaign.clusters {
+        let hold = share.hold.as_ref().map(|hold| format!(", on hold: {}", first_line(hold))).unwrap_or_default();
+        field("cluster", format!("{}: {} live jobs{hold}", plain(name), share.active_jobs));
+    }
+    if campaign.stalled {
+        let events = other_command(&format!("events {}", campaign.id));
+        field("attention", format!("nothing runs until somebody acts; see `{events}`"));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// The whole of it is among the events.
+fn first_line(text: &str) -> String {
+    plain(text.lines().next().unwrap_or_default())
+}
+
+fn tasks(campaign: &Campaign) -> String {
+    let counts = [
+        ("done", campaign.done),
+        ("failed", campaign.failed),
+        ("running", campaign.running),
+        ("sent", campaign.live.saturating_sub(campaign.running)),
+        ("pending", campaign.pending),
+        ("cancelled", campaign.cancelled),
+    ];
+    let told = counts.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}"));
+    format!("{} ({})", campaign.total_jobs, told.collect::<Vec<_>>().join(", "))
+}

@@ -1,0 +1,80 @@
+//! CPU-bound cost of a job's rows (insert, adopt, end) in transactions of 1 000, on SQLite in a file.
+//! `cargo bench -p cigri-store` prints microseconds per job for each step.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use cigri_core::language::{CampaignSpec, ClusterSpec, JobKind};
+use cigri_core::state::JobState;
+use cigri_store::{AdoptedArray, JobEnd, Look, NewCampaign, NewSubmission, Store};
+
+const ROUNDS: u64 = 50;
+const ARRAY: u64 = 1000;
+
+fn main() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_sqlite(&folder.path().join("bench.sqlite"), "bench").unwrap();
+    let id = campaign(&store);
+    let mut spent = [Duration::ZERO; 3];
+    for round in 0..ROUNDS {
+        let started = Instant::now();
+        let new = NewSubmission {
+            campaign_id: id,
+            cluster: "dahu",
+            owner: "alice",
+            remote_user: "alice",
+            directory: "/",
+            limit: ARRAY as i64,
+            even_avoided: false,
+        };
+        let (row, _) = store.intend(&new, |id| format!("bench.{id}"), 0).unwrap().unwrap();
+        let intended = Instant::now();
+        let remote_ids = (round * ARRAY + 1..=(round + 1) * ARRAY).collect();
+        store.adopt(row.id, &AdoptedArray { gate_id: 1, array_id: 1, remote_ids, directory: None }, 0).unwrap();
+        let adopted = Instant::now();
+        store.gate_opened(row.id, 0).unwrap();
+        let ends: Vec<JobEnd> = store.live_jobs(row.id).unwrap().into_iter().map(end).collect();
+        let look = Look { waiting: 0, finals: ARRAY as i64, started: Vec::new(), ends };
+        let before_end = Instant::now();
+        store.record_look(&row, &look, 0).unwrap();
+        spent[0] += intended - started;
+        spent[1] += adopted - intended;
+        spent[2] += before_end.elapsed();
+    }
+    for (name, spent) in ["insert (intent)", "adopt", "end"].iter().zip(spent) {
+        println!("{name:16} {:6.2} us per job", spent.as_secs_f64() * 1e6 / (ROUNDS * ARRAY) as f64);
+    }
+}
+
+fn campaign(store: &Store) -> i64 {
+    let cluster = ClusterSpec {
+        exec_file: "true".into(),
+        exec_directory: "/".into(),
+        walltime_s: 60,
+        resources: "/core=1".into(),
+        properties: None,
+        project: None,
+        cluster_job_type: None,
+        kind: JobKind::BestEffort,
+        max_jobs: None,
+    };
+    let spec = CampaignSpec { name: "bench".into(), clusters: BTreeMap::from([("dahu".to_owned(), cluster)]) };
+    let id = store.begin_campaign(&NewCampaign { owner: "alice", spec: &spec, jdl: "{}", origin: None }, 0).unwrap();
+    store.open_campaign(id, (ROUNDS * ARRAY) as i64, true).unwrap();
+    id
+}
+
+fn end(job: cigri_store::LiveJob) -> JobEnd {
+    JobEnd {
+        job,
+        state: JobState::Done,
+        exit_code: Some(0),
+        cause: "success".into(),
+        detail: None,
+        started_at: Some(1),
+        stopped_at: Some(2),
+        killed: false,
+        back: None,
+    }
+}

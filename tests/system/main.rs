@@ -1,0 +1,16 @@
+//! Whole-system tests: the real `cigri` program with real processes, each test in a data directory of its own.
+//!
+//! What is counted is counted in files that the tasks themselves write, never in CiGri's database alone.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bad_input;
+mod changed;
+mod commands;
+mod environment;
+mod example;
+mod failures;
+mod interruption;
+mod kills;
+mod sandbox;
+mod tasks;
+mod terminals;
