@@ -1,0 +1,33 @@
+//! Which cores are free.
+
+use std::collections::BTreeSet;
+
+/// The cores of the cluster, by resource id from 1. The lowest free ones are given first.
+#[derive(Debug)]
+pub(super) struct Pool {
+    free: BTreeSet<u32>,
+}
+
+impl Pool {
+    pub(super) fn new(cores: u32) -> Self {
+        Self { free: (1..=cores).collect() }
+    }
+
+    /// Number of free cores.
+    pub(super) fn free(&self) -> u32 {
+        u32::try_from(self.free.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Takes `count` cores, or none when there are not enough.
+    pub(super) fn take(&mut self, count: u32) -> Option<Box<[u32]>> {
+        if count > self.free() {
+            return None;
+        }
+        (0..count).map(|_| self.free.pop_first()).collect()
+    }
+
+    /// Gives cores back.
+    pub(super) fn give(&mut self, cores: &[u32]) {
+        self.free.extend(cores);
+    }
+}
