@@ -90,6 +90,7 @@ pub fn minimum(first: Bound, rest: Vec<Bound>) -> Allowance {
 
 /// Limits of a cluster, set by its admin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ClusterLimits {
     /// Our jobs that may wait there (launching, in doubt, held or waiting).
     pub max_waiting: u64,
@@ -99,6 +100,8 @@ pub struct ClusterLimits {
     pub max_array: u64,
     /// Jobs kept waiting before any start was seen.
     pub initial_backlog: u64,
+    /// Seconds between two rounds while something of ours is there.
+    pub period_s: u64,
     /// Looks ahead that the backlog should feed, as multiples of the starts seen in one.
     pub looks_ahead: u64,
 }
@@ -106,7 +109,14 @@ pub struct ClusterLimits {
 impl Default for ClusterLimits {
     fn default() -> Self {
         // Half of OAR's window of 1 000 jobs per queue and round; arrays of 500 stay under half a second.
-        ClusterLimits { max_waiting: 500, max_live: 10_000, max_array: 500, initial_backlog: 10, looks_ahead: 2 }
+        ClusterLimits {
+            max_waiting: 500,
+            max_live: 10_000,
+            max_array: 500,
+            initial_backlog: 10,
+            period_s: 15,
+            looks_ahead: 2,
+        }
     }
 }
 

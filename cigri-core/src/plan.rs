@@ -141,8 +141,14 @@ mod tests {
     use super::*;
 
     fn cluster() -> ClusterView {
-        let limits =
-            ClusterLimits { max_waiting: 60, max_live: 100, max_array: 50, initial_backlog: 40, looks_ahead: 2 };
+        let limits = ClusterLimits {
+            max_waiting: 60,
+            max_live: 100,
+            max_array: 50,
+            initial_backlog: 40,
+            period_s: 15,
+            looks_ahead: 2,
+        };
         ClusterView { limits, waiting: 0, live: 0, backlog: Backlog::new(&limits), hold: None }
     }
 

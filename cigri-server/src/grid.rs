@@ -136,8 +136,8 @@ impl Grid {
         // Requests are cheap here, rounds are not: a second's worth of jobs at a time. Not more, for that is how long
         // the next campaign waits behind this one.
         let (max_waiting, max_live, max_array) = (4000, 100_000, 1000);
-        let (initial_backlog, looks_ahead) = (16 * cores, 10);
-        let limits = ClusterLimits { max_waiting, max_live, max_array, initial_backlog, looks_ahead };
+        let (initial_backlog, period_s, looks_ahead) = (16 * cores, 1, 10);
+        let limits = ClusterLimits { max_waiting, max_live, max_array, initial_backlog, period_s, looks_ahead };
         let url = "local processes".to_owned();
         ClusterRow { name, kind: ClusterKind::Local, url, limits, last_round_at: None }
     }

@@ -36,6 +36,9 @@ pub struct ClusterSettings {
     /// Jobs per submission.
     #[serde(default = "max_array")]
     pub max_array: u64,
+    /// Seconds between two looks while something of ours is there; four times that while nothing is.
+    #[serde(default = "period_s")]
+    pub period_s: u64,
 }
 
 fn max_waiting() -> u64 {
@@ -46,6 +49,10 @@ fn max_live() -> u64 {
     ClusterLimits::default().max_live
 }
 
+fn period_s() -> u64 {
+    ClusterLimits::default().period_s
+}
+
 fn max_array() -> u64 {
     ClusterLimits::default().max_array
 }
@@ -53,8 +60,13 @@ fn max_array() -> u64 {
 impl ClusterSettings {
     /// The limits that the meter uses.
     pub fn limits(&self) -> ClusterLimits {
-        let (max_waiting, max_live, max_array) = (self.max_waiting, self.max_live, self.max_array);
-        ClusterLimits { max_waiting, max_live, max_array, ..ClusterLimits::default() }
+        ClusterLimits {
+            max_waiting: self.max_waiting,
+            max_live: self.max_live,
+            max_array: self.max_array,
+            period_s: self.period_s,
+            ..ClusterLimits::default()
+        }
     }
 }
 

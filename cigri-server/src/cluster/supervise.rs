@@ -31,7 +31,8 @@ impl Pace {
                 Pace { gap: Duration::from_millis(100), busy: Duration::from_secs(1), idle: Duration::from_secs(60) }
             }
             cigri_store::ClusterKind::Oar3 => {
-                Pace { gap: Duration::from_secs(5), busy: Duration::from_secs(15), idle: Duration::from_secs(60) }
+                let busy = Duration::from_secs(handle.row.limits.period_s.max(1));
+                Pace { gap: busy / 3, busy, idle: busy * 4 }
             }
         }
     }
