@@ -112,7 +112,8 @@ impl Grid {
         let url = Url::parse(text)
             .map_err(|error| GridError::Cluster { cluster: row.name.clone(), problem: error.to_string() })?;
         self.store.put_cluster(&row)?;
-        let client = Client::new(url, transport, Settings::default());
+        let settings = Settings { reads_any_path: row.kind == ClusterKind::Local, ..Settings::default() };
+        let client = Client::new(url, transport, settings);
         let handle = Arc::new(ClusterHandle { client, wake: Arc::new(Notify::new()), row });
         let mut clusters = self.clusters.write().unwrap_or_else(PoisonError::into_inner);
         clusters.insert(handle.row.name.clone(), handle);

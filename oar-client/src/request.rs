@@ -79,15 +79,19 @@ pub fn resume(base: &Base, token: &Token, id: u64) -> Result<Request<Bytes>, Err
     build(Method::POST, url, Some(token))
 }
 
-/// `GET /media`: a file on the cluster, or its last `tail` lines. OAR cannot read paths with a blank, `$`,
-/// `,` or backtick, takes relative paths from `/`, and a tail of 0 for the whole file: all refused.
+/// Whether OAR can read a file at `path`: it escapes a blank, `$`, `,` and backtick wrongly.
+pub fn is_readable_path(path: &str) -> bool {
+    !path.contains([' ', '$', ',', '`'])
+}
+
+/// `GET /media`: a file on the cluster, or its last `tail` lines. OAR takes relative paths from `/`, and a tail of 0
+/// for the whole file: both refused.
 pub fn media(base: &Base, token: &Token, path: &str, tail: Option<u32>) -> Result<Request<Bytes>, Error> {
     if !path.starts_with('/') {
         return Err(Error::invalid("path_filename", "not an absolute path"));
     }
-    if path.contains([' ', '$', ',', '`']) || path.chars().any(char::is_control) {
-        let text = "OAR cannot read a path with a blank, `$`, `,`, a backtick or a control character";
-        return Err(Error::invalid("path_filename", text));
+    if path.chars().any(char::is_control) {
+        return Err(Error::invalid("path_filename", "it holds a control character"));
     }
     if tail == Some(0) {
         let text = "0 lines, which OAR takes for the whole file";

@@ -96,9 +96,13 @@ impl Token {
 impl Serve {
     pub(crate) fn config(&self) -> Result<Config, String> {
         let own = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+        let cores = self.cores.unwrap_or(own);
+        if cores == 0 {
+            return Err("the number of cores must be at least 1".to_owned());
+        }
         Ok(Config {
             state_dir: self.state_dir.clone(),
-            cores: self.cores.unwrap_or(own),
+            cores,
             user: self.user.clone().or_else(login).ok_or("your login is unknown: give --user")?,
             secret: secret(self.secret_file.as_deref(), &self.state_dir)?,
             output: match self.output {

@@ -78,7 +78,7 @@ fn two_processes_cannot_use_one_directory() {
 fn bad_configurations_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     for change in [
-        |config: &mut oar_local::Config| config.cores = 0,
+        |config: &mut oar_local::Config| config.cores = 100_001,
         |config: &mut oar_local::Config| config.kill_rate = 1.5,
         |config: &mut oar_local::Config| config.kill_rate = f64::NAN,
         |config: &mut oar_local::Config| config.secret.clear(),
@@ -86,6 +86,25 @@ fn bad_configurations_are_refused() {
         let mut bad = config(folder.path(), 1);
         change(&mut bad);
         assert!(matches!(LocalCluster::open(bad), Err(OpenError::Configuration(_))));
+    }
+}
+
+#[test]
+fn a_cluster_without_cores_can_be_read_and_starts_nothing() {
+    for lenient in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let cluster = open(folder.path());
+        let gate = submit(&cluster, folder.path(), &json!({ "command": "x", "hold": true }));
+        let waiting = submit(&cluster, folder.path(), &json!({ "command": "/bin/true", "after": [gate] }));
+        drop(cluster);
+        let reader = LocalCluster::open(oar_local::Config { lenient, ..config(folder.path(), 0) }).unwrap();
+        call(&reader, "DELETE", &format!("/jobs/{gate}"), "");
+        if lenient {
+            submit(&reader, folder.path(), &json!({ "command": "x", "resource": ["/nodes=1/core=2"] }));
+        }
+        assert_eq!(job(&reader, waiting)["state"], "Waiting");
+        drop(reader);
+        wait_for(&open(folder.path()), waiting, &["Terminated"]);
     }
 }
 

@@ -19,6 +19,10 @@ const RESOURCE_PAGE: u64 = 500;
 impl Client {
     /// A file on the cluster as the token's user sees it, or its last `tail` lines; `None` if there is none.
     pub async fn media(&self, token: &Token, path: &str, tail: Option<u32>) -> Result<Option<Bytes>, Error> {
+        if !self.settings().reads_any_path && !request::is_readable_path(path) {
+            let text = "OAR cannot read a path with a blank, `$`, `,` or a backtick";
+            return Err(Error::invalid("path_filename", text));
+        }
         let request = request::media(self.base(), token, path, tail)?;
         response::media(&self.ask_media(request).await?)
     }

@@ -32,6 +32,8 @@ pub struct Settings {
     pub linger: Duration,
     /// URLs stay below this many bytes; reverse proxies usually allow 8 KB.
     pub max_url: usize,
+    /// The server escapes blanks, `$`, `,` and backticks in paths of files rightly. OAR does not.
+    pub reads_any_path: bool,
     /// One database request in flight (the default, and the only safe way with OAR 3).
     pub one_request_at_a_time: bool,
 }
@@ -43,6 +45,7 @@ impl Default for Settings {
             timeout_write: Duration::from_secs(120),
             linger: Duration::from_secs(600),
             max_url: 8000,
+            reads_any_path: false,
             one_request_at_a_time: true,
         }
     }

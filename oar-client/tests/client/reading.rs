@@ -1,6 +1,6 @@
 //! Counts, lists, details and look-ups by name.
 
-use oar_client::{Error, JobQuery, State};
+use oar_client::{Error, JobQuery, State, request};
 
 use crate::scripted::{Scripted, answer, listing, token, waiting};
 
@@ -171,4 +171,16 @@ async fn columns_are_those_of_the_first_resource() {
 async fn a_site_without_stress_factor_has_none() {
     let (client, _) = Scripted::client(|_| answer(404, r#"{"detail":"Unable to retrieve STRESS_FACTOR"}"#));
     assert_eq!(client.stress_factor().await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_path_that_oar_escapes_wrongly_is_asked_only_of_a_server_that_does_better() {
+    for path in ["/a b", "/$HOME", "/a,b", "/a`b"] {
+        assert!(!request::is_readable_path(path), "{path}");
+    }
+    assert!(request::is_readable_path("/home/é/+&"));
+    let (client, server) = Scripted::client(|_| answer(200, ""));
+    let refused = client.media(&token(), "/a b", None).await;
+    assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    assert!(server.asked().is_empty());
 }

@@ -92,7 +92,8 @@ impl Machine {
     pub(super) fn need(&self, id: u64) -> Option<u32> {
         let asked = self.jobs.get(&id)?.batch.cores;
         let total = self.settings.cores;
-        if self.settings.lenient { Some(asked.min(total)) } else { (asked <= total).then_some(asked) }
+        let need = if self.settings.lenient { asked.min(total) } else { asked };
+        (1..=total).contains(&need).then_some(need)
     }
 
     fn start(&mut self, id: u64, now: i64) -> bool {

@@ -105,7 +105,7 @@ fn fit(wanted: u64, capacity: u64, lenient: bool) -> Result<u64, Refusal> {
     if (1..=capacity).contains(&wanted) {
         Ok(wanted)
     } else if lenient {
-        Ok(wanted.clamp(1, capacity))
+        Ok(wanted.clamp(1, capacity.max(1)))
     } else {
         Err(Refusal::Resources("There are not enough resources for your request".to_owned()))
     }

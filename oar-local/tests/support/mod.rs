@@ -2,6 +2,8 @@
 //! that does what the test says.
 #![allow(dead_code)]
 
+pub(crate) mod recorded;
+
 use bytes::Bytes;
 use http::Request;
 use oar_local::face::{Auth, Face, Outside, Unreadable, Wanted, respond};
