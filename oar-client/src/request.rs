@@ -247,9 +247,9 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_oar_cannot_read_are_refused() {
+    fn paths_that_oar_takes_for_others_are_refused() {
         let token = Token::new("a.b.c").unwrap();
-        for path in ["", "a/b", "~/x", "/a b", "/$a", "/a,b", "/`a`", "/a\n", "/a\0"] {
+        for path in ["", "a/b", "~/x", "/a\n", "/a\0"] {
             let error = media(&base("http://h"), &token, path, None).unwrap_err();
             assert!(error.certainly_not_done(), "{path:?}");
         }
