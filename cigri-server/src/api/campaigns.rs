@@ -8,6 +8,7 @@ use cigri_core::state;
 use cigri_store::{CampaignFilter, CampaignRow, DecisionRow, EventRow, Share};
 use serde::Deserialize;
 
+use super::identity::Caller;
 use super::respond::ApiError;
 use crate::grid::Grid;
 
@@ -20,6 +21,7 @@ pub(super) struct ListQuery {
 
 pub(super) async fn list(
     grid: web::Data<Grid>,
+    _: Caller,
     query: web::Query<ListQuery>,
 ) -> Result<web::Json<List<Campaign>>, ApiError> {
     let filter = CampaignFilter { origin_path: query.origin.clone(), ended_too: query.all != 0 };
@@ -33,7 +35,11 @@ pub(super) async fn list(
     Ok(web::Json(List { total: items.len() as u64, items, next: None }))
 }
 
-pub(super) async fn show(grid: web::Data<Grid>, id: web::Path<i64>) -> Result<web::Json<Campaign>, ApiError> {
+pub(super) async fn show(
+    grid: web::Data<Grid>,
+    _: Caller,
+    id: web::Path<i64>,
+) -> Result<web::Json<Campaign>, ApiError> {
     Ok(web::Json(read(&grid, *id).await?))
 }
 
@@ -46,8 +52,9 @@ pub(super) async fn read(grid: &Grid, id: i64) -> Result<Campaign, ApiError> {
     Ok(found.await?)
 }
 
-pub(super) async fn jdl(grid: web::Data<Grid>, id: web::Path<i64>) -> Result<HttpResponse, ApiError> {
+pub(super) async fn jdl(grid: web::Data<Grid>, caller: Caller, id: web::Path<i64>) -> Result<HttpResponse, ApiError> {
     let id = *id;
+    caller.owns(&grid, id).await?;
     let text = crate::blocking(&grid.store, move |store| store.jdl(id)).await?;
     Ok(HttpResponse::Ok().content_type("application/json").body(text))
 }
@@ -66,10 +73,12 @@ fn default_page() -> i64 {
 
 pub(super) async fn parameters(
     grid: web::Data<Grid>,
+    caller: Caller,
     id: web::Path<i64>,
     page: web::Query<PageQuery>,
 ) -> Result<web::Json<List<String>>, ApiError> {
     let (id, offset, limit) = (*id, page.offset.max(0), page.limit.clamp(0, 10_000));
+    caller.owns(&grid, id).await?;
     let list = crate::blocking(&grid.store, move |store| {
         let total = store.campaign(id)?.task_count;
         let items = store.parameters(id, offset, limit)?;
@@ -87,10 +96,12 @@ pub(super) struct EventQuery {
 
 pub(super) async fn events(
     grid: web::Data<Grid>,
+    caller: Caller,
     id: web::Path<i64>,
     query: web::Query<EventQuery>,
 ) -> Result<web::Json<List<Event>>, ApiError> {
     let (id, all) = (*id, query.all != 0);
+    caller.owns(&grid, id).await?;
     let rows = crate::blocking(&grid.store, move |store| {
         let clusters: Vec<String> = store.campaign(id)?.spec.clusters.into_keys().collect();
         store.campaign_events(id, &clusters, all)
@@ -100,13 +111,14 @@ pub(super) async fn events(
     Ok(web::Json(List { total: items.len() as u64, items, next: None }))
 }
 
-pub(super) async fn why(grid: web::Data<Grid>, id: web::Path<i64>) -> Result<web::Json<List<Refusal>>, ApiError> {
+pub(super) async fn why(
+    grid: web::Data<Grid>,
+    caller: Caller,
+    id: web::Path<i64>,
+) -> Result<web::Json<List<Refusal>>, ApiError> {
     let id = *id;
-    let rows = crate::blocking(&grid.store, move |store| {
-        store.campaign(id)?;
-        store.decisions(id)
-    })
-    .await?;
+    caller.owns(&grid, id).await?;
+    let rows = crate::blocking(&grid.store, move |store| store.decisions(id)).await?;
     let items: Vec<Refusal> = rows.into_iter().map(refusal).collect();
     Ok(web::Json(List { total: items.len() as u64, items, next: None }))
 }

@@ -23,7 +23,7 @@ pub(super) async fn change(
     query: web::Query<ChangeQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let id = *id;
-    owned(&grid, &caller, id).await?;
+    caller.owns(&grid, id).await?;
     let (hold, resume, now) = (query.hold.is_some(), query.resume.is_some(), now_ms());
     let done = crate::blocking(&grid.store, move |store| match (hold, resume) {
         (true, _) => store.pause_campaign(id).map(|()| "paused"),
@@ -38,15 +38,10 @@ pub(super) async fn change(
 /// `POST /campaigns/{id}/retry`: failed tasks start a new generation (owner).
 pub(super) async fn retry(grid: web::Data<Grid>, caller: Caller, id: web::Path<i64>) -> Result<HttpResponse, ApiError> {
     let id = *id;
-    owned(&grid, &caller, id).await?;
+    caller.owns(&grid, id).await?;
     let now = now_ms();
     let retried = crate::blocking(&grid.store, move |store| store.retry_failed(id, now)).await?;
     grid.wake_all();
     let answer = Retried { tasks: retried.tasks as u64, holds_lifted: retried.holds as u64 };
     Ok(HttpResponse::Accepted().json(answer))
-}
-
-async fn owned(grid: &Grid, caller: &Caller, id: i64) -> Result<(), ApiError> {
-    let owner = crate::blocking(&grid.store, move |store| Ok(store.campaign(id)?.owner)).await?;
-    caller.may_change(&owner, grid)
 }

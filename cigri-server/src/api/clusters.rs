@@ -3,10 +3,11 @@
 use actix_web::web;
 use cigri_api::{Cluster, List};
 
+use super::identity::Caller;
 use super::respond::ApiError;
 use crate::grid::Grid;
 
-pub(super) async fn list(grid: web::Data<Grid>) -> Result<web::Json<List<Cluster>>, ApiError> {
+pub(super) async fn list(grid: web::Data<Grid>, _: Caller) -> Result<web::Json<List<Cluster>>, ApiError> {
     let items = crate::blocking(&grid.store, |store| {
         store
             .list_clusters()?

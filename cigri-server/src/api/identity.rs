@@ -41,6 +41,12 @@ impl Caller {
             Err(ApiError::forbidden(format!("this belongs to {owner}, not to {}", self.login)))
         }
     }
+
+    /// Whether the caller may see, or change, the inside of a campaign: its owner, root and the admins may.
+    pub(super) async fn owns(&self, grid: &Grid, campaign: i64) -> Result<(), ApiError> {
+        let owner = crate::blocking(&grid.store, move |store| Ok(store.campaign(campaign)?.owner)).await?;
+        self.may_change(&owner, grid)
+    }
 }
 
 impl FromRequest for Caller {
@@ -50,5 +56,21 @@ impl FromRequest for Caller {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let caller = request.conn_data::<Caller>().cloned();
         ready(caller.ok_or_else(|| ApiError::forbidden("Access denied: not authenticated".to_owned())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Sealer;
+
+    #[test]
+    fn owners_root_and_admins_may_change_what_is_theirs_and_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = cigri_store::Store::open_sqlite(std::path::Path::new(":memory:"), "test").unwrap();
+        let sealer = Sealer::open(&folder.path().join("key")).unwrap();
+        let grid = Grid::new(store, sealer, vec!["ada".to_owned()], None).unwrap();
+        let may = |login: &str| Caller { login: login.to_owned() }.may_change("alice", &grid).is_ok();
+        assert_eq!(["alice", "root", "ada", "bob", "", "uid 1000"].map(may), [true, true, true, false, false, false]);
     }
 }

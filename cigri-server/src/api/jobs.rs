@@ -21,6 +21,7 @@ pub(super) struct JobQuery {
 
 pub(super) async fn list(
     grid: web::Data<Grid>,
+    caller: Caller,
     id: web::Path<i64>,
     query: web::Query<JobQuery>,
 ) -> Result<web::Json<List<Job>>, ApiError> {
@@ -32,6 +33,7 @@ pub(super) async fn list(
         limit: query.limit.unwrap_or(100).clamp(1, 10_000),
     };
     let id = *id;
+    caller.owns(&grid, id).await?;
     let list = crate::blocking(&grid.store, move |store| {
         let first_task_id = store.campaign(id)?.first_task_id;
         let rows = store.list_jobs(id, &filter)?;
@@ -43,14 +45,20 @@ pub(super) async fn list(
     Ok(web::Json(list.await?))
 }
 
-pub(super) async fn show(grid: web::Data<Grid>, id: web::Path<i64>) -> Result<web::Json<Job>, ApiError> {
+pub(super) async fn show(
+    grid: web::Data<Grid>,
+    caller: Caller,
+    id: web::Path<i64>,
+) -> Result<web::Json<Job>, ApiError> {
     let id = *id;
     let found = crate::blocking(&grid.store, move |store| {
         let row = store.job(id)?;
         let first_task_id = store.campaign(row.campaign_id)?.first_task_id;
         Ok(job(row, first_task_id))
     });
-    Ok(web::Json(found.await?))
+    let job = found.await?;
+    caller.owns(&grid, job.campaign_id).await?;
+    Ok(web::Json(job))
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,9 @@
 //! The REST API: routes, and who may call them.
 //!
-//! Served on a Unix socket only; the peer's uid, told by the kernel, is the caller's identity. Reads are open to every
-//! local user of the socket; changes are for the campaign's owner, root and the configured admins.
+//! Served on a Unix socket only; the peer's uid, told by the kernel, is the caller's identity. Every user of the socket
+//! may submit, and see which campaigns and clusters there are and how far they got; what is inside a campaign (its file,
+//! parameters, jobs, output, events) and every change are for its owner, root and the configured admins. Tokens are
+//! the caller's own.
 
 mod campaigns;
 mod changes;

@@ -38,6 +38,24 @@ enum Fault {
     Forbidden,
 }
 
+/// Panics at its first request, as a bug in a loop would.
+struct PanicsOnce {
+    inner: InProcess,
+    panicked: std::sync::atomic::AtomicBool,
+}
+
+impl Transport for PanicsOnce {
+    fn send(
+        &self,
+        request: http::Request<Bytes>,
+        timeout: Duration,
+    ) -> BoxFuture<'_, Result<http::Response<Bytes>, TransportError>> {
+        let is_read = request.method() == http::Method::GET;
+        assert!(!is_read || self.panicked.swap(true, std::sync::atomic::Ordering::SeqCst), "a bug");
+        self.inner.send(request, timeout)
+    }
+}
+
 /// Applies the next fault of a script to each POST of jobs (a submission makes two: gate, array).
 struct Faulty {
     inner: InProcess,
@@ -262,4 +280,25 @@ async fn cancelling_kills_what_runs_and_ends_the_campaign() {
     let client = &bed.grid.cluster("dahu").unwrap().client;
     let left = client.list_all(&oar_client::JobQuery::default()).await.unwrap();
     assert_eq!(left, [], "nothing of ours is left there, gates included");
+}
+
+#[tokio::test]
+async fn a_panic_restarts_only_the_loop_that_panicked_and_a_stop_ends_them_all() {
+    let bed = Bed::new(&[]);
+    let cluster = Arc::clone(&bed.grid.local.as_ref().unwrap().cluster);
+    let transport = PanicsOnce { inner: InProcess(cluster), panicked: false.into() };
+    bed.grid.add_with(bed.grid.local_row("dahu".into()), Arc::new(transport)).unwrap();
+    let id = bed.campaign(NOTE, 5);
+    let Bed { folder, grid } = bed;
+    let grid = Arc::new(grid);
+    let stop = tokio_util::sync::CancellationToken::new();
+    let loops = tokio::spawn(super::supervise::run_all(Arc::clone(&grid), stop.clone()));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !over(&grid.store.campaign(id).unwrap()) {
+        assert!(Instant::now() < deadline, "the loop never came back");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stop.cancel();
+    loops.await.unwrap();
+    assert_eq!(Bed { folder, grid: Arc::into_inner(grid).unwrap() }.runs(), each_once(5));
 }
