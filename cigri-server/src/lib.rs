@@ -7,6 +7,7 @@
 mod api;
 mod clock;
 mod cluster;
+mod data_dir;
 pub mod embedded;
 mod grid;
 mod output;
