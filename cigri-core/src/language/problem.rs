@@ -92,7 +92,7 @@ impl From<Problem> for Problems {
 }
 
 /// Problems and warnings while they are gathered; bounded, because the text is not ours.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Report {
     problems: Vec<Problem>,
     warnings: Vec<Problem>,

@@ -9,18 +9,24 @@ use super::limits::Limits;
 use super::problem::{Problem, Problems, Report, excerpt};
 use super::tree::{Node, Value};
 
-/// Reads a document into a tree.
+/// Reads a document into a tree. Keys given twice come with it, to be told along with the faults of the fields.
 ///
 /// # Errors
-/// The first fault of size, encoding or syntax, or else all faults of depth and duplicate keys.
-pub(super) fn read(text: &[u8], limits: &Limits) -> Result<Node, Problems> {
+/// The first fault of size, encoding or syntax, or else all values nested too deep.
+pub(super) fn read(text: &[u8], limits: &Limits) -> Result<(Node, Report), Problems> {
     let text = decode(text, limits)?;
     let raw: &RawValue = serde_json::from_str(text).map_err(|error| syntax_problem(text, 0, &error))?;
-    let mut reader =
-        Reader { text, cursor: Cursor::default(), limits, values_left: limits.max_values, report: Report::default() };
+    let mut reader = Reader {
+        text,
+        cursor: Cursor::default(),
+        limits,
+        values_left: limits.max_values,
+        report: Report::default(),
+        twice: Report::default(),
+    };
     let root = reader.node(raw, "", 1)?;
     reader.report.finish()?;
-    Ok(root)
+    Ok((root, reader.twice))
 }
 
 fn decode<'a>(text: &'a [u8], limits: &Limits) -> Result<&'a str, Problem> {
@@ -46,7 +52,10 @@ struct Reader<'a> {
     cursor: Cursor,
     limits: &'a Limits,
     values_left: usize,
+    /// Values nested too deep.
     report: Report,
+    /// Keys given twice.
+    twice: Report,
 }
 
 impl Reader<'_> {
@@ -76,7 +85,7 @@ impl Reader<'_> {
             // CiGri 3 takes top-level keys in any case, so two spellings of one key are twice the same.
             let name = if depth == 1 { key.to_ascii_lowercase() } else { key.clone() };
             if let Some(first) = seen.insert(name, node.place) {
-                self.report.refuse(
+                self.twice.refuse(
                     Problem::new(
                         path,
                         format!("a second value (the first is on line {})", first.0),

@@ -43,7 +43,7 @@ pub struct Resolved {
 /// # Errors
 /// Every problem of every field, in the order of the text.
 pub fn resolve(written: Written, context: &Context<'_>) -> Result<Resolved, Problems> {
-    let mut report = Report::default();
+    let mut report = written.twice.clone();
     check_keys(&written.fields, "", Scope::Campaign, &mut report);
     let name = resolve_name(&written, &mut report);
     check_jobs_type(&written, &mut report);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::limits::Limits;
-use super::problem::{Problem, Problems};
+use super::problem::{Problem, Problems, Report};
 use super::reader::read;
 use super::tree::{Node, Value};
 
@@ -12,16 +12,19 @@ use super::tree::{Node, Value};
 pub struct Written {
     pub(super) fields: Vec<(String, Node)>,
     pub(super) limits: Limits,
+    /// Keys given twice: `resolve` refuses them along with everything else.
+    pub(super) twice: Report,
 }
 
 /// Reads the text of a campaign file.
 ///
 /// # Errors
-/// The first fault of size, encoding or syntax (with line and column), or all keys given twice and values nested too deep.
+/// The first fault of size, encoding or syntax (with line and column), or all values nested too deep. Everything else is
+/// left to `resolve`, which tells all of it at once.
 pub fn parse(text: &[u8], limits: &Limits) -> Result<Written, Problems> {
-    let root = read(text, limits)?;
+    let (root, twice) = read(text, limits)?;
     match root.value {
-        Value::Object(fields) => Ok(Written { fields, limits: limits.clone() }),
+        Value::Object(fields) => Ok(Written { fields, limits: limits.clone(), twice }),
         other => {
             Err(Problem::new("", other.excerpt(), "a campaign: an object with `name`, `clusters`, `exec_file`...")
                 .on_line(root.place.0, root.place.1)

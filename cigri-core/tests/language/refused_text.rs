@@ -85,13 +85,24 @@ fn json_of_the_wrong_shape_is_refused() {
 
 #[test]
 fn keys_given_twice_are_all_refused() {
-    let text = "{\"name\": \"a\",\n\"Name\": \"b\", \"clusters\": {\"c\": {\"type\": 1,\n\"type\": 2}, \"c\": {}}}";
+    let text = "{\"name\": \"a\",\n\"Name\": \"b\", \"nb_jobs\": 1, \"exec_file\": \"x\", \"clusters\": {\"c\": {\"max_jobs\": 1,
+\"max_jobs\": 2}, \"c\": {}}}";
     assert_eq!(
-        syntax(text.as_bytes()),
-        "Name (line 2, column 9): expected each key only once, found a second value (the first is on line 1)\n\
-         clusters.c.type (line 3, column 9): expected each key only once, found a second value (the first is on line 2)\n\
-         clusters.c (line 3, column 18): expected each key only once, found a second value (the first is on line 2)"
+        refusals(text, &plain()),
+        [
+            "Name (line 2, column 9): expected each key only once, found a second value (the first is on line 1)",
+            "clusters.c.max_jobs (line 3, column 13): \
+             expected each key only once, found a second value (the first is on line 2)",
+            "clusters.c (line 3, column 22): expected each key only once, found a second value (the first is on line 2)",
+        ]
     );
+}
+
+#[test]
+fn a_key_given_twice_hides_no_other_problem() {
+    let text = "{\"name\": \"a\", \"nb_jobs\": -1, \"name\": \"b\", \"exec_file\": \"x\", \"clusters\": {\"c\": {\"walltime\": \"abc\"}}}";
+    let paths: Vec<String> = read(text, &plain()).unwrap_err().0.into_iter().map(|problem| problem.path).collect();
+    assert_eq!(paths, ["nb_jobs", "name", "clusters.c.walltime"]);
 }
 
 #[test]
