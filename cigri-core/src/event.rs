@@ -44,6 +44,8 @@ pub enum Code {
     SubmitAbandoned,
     /// The cluster's API failed or was not reached.
     ApiFailure,
+    /// Jobs of ours that the ledger does not know were removed.
+    OrphansRemoved,
     /// This service itself failed while it dealt with the cluster.
     ServiceFailure,
     /// The user's token for the cluster is missing.
@@ -66,6 +68,7 @@ impl Code {
             Code::SubmitRefused => "RUNNER_SUBMIT_ERROR",
             Code::SubmitAbandoned => "RUNNER_SUBMIT_TIMEOUT",
             Code::ApiFailure => "CLUSTER_API_SERVER_ERROR",
+            Code::OrphansRemoved => "ORPHANS_REMOVED",
             Code::ServiceFailure => "SERVICE_FAILURE",
             Code::TokenNotFound => "JWT_TOKEN_NOT_FOUND",
             Code::PermissionDenied => "PERMISSION_DENIED",
@@ -77,7 +80,7 @@ impl Code {
     pub fn severity(self) -> Severity {
         match self {
             Code::SubmitAbandoned => Severity::Low,
-            Code::ApiFailure | Code::Walltime | Code::JobVanished => Severity::Medium,
+            Code::ApiFailure | Code::Walltime | Code::JobVanished | Code::OrphansRemoved => Severity::Medium,
             _ => Severity::High,
         }
     }

@@ -15,3 +15,4 @@ pub mod meter;
 pub mod plan;
 pub mod reaction;
 pub mod state;
+pub mod sweep;

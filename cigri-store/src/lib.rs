@@ -21,6 +21,7 @@ mod parameters;
 mod round;
 mod schema;
 mod submission;
+mod sweep;
 mod token;
 
 use std::path::Path;

@@ -12,6 +12,7 @@ mod settle;
 mod step;
 mod submit;
 pub(crate) mod supervise;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -47,6 +48,8 @@ pub(crate) struct Memory {
     kills: HashMap<i64, i64>,
     /// Whether an API failure event may be open.
     failing: bool,
+    /// When the cluster was last swept for orphans, epoch milliseconds.
+    swept_at: i64,
     /// When the last round was written down, epoch milliseconds.
     noted_at: i64,
     /// The last decisions written, to write only changes.
@@ -56,7 +59,7 @@ pub(crate) struct Memory {
 impl Memory {
     pub(crate) fn new(handle: &ClusterHandle) -> Memory {
         let backlog = Backlog::new(&handle.row.limits);
-        Memory { backlog, kills: HashMap::new(), failing: true, noted_at: 0, decided: HashMap::new() }
+        Memory { backlog, kills: HashMap::new(), failing: true, swept_at: 0, noted_at: 0, decided: HashMap::new() }
     }
 }
 

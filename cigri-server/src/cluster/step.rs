@@ -5,7 +5,7 @@ use cigri_core::plan::{self, CampaignView, ClusterView, Decision};
 use cigri_core::state::SubmissionState;
 use cigri_store::{DecisionRow, EventRow, RoundCampaign, RoundView};
 
-use super::{Memory, Round, StepError, kill, observe, settle, submit};
+use super::{Memory, Round, StepError, kill, observe, settle, submit, sweep};
 
 /// What a round saw, for choosing when the next one comes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,6 +32,7 @@ pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progr
         }
     }
     kill::kill_cancelled(round, memory, &view).await?;
+    sweep::sweep_if_due(round, memory).await?;
     let tried = plan_and_submit(round, memory, starts).await?;
     let busy = tried || !view.submissions.is_empty();
     if memory.failing && busy {

@@ -32,6 +32,8 @@ enum Fault {
     Failed,
     /// It is carried out; 500 all the same.
     DoneButFailed,
+    /// It is carried out long after it was given up.
+    Late,
     /// Nothing was sent.
     Refused,
     /// The cluster says no.
@@ -60,6 +62,7 @@ impl Transport for PanicsOnce {
 struct Faulty {
     inner: InProcess,
     script: Mutex<Vec<Fault>>,
+    late: Arc<Mutex<Vec<http::Request<Bytes>>>>,
 }
 
 impl Faulty {
@@ -91,6 +94,10 @@ impl Transport for Faulty {
                     self.inner.send(request, timeout).await?;
                     failed()
                 }
+                Fault::Late => {
+                    self.late.lock().unwrap().push(request);
+                    Err(TransportError::TimedOut)
+                }
                 Fault::Swallowed => Err(TransportError::TimedOut),
                 Fault::Failed => failed(),
                 Fault::Refused => Err(TransportError::NotSent("connection refused".to_owned())),
@@ -106,6 +113,7 @@ impl Transport for Faulty {
 struct Bed {
     folder: tempfile::TempDir,
     grid: Grid,
+    late: Arc<Mutex<Vec<http::Request<Bytes>>>>,
 }
 
 impl Bed {
@@ -127,9 +135,11 @@ impl Bed {
         let sealer = Sealer::open(&folder.path().join("key")).unwrap();
         let pool = LocalPool { cluster: Arc::clone(&cluster), cores: 2, runs_jobs: true };
         let grid = Grid::new(store, sealer, Vec::new(), Some(pool)).unwrap();
-        let transport = Faulty { inner: InProcess(cluster), script: Mutex::new(script.to_vec()) };
+        let late = Arc::default();
+        let script = Mutex::new(script.to_vec());
+        let transport = Faulty { inner: InProcess(cluster), script, late: Arc::clone(&late) };
         grid.add_with(grid.local_row("dahu".into()), Arc::new(transport)).unwrap();
-        Bed { folder, grid }
+        Bed { folder, grid, late }
     }
 
     /// A campaign of `tasks` tasks, each of which runs `script` with sh.
@@ -154,8 +164,12 @@ impl Bed {
     }
 
     async fn step(&self, memory: &mut Memory) -> Result<(), StepError> {
+        self.step_at(now_ms(), memory).await
+    }
+
+    async fn step_at(&self, now: i64, memory: &mut Memory) -> Result<(), StepError> {
         let handle = self.grid.cluster("dahu").unwrap();
-        let round = Round { grid: &self.grid, handle: &handle, now: now_ms() };
+        let round = Round { grid: &self.grid, handle: &handle, now };
         step::step(&round, memory).await.map(|_| ())
     }
 
@@ -174,6 +188,12 @@ impl Bed {
             tokio::time::timeout(Duration::from_millis(100), changes.changed()).await.ok();
         }
         panic!("the campaign does not get there: {:?}", self.grid.store.campaign(id).unwrap());
+    }
+
+    /// The live jobs on the cluster.
+    async fn left(&self) -> Vec<oar_client::JobSummary> {
+        let client = &self.grid.cluster("dahu").unwrap().client;
+        client.list_all(&oar_client::JobQuery::default()).await.unwrap()
     }
 
     /// How many times each task ran, by index.
@@ -277,9 +297,7 @@ async fn cancelling_kills_what_runs_and_ends_the_campaign() {
     bed.grid.store.cancel_campaign(id, now_ms()).unwrap();
     let row = bed.step_until(id, |row| row.finished_at.is_some()).await;
     assert_eq!((row.done, row.cancelled, row.live), (0, 50, 0));
-    let client = &bed.grid.cluster("dahu").unwrap().client;
-    let left = client.list_all(&oar_client::JobQuery::default()).await.unwrap();
-    assert_eq!(left, [], "nothing of ours is left there, gates included");
+    assert_eq!(bed.left().await, [], "nothing of ours is left there, gates included");
 }
 
 #[tokio::test]
@@ -289,7 +307,7 @@ async fn a_panic_restarts_only_the_loop_that_panicked_and_a_stop_ends_them_all()
     let transport = PanicsOnce { inner: InProcess(cluster), panicked: false.into() };
     bed.grid.add_with(bed.grid.local_row("dahu".into()), Arc::new(transport)).unwrap();
     let id = bed.campaign(NOTE, 5);
-    let Bed { folder, grid } = bed;
+    let Bed { folder, grid, late } = bed;
     let grid = Arc::new(grid);
     let stop = tokio_util::sync::CancellationToken::new();
     let loops = tokio::spawn(super::supervise::run_all(Arc::clone(&grid), stop.clone()));
@@ -300,5 +318,22 @@ async fn a_panic_restarts_only_the_loop_that_panicked_and_a_stop_ends_them_all()
     }
     stop.cancel();
     loops.await.unwrap();
-    assert_eq!(Bed { folder, grid: Arc::into_inner(grid).unwrap() }.runs(), each_once(5));
+    assert_eq!(Bed { folder, grid: Arc::into_inner(grid).unwrap(), late }.runs(), each_once(5));
+}
+
+#[tokio::test]
+async fn a_post_carried_out_long_after_it_was_given_up_starts_nothing_and_is_swept() {
+    let bed = Bed::new(&[Fault::None, Fault::Late]);
+    let id = bed.campaign(NOTE, 8);
+    assert_eq!(bed.step_until(id, over).await.done, 8);
+    let request = bed.late.lock().unwrap().remove(0);
+    let late = InProcess(Arc::clone(&bed.grid.local.as_ref().unwrap().cluster));
+    assert_eq!(late.send(request, Duration::from_secs(1)).await.unwrap().status(), 200);
+    assert_eq!(bed.left().await.len(), 9, "eight rows and the gate that they wait for");
+    let handle = bed.grid.cluster("dahu").unwrap();
+    bed.step_at(now_ms() + 3 * 60_000, &mut Memory::new(&handle)).await.unwrap();
+    assert_eq!(bed.left().await.len(), 1, "the rows are gone, the gate stays shut: more may arrive");
+    bed.step_at(now_ms() + 31 * 24 * 3_600_000, &mut Memory::new(&handle)).await.unwrap();
+    assert_eq!(bed.left().await, []);
+    assert_eq!(bed.runs(), each_once(8));
 }
