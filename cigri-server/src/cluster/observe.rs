@@ -25,9 +25,10 @@ pub(super) async fn observe(round: &Round<'_>, seen: &SubmissionRow) -> Result<u
         return Ok(0);
     }
     let limit = seen.job_count as u64 + 100;
-    let listed = client.list_all(&JobQuery { limit, ..array }).await?;
+    let mut listed = client.list_all(&JobQuery { limit, ..array }).await?;
     let id = seen.id;
     let live = round.store(move |store| store.live_jobs(id)).await?;
+    listed.extend(second_look(round, &compare(&live, &listed).vanished).await?);
     let found = compare(&live, &listed);
     report_vanished(round, seen, &found).await?;
     let ended = ends::read_ends(round, seen, found.ended).await?;
@@ -56,6 +57,29 @@ fn compare<'a>(live: &'a [LiveJob], listed: &'a [JobSummary]) -> Found<'a> {
         }
     }
     found
+}
+
+/// Missing jobs asked for one by one per look.
+const SECOND_LOOKS: usize = 20;
+
+/// Asks for missing jobs themselves: a copy that OAR made by its own resubmission is in no list before it is
+/// scheduled, but answers under its id. A 500 there is OAR's way to say that it knows no such job.
+async fn second_look(round: &Round<'_>, vanished: &[&LiveJob]) -> Result<Vec<JobSummary>, StepError> {
+    let mut found = Vec::new();
+    for remote_id in vanished.iter().filter_map(|job| job.remote_id).take(SECOND_LOOKS) {
+        match round.handle.client.job_direct(remote_id as u64).await {
+            Ok(job) => found.push(JobSummary {
+                id: job.id,
+                name: job.name,
+                state: job.state,
+                user: job.user,
+                exit_code: job.exit_code,
+            }),
+            Err(oar_client::Error::Server { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(found)
 }
 
 /// Jobs that left the queue since the last look.
