@@ -83,6 +83,7 @@ fn through_cluster(command: &str, jobs: usize, cores: usize) -> Result<(), Failu
         schedule_period: None,
         kill_rate: 0.0,
         seed: Some(1),
+        chaos: None,
     })?;
     let token = cluster.issue_token("alice", Duration::from_secs(3600));
     for first in (0..jobs).step_by(ARRAY) {

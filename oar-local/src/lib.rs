@@ -3,6 +3,7 @@
 //!
 //! * [`machine`] is the scheduler: synchronous, deterministic, without I/O or clock;
 //! * [`face`] is the REST API as a function from a request to a response;
+//! * [`chaos`] makes the API fail, by a seed, for those who test its clients;
 //! * [`LocalCluster`] joins them with real processes, a journal that survives the death of the program, and the
 //!   captured output of the jobs.
 //!
@@ -10,14 +11,17 @@
 //! OAR's own resubmission of idempotent jobs, checkpoint signals, several nodes.
 
 mod capture;
+pub mod chaos;
 mod cluster;
 mod executor;
 pub mod face;
+mod faulty_server;
 mod journal;
 pub mod machine;
 mod server;
 mod world;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,11 +33,13 @@ use tokio::sync::watch;
 pub use journal::OpenError;
 
 use capture::Capture;
+use chaos::{ChaosConfig, Report};
 use cluster::{Inner, Shared};
 use executor::{Surroundings, kill_leftovers};
 use face::{Auth, Face};
+use faulty_server::Faults;
 use journal::Journal;
-use machine::{Machine, Settings};
+use machine::{Machine, Mishap, Runs, Settings};
 use world::World;
 
 /// Network address of the one node.
@@ -72,6 +78,8 @@ pub struct Config {
     pub kill_rate: f64,
     /// Seed of that chance; `None` takes a new one.
     pub seed: Option<u64>,
+    /// Faults of the API over HTTP; requests in-process meet none.
+    pub chaos: Option<ChaosConfig>,
 }
 
 impl std::fmt::Debug for Config {
@@ -91,6 +99,7 @@ pub struct LocalCluster {
 pub(crate) struct Core {
     shared: Arc<Shared>,
     world: World,
+    faults: Option<Faults>,
 }
 
 impl LocalCluster {
@@ -123,7 +132,7 @@ impl LocalCluster {
         let auth = Auth::new(&config.secret);
         let world = World { capture: capture.clone() };
         let shared = Arc::new(Shared::new(Inner::new(machine, journal), auth, surroundings, capture));
-        let cluster = Self { core: Arc::new(Core { shared, world }) };
+        let cluster = Self { core: Arc::new(Core { shared, world, faults: config.chaos.map(Faults::new) }) };
         cluster.start()?;
         Ok(cluster)
     }
@@ -170,6 +179,23 @@ impl LocalCluster {
         self.core.shared.changes()
     }
 
+    /// Lets nothing go wrong any more over HTTP. What is late already still comes.
+    pub fn stop_faults(&self) {
+        self.core.faults.iter().for_each(Faults::stop);
+    }
+
+    /// What has gone wrong over HTTP, if anything may.
+    #[must_use]
+    pub fn chaos_report(&self) -> Option<Report> {
+        self.core.faults.as_ref().map(Faults::report)
+    }
+
+    /// How often each command line ran, by all the jobs that the cluster remembers.
+    #[must_use]
+    pub fn runs(&self) -> BTreeMap<String, Runs> {
+        self.core.runs()
+    }
+
     /// Kills what runs, as `oar` would, records it, and stops. Waiting jobs stay for the next start. Blocking, for
     /// at most some seconds. Requests that change something answer 500 afterwards.
     pub fn shutdown(&self) {
@@ -184,7 +210,21 @@ impl Drop for LocalCluster {
 }
 
 impl Core {
+    /// Changes the machine in another way than by a request.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Machine, i64) -> T) -> T {
+        let now = self.shared.now();
+        let mut inner = self.shared.lock();
+        let result = change(&mut inner.machine, now);
+        self.shared.settle(&mut inner, now);
+        result
+    }
+
     pub(crate) fn respond(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        self.respond_with(request, None)
+    }
+
+    /// As `respond`; a submission meets `mishap`.
+    pub(crate) fn respond_with(&self, request: &Request<Bytes>, mishap: Option<Mishap>) -> Response<Bytes> {
         let now = self.shared.now();
         let face = Face { auth: &self.shared.auth, outside: &self.world };
         if face::is_media(request) {
@@ -192,7 +232,9 @@ impl Core {
             return face::fetch(located, &self.world);
         }
         let mut inner = self.shared.lock();
+        inner.machine.expect_mishap(mishap);
         let response = face::respond(&mut inner.machine, request, &face, now);
+        inner.machine.expect_mishap(None);
         self.shared.settle(&mut inner, now);
         if inner.journal.is_sound() || request.method() == http::Method::GET {
             return response;
@@ -214,6 +256,9 @@ fn check(config: &Config) -> Result<(), OpenError> {
     }
     if config.secret.is_empty() {
         return complain("the secret is empty");
+    }
+    if let Some(Err(error)) = config.chaos.as_ref().map(|chaos| chaos.plan.check()) {
+        return complain(&error.to_string());
     }
     Ok(())
 }

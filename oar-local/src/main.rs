@@ -46,18 +46,26 @@ fn serve(options: &Options) -> Result<(), String> {
     print(&format!("oar-local: {cores} cores, http://{address}\n"))?;
     let outcome = actix_web::rt::System::new().block_on(until_signal(&cluster, listener));
     cluster.shutdown();
+    if let Some(report) = cluster.chaos_report() {
+        let report = serde_json::to_string(&report).map_err(|error| error.to_string())?;
+        print(&format!("oar-local: chaos {report}\n"))?;
+    }
     outcome.map_err(|error| format!("the server failed: {error}"))
 }
 
-/// Serves until SIGINT or SIGTERM; requests that are being answered get their answer.
+/// Serves until SIGINT or SIGTERM, without faults from SIGUSR1 on; requests that are being answered get their answer.
 async fn until_signal(cluster: &LocalCluster, listener: TcpListener) -> std::io::Result<()> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let server = cluster.serve(listener)?;
     let handle = server.handle();
     let server = actix_web::rt::spawn(server);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+    let mut quiet = signal(SignalKind::user_defined1())?;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            _ = quiet.recv() => cluster.stop_faults(),
+        }
     }
     // A client that keeps its connection open must not keep the cluster up.
     let _ = tokio::time::timeout(Duration::from_secs(5), handle.stop(true)).await;

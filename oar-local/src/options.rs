@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use oar_local::chaos::{ChaosConfig, Plan};
 use oar_local::face::Auth;
 use oar_local::{Config, Output};
 
@@ -57,6 +58,12 @@ pub(crate) struct Serve {
     /// Seed of that chance
     #[arg(long)]
     seed: Option<u64>,
+    /// Make the API fail in ways that this seed chooses; SIGUSR1 ends it, a report comes at the end
+    #[arg(long, value_name = "SEED")]
+    chaos: Option<u64>,
+    /// JSON file that says how much of what fails [default: a mild plan]
+    #[arg(long, value_name = "FILE", requires = "chaos")]
+    chaos_plan: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -113,7 +120,21 @@ impl Serve {
             schedule_period: (self.period > 0).then(|| Duration::from_secs(self.period)),
             kill_rate: self.kill_rate,
             seed: self.seed,
+            chaos: self.chaos()?,
         })
+    }
+
+    fn chaos(&self) -> Result<Option<ChaosConfig>, String> {
+        let Some(seed) = self.chaos else { return Ok(None) };
+        let plan = match &self.chaos_plan {
+            None => Plan::mild(),
+            Some(path) => {
+                let complain = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+                let text = std::fs::read_to_string(path).map_err(|error| complain(&error))?;
+                Plan::parse(&text).map_err(|error| complain(&error))?
+            }
+        };
+        Ok(Some(ChaosConfig { seed, plan }))
     }
 }
 

@@ -7,7 +7,7 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http as old_http, web};
 use bytes::Bytes;
 
-use crate::Core;
+use crate::{Core, faulty_server};
 
 /// Largest body that is read: OAR has no limit, memory has.
 const MAX_BODY: usize = 256 * 1024 * 1024;
@@ -15,21 +15,29 @@ const MAX_BODY: usize = 256 * 1024 * 1024;
 const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(5);
 
 pub(crate) fn serve(core: Arc<Core>, listener: TcpListener) -> std::io::Result<Server> {
+    let is_faulty = core.faults.is_some();
     let factory = move || {
         App::new()
             .app_data(web::PayloadConfig::new(MAX_BODY))
             .app_data(web::Data::from(Arc::clone(&core)))
             .default_service(web::to(answer))
     };
-    let server = HttpServer::new(factory).workers(1).keep_alive(KEEP_ALIVE);
+    let mut server = HttpServer::new(factory).workers(1).keep_alive(KEEP_ALIVE);
+    if is_faulty {
+        server = server.on_connect(faulty_server::keep_connection);
+    }
     Ok(server.disable_signals().listen(listener)?.run())
 }
 
-async fn answer(core: web::Data<Core>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    let Some(request) = convert(&request, body) else {
+async fn answer(core: web::Data<Core>, connection: HttpRequest, body: Bytes) -> HttpResponse {
+    let Some(request) = convert(&connection, body) else {
         return HttpResponse::BadRequest().finish();
     };
     let core = core.into_inner();
+    if core.faults.is_some() {
+        let connection = connection.conn_data::<faulty_server::Connection>().cloned();
+        return faulty_server::answer(core, request, connection).await.map_or_else(|broken| broken, convert_back);
+    }
     // Reads files and waits for a lock: not for the thread that serves the sockets.
     match web::block(move || core.respond(&request)).await {
         Ok(response) => convert_back(response),

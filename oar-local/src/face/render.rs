@@ -104,7 +104,7 @@ pub(super) fn full<'a>(machine: &'a Machine, job: &'a Job, detailed: bool) -> Fu
     let blocked = job.state == State::Waiting && machine.is_blocked(&batch.after);
     Full {
         id: job.id,
-        array_id: batch.first,
+        array_id: job.array(),
         array_index: job.index,
         initial_request: &batch.command,
         name: batch.name.as_deref(),

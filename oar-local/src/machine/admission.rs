@@ -99,6 +99,7 @@ pub(super) fn admit(machine: &Machine, request: &Request, user: &str, now: i64) 
         checkpoint_signal: request.signal.unwrap_or(12),
         notify: request.notify.clone(),
         submitted: now,
+        damage: None,
     })
 }
 

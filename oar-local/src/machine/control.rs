@@ -24,7 +24,8 @@ impl Machine {
 
     /// Asks for the end of a whole array.
     pub fn delete_array(&mut self, array: u64, user: &str, now: i64) -> Outcome {
-        let Some(&count) = self.arrays.get(&array) else {
+        let is_of_it = |job: &super::Job| job.array() == array;
+        let Some(&count) = self.arrays.get(&array).filter(|_| self.jobs.get(&array).is_some_and(is_of_it)) else {
             let text = format!("#WARNING: There are no job for this array job ({array}) 4\n");
             return Outcome { text, exit_status: 0 };
         };

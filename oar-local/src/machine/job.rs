@@ -124,6 +124,9 @@ pub struct Batch {
     pub notify: Option<String>,
     /// Submission time, epoch seconds.
     pub submitted: i64,
+    /// What its jobs lack, when the submission went wrong in the middle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<super::Damage>,
 }
 
 impl Batch {
@@ -190,6 +193,12 @@ pub struct Job {
 }
 
 impl Job {
+    /// The array that OAR shows: 0 for a job that its submission did not put into one.
+    #[must_use]
+    pub fn array(&self) -> u64 {
+        if self.batch.damage == Some(super::Damage::Arrayless) { 0 } else { self.batch.first }
+    }
+
     /// The full command line.
     #[must_use]
     pub fn command(&self) -> String {

@@ -13,6 +13,7 @@ mod control;
 mod event;
 mod job;
 mod life;
+mod mishap;
 mod pool;
 mod property;
 mod record;
@@ -28,6 +29,7 @@ pub use control::Outcome;
 pub use event::{Event, EventKind, Subject};
 pub use job::{Batch, Job, STATE_NAMES, State, Tasks, absolute};
 pub use life::LaunchFailure;
+pub use mishap::{Damage, Mishap, Runs};
 pub use record::Record;
 pub use restore::Interrupted;
 pub use select::{Query, Window};
@@ -97,6 +99,8 @@ pub struct Machine {
     rounds: Rounds,
     commands: Vec<Command>,
     records: Vec<Record>,
+    /// What the next submission through the face meets.
+    mishap: Option<Mishap>,
 }
 
 /// Why a job is looked at when a moment comes.
@@ -133,6 +137,7 @@ impl Machine {
             rounds,
             commands: Vec::new(),
             records: Vec::new(),
+            mishap: None,
         }
     }
 
@@ -159,13 +164,8 @@ impl Machine {
     /// # Errors
     /// A [`Refusal`] when OAR would not create the jobs; nothing is changed then.
     pub fn submit(&mut self, request: &Request, user: &str, now: i64) -> Result<u64, Refusal> {
-        let batch = admission::admit(self, request, user, now.div_euclid(1000))?;
-        let first = batch.first;
-        self.record(Record::Submitted(batch.into()));
-        self.admit_live(first);
-        self.rounds.submitted(now);
-        self.react(now);
-        Ok(first)
+        let mishap = self.mishap.take();
+        self.submit_with(request, user, mishap, now)
     }
 
     /// Does what is due at `now`: walltimes, chance kills, periodic rounds.

@@ -35,6 +35,9 @@ pub enum Record {
     /// A job was held or resumed: id, new state, event.
     #[serde(rename = "hold")]
     Hold(u64, State, Vec<Event>),
+    /// A submission that had stopped half-way went on to its end: array.
+    #[serde(rename = "done")]
+    Completed(u64),
     /// A job ended: id, final state, stop time in epoch seconds, raw wait status, events.
     #[serde(rename = "end")]
     End(u64, State, i64, Option<i32>, Vec<Event>),
@@ -62,6 +65,7 @@ impl Machine {
             Record::Hold(id, state, events) => {
                 self.change_with(id, events, |job| job.state = state);
             }
+            Record::Completed(array) => self.describe(array),
             Record::End(id, state, at, exit, events) => self.change_with(id, events, |job| {
                 (job.state, job.stop, job.exit) = (state, at, exit);
                 (job.process, job.killing) = (None, false);
@@ -116,7 +120,7 @@ fn fresh(id: u64, batch: &Arc<Batch>, index: u32, line: Option<(u32, u32)>) -> J
         batch: Arc::clone(batch),
         index,
         line,
-        state: if batch.hold { State::Hold } else { State::Waiting },
+        state: batch.first_state(),
         start: 0,
         stop: 0,
         exit: None,

@@ -88,9 +88,10 @@ impl Machine {
     }
 
     /// Cores that a job takes here. A job accepted by a larger cluster of the same state directory is clamped when
-    /// lenient, and waits for ever otherwise.
+    /// lenient, and waits for ever otherwise, as does one without a description.
     pub(super) fn need(&self, id: u64) -> Option<u32> {
-        let asked = self.jobs.get(&id)?.batch.cores;
+        let batch = &self.jobs.get(&id).filter(|job| job.batch.damage.is_none())?.batch;
+        let asked = batch.cores;
         let total = self.settings.cores;
         let need = if self.settings.lenient { asked.min(total) } else { asked };
         (1..=total).contains(&need).then_some(need)

@@ -48,7 +48,7 @@ impl Query {
     /// Whether a candidate is shown; candidates are already right about `ids`.
     fn shows(&self, job: &Job) -> bool {
         self.user.as_ref().is_none_or(|user| *user == job.batch.user)
-            && self.array.is_none_or(|array| array == job.batch.first)
+            && self.array.is_none_or(|array| array == job.array())
             && (self.states.is_empty() || self.states.iter().any(|state| state == job.state.name()))
             && (self.window.is_open() || self.window.shows(job))
     }

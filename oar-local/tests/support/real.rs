@@ -29,6 +29,7 @@ pub(crate) fn config(folder: &Path, cores: u32) -> Config {
         schedule_period: None,
         kill_rate: 0.0,
         seed: Some(1),
+        chaos: None,
     }
 }
 
