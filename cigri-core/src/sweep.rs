@@ -65,6 +65,8 @@ pub fn sweep(instance: &str, listed: &[Listed], known: &BTreeMap<i64, Known>, no
         let age = known.map_or(i64::MAX, |known| now.saturating_sub(known.changed_at));
         let behind = rows_of.get(&submission).copied().unwrap_or_default();
         match gate {
+            // Never opened, because its campaign was cancelled first; nothing waits behind it any more.
+            true if known.is_some_and(|known| known.state == SubmissionState::Closed) => result.gates.push(id),
             _ if !given_up => {}
             // A gate that nobody knows stays shut: nobody knows what may still arrive.
             true if known.is_some() && behind == 0 && age >= GATE_PATIENCE_MS => result.gates.push(id),
@@ -132,6 +134,12 @@ mod tests {
         let at = |now| sweep("here", &[gate(1, 5)], &known, now).gates;
         assert_eq!(at(30 * DAY - 1), Vec::<u64>::new());
         assert_eq!(at(30 * DAY), [1]);
+    }
+
+    #[test]
+    fn a_gate_that_its_ended_submission_left_behind_goes_at_once() {
+        let known = known(&[(5, SubmissionState::Closed)]);
+        assert_eq!(sweep("here", &[gate(1, 5)], &known, 0).gates, [1]);
     }
 
     #[test]

@@ -113,6 +113,7 @@ fn local_pool(config: &EmbeddedConfig, sealer: &Sealer) -> Result<LocalPool, Sta
         schedule_period: None,
         kill_rate: config.kill_rate,
         seed: config.seed,
+        chaos: None,
     };
     let cluster = LocalCluster::open(settings).map_err(|error| StartError::Local(error.to_string()))?;
     Ok(LocalPool { cluster: Arc::new(cluster), cores: config.cores, runs_jobs: config.run_jobs })

@@ -33,6 +33,7 @@ impl Oar {
             schedule_period: None,
             kill_rate: 0.0,
             seed: Some(1),
+            chaos: None,
         };
         let cluster = LocalCluster::open(config).unwrap();
         let token = cluster.issue_token("alice", Duration::from_secs(3600));

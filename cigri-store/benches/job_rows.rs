@@ -1,6 +1,10 @@
-//! CPU-bound cost of a job's rows (insert, adopt, end) in transactions of 1 000, on SQLite in a file.
-//! `cargo bench -p cigri-store` prints microseconds per job for each step.
+//! Cost of a job's rows (insert, adopt, end) in transactions of 1 000, and of taking parameters in, on SQLite in a
+//! file and on a private PostgreSQL server, both synchronised to the disk.
+//! `cargo bench -p cigri-store` prints microseconds per job, or parameter, for each step.
 #![allow(clippy::unwrap_used)]
+
+#[path = "../tests/databases/mod.rs"]
+mod databases;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,11 +15,23 @@ use cigri_store::{AdoptedArray, JobEnd, Look, NewCampaign, NewSubmission, Store}
 
 const ROUNDS: u64 = 50;
 const ARRAY: u64 = 1000;
+const PARAMETERS: u64 = 1_000_000;
+const PORTION: usize = 10_000;
 
 fn main() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open_sqlite(&folder.path().join("bench.sqlite"), "bench").unwrap();
-    let id = campaign(&store);
+    measure("SQLite", &Store::open_sqlite(&folder.path().join("bench.sqlite"), "bench").unwrap());
+    if let Some(url) = databases::server::fresh_database(true) {
+        measure("PostgreSQL", &Store::open(&url, "bench").unwrap());
+    }
+}
+
+fn measure(database: &str, store: &Store) {
+    println!("{database}");
+    let started = Instant::now();
+    take_in(store);
+    print("take in", started.elapsed(), PARAMETERS);
+    let id = campaign(store);
     let mut spent = [Duration::ZERO; 3];
     for round in 0..ROUNDS {
         let started = Instant::now();
@@ -43,11 +59,33 @@ fn main() {
         spent[2] += before_end.elapsed();
     }
     for (name, spent) in ["insert (intent)", "adopt", "end"].iter().zip(spent) {
-        println!("{name:16} {:6.2} us per job", spent.as_secs_f64() * 1e6 / (ROUNDS * ARRAY) as f64);
+        print(name, spent, ROUNDS * ARRAY);
     }
 }
 
+fn print(step: &str, spent: Duration, count: u64) {
+    println!("  {step:16} {:6.2} us", spent.as_secs_f64() * 1e6 / count as f64);
+}
+
+/// A campaign of many parameters of some forty characters, in the portions that a server reads.
+fn take_in(store: &Store) {
+    let id = begin(store);
+    for first in (0..PARAMETERS).step_by(PORTION) {
+        let texts: Vec<String> = (first..first + PORTION as u64)
+            .map(|at| format!("--seed {at} --temperature 293.15 --steps 100000"))
+            .collect();
+        store.append_parameters(id, first as i64, &texts).unwrap();
+    }
+    store.open_campaign(id, PARAMETERS as i64, false).unwrap();
+}
+
 fn campaign(store: &Store) -> i64 {
+    let id = begin(store);
+    store.open_campaign(id, (ROUNDS * ARRAY) as i64, true).unwrap();
+    id
+}
+
+fn begin(store: &Store) -> i64 {
     let cluster = ClusterSpec {
         exec_file: "true".into(),
         exec_directory: "/".into(),
@@ -60,9 +98,7 @@ fn campaign(store: &Store) -> i64 {
         max_jobs: None,
     };
     let spec = CampaignSpec { name: "bench".into(), clusters: BTreeMap::from([("dahu".to_owned(), cluster)]) };
-    let id = store.begin_campaign(&NewCampaign { owner: "alice", spec: &spec, jdl: "{}", origin: None }, 0).unwrap();
-    store.open_campaign(id, (ROUNDS * ARRAY) as i64, true).unwrap();
-    id
+    store.begin_campaign(&NewCampaign { owner: "alice", spec: &spec, jdl: "{}", origin: None }, 0).unwrap()
 }
 
 fn end(job: cigri_store::LiveJob) -> JobEnd {

@@ -3,9 +3,9 @@
 use cigri_core::state::CampaignState;
 use diesel::prelude::*;
 
-use crate::Result;
 use crate::connection::Database;
 use crate::schema::{campaign, progress, returned_task};
+use crate::{Result, bulk};
 
 /// A task taken from the bag, with the number of the attempt about to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,11 @@ pub(crate) fn take(
     limit: i64,
     even_avoided: bool,
 ) -> Result<Vec<Task>> {
+    let state: String = campaign::table.find(campaign).select(campaign::state).first(connection)?;
+    if state != CampaignState::Active.as_str() {
+        // Paused or cancelled since the round began.
+        return Ok(Vec::new());
+    }
     let mut tasks = take_returned(connection, (campaign, cluster, even_avoided), 1, limit)?;
     let (next, count): (i64, i64) = progress::table
         .inner_join(campaign::table.on(campaign::id.eq(progress::campaign_id)))
@@ -78,9 +83,8 @@ fn take_returned(
     if found.is_empty() {
         return Ok(Vec::new());
     }
-    for (index, _, _) in &found {
-        diesel::delete(returned_task::table.find((campaign, index))).execute(connection)?;
-    }
+    let indices: Vec<i64> = found.iter().map(|(index, _, _)| *index).collect();
+    bulk::delete_returned(connection, campaign, &indices)?;
     Ok(found
         .into_iter()
         .map(|(index, generation, attempts)| Task { index, generation, attempt: attempts + 1 })
@@ -109,24 +113,9 @@ pub(crate) fn give_back(connection: &mut Database, campaign: i64, tasks: &[Back]
             .execute(connection)?;
         return Ok(());
     }
-    put(connection, campaign, tasks)?;
+    bulk::insert_returned(connection, campaign, tasks)?;
     diesel::update(progress::table.find(campaign))
         .set((progress::live.eq(progress::live - count), progress::pending.eq(progress::pending + count)))
         .execute(connection)?;
-    Ok(())
-}
-
-/// Inserts rows of the bag without touching counters.
-pub(crate) fn put(connection: &mut Database, campaign: i64, tasks: &[Back]) -> Result<()> {
-    for back in tasks {
-        diesel::insert_into(returned_task::table)
-            .values((
-                (returned_task::campaign_id.eq(campaign), returned_task::task_index.eq(back.index)),
-                (returned_task::generation.eq(back.generation), returned_task::attempts.eq(back.attempts)),
-                returned_task::place.eq(back.place),
-                returned_task::avoid_cluster.eq(back.avoid_cluster.as_deref()),
-            ))
-            .execute(connection)?;
-    }
     Ok(())
 }

@@ -3,11 +3,11 @@
 use cigri_core::state::CampaignState;
 use diesel::prelude::*;
 
-use crate::bag::{self, Back};
+use crate::bag::Back;
 use crate::campaign::{self, CampaignRow};
 use crate::connection::Database;
 use crate::schema::{self, job, progress, returned_task};
-use crate::{Result, Store, StoreError, event};
+use crate::{Result, Store, StoreError, bulk, event};
 
 /// What a retry did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +64,10 @@ impl Store {
     pub fn resume_campaign(&self, id: i64, now: i64) -> Result<usize> {
         self.write(|connection| {
             let row = campaign::get(connection, id)?;
-            if row.state != CampaignState::Active {
-                set_state(connection, &row, CampaignState::Active)?;
+            match row.state {
+                CampaignState::Active => {}
+                CampaignState::Paused => set_state(connection, &row, CampaignState::Active)?,
+                state => return Err(StoreError::Conflict(format!("campaign {id} is {state}: nothing waits in it"))),
             }
             event::lift_holds(connection, id, now)
         })
@@ -96,7 +98,7 @@ impl Store {
             let holds = event::lift_holds(connection, id, now)?;
             let failed = latest_failures(connection, id)?;
             let tasks = failed.len();
-            bag::put(connection, id, &failed)?;
+            bulk::insert_returned(connection, id, &failed)?;
             diesel::update(progress::table.find(id))
                 .set((
                     progress::failed.eq(progress::failed - tasks as i64),

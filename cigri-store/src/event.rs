@@ -3,7 +3,7 @@
 use cigri_core::event::{Code, NewEvent, Scope};
 use diesel::prelude::*;
 
-use crate::connection::Database;
+use crate::connection::{Database, storable};
 use crate::schema::event;
 use crate::{Result, Store, reserve};
 
@@ -48,7 +48,7 @@ pub(crate) fn open(connection: &mut Database, new: &NewEvent, now: i64) -> Resul
         .set((
             event::occurrences.eq(event::occurrences + new.times),
             event::last_at.eq(now),
-            event::message.eq(&new.message),
+            event::message.eq(storable(&new.message)),
         ))
         .execute(connection)?;
     if counted > 0 {
@@ -60,7 +60,11 @@ pub(crate) fn open(connection: &mut Database, new: &NewEvent, now: i64) -> Resul
             (event::id.eq(id), event::code.eq(new.code.as_str()), event::severity.eq(new.code.severity().as_str())),
             event::scope.eq(scope.key()),
             (event::campaign_id.eq(scope.campaign), event::cluster.eq(scope.cluster.as_deref())),
-            (event::owner.eq(scope.user.as_deref()), event::message.eq(&new.message), event::holds.eq(new.holds)),
+            (
+                event::owner.eq(scope.user.as_deref()),
+                event::message.eq(storable(&new.message)),
+                event::holds.eq(new.holds),
+            ),
             (event::occurrences.eq(new.times), event::opened_at.eq(now), event::last_at.eq(now)),
         ))
         .execute(connection)?;

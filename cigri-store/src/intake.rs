@@ -4,8 +4,8 @@ use cigri_core::language::CampaignSpec;
 use cigri_core::state::CampaignState;
 use diesel::prelude::*;
 
-use crate::schema::{campaign, parameter_chunk, progress};
-use crate::{Result, Store, StoreError, reserve};
+use crate::schema::{campaign, progress};
+use crate::{Result, Store, StoreError, bulk, reserve};
 
 /// Parameters per stored chunk.
 pub const CHUNK: usize = 1000;
@@ -56,18 +56,9 @@ impl Store {
     /// Appends parameters to a campaign that is being received. `first_index` and the length must be multiples
     /// of [`CHUNK`], but for the last call.
     pub fn append_parameters(&self, id: i64, first_index: i64, parameters: &[String]) -> Result<()> {
-        self.write(|connection| {
-            for (at, chunk) in parameters.chunks(CHUNK).enumerate() {
-                diesel::insert_into(parameter_chunk::table)
-                    .values((
-                        parameter_chunk::campaign_id.eq(id),
-                        parameter_chunk::first_index.eq(first_index + (at * CHUNK) as i64),
-                        parameter_chunk::body.eq(chunk.join("\n")),
-                    ))
-                    .execute(connection)?;
-            }
-            Ok(())
-        })
+        let chunk = |(at, chunk): (usize, &[String])| (first_index + (at * CHUNK) as i64, chunk.join("\n"));
+        let chunks: Vec<(i64, String)> = parameters.chunks(CHUNK).enumerate().map(chunk).collect();
+        self.write(|connection| bulk::insert_chunks(connection, id, &chunks))
     }
 
     /// Opens a received campaign of `task_count` tasks. `counted` says that its parameters are their own indices.

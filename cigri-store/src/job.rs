@@ -1,6 +1,6 @@
 //! Jobs: what looks at the clusters change.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use cigri_core::reaction::History;
 use cigri_core::state::{JobState, SubmissionState};
@@ -9,7 +9,10 @@ use diesel::prelude::*;
 use crate::bag::{self, Back};
 use crate::connection::Database;
 use crate::schema::{job, progress, submission};
-use crate::{Result, Store, StoreError, campaign, control, submission as submissions};
+use crate::{Result, Store, StoreError, bulk, campaign, control, submission as submissions};
+
+/// How many rows one query looks up by number: both databases limit a statement's values.
+const LOOKUPS: usize = 1000;
 
 /// A live job, as far as a round needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,18 +99,21 @@ impl Store {
 
     /// How often each task's generation already ended for causes with a budget. Only tasks with such ends are there.
     pub fn histories(&self, campaign_id: i64, jobs: &[&LiveJob]) -> Result<HashMap<(i64, i32), History>> {
+        let retried: Vec<&&LiveJob> = jobs.iter().filter(|job| job.attempt > 1).collect();
+        let generations: HashSet<(i64, i32)> = retried.iter().map(|job| (job.task_index, job.generation)).collect();
         let mut histories: HashMap<(i64, i32), History> = HashMap::new();
         self.read(|connection| {
-            for job in jobs.iter().filter(|job| job.attempt > 1) {
-                let causes: Vec<Option<String>> = job::table
+            for some in retried.chunks(LOOKUPS) {
+                let ends: Vec<(i64, i32, Option<String>)> = job::table
                     .filter(job::campaign_id.eq(campaign_id))
-                    .filter(job::task_index.eq(job.task_index))
-                    .filter(job::generation.eq(job.generation))
+                    .filter(job::task_index.eq_any(some.iter().map(|job| job.task_index)))
                     .filter(job::state.eq(JobState::Killed.as_str()))
-                    .select(job::cause)
+                    .select((job::task_index, job::generation, job::cause))
                     .load(connection)?;
-                let history = histories.entry((job.task_index, job.generation)).or_default();
-                causes.iter().flatten().for_each(|cause| count(history, cause));
+                for (index, generation, cause) in ends {
+                    let history = generations.get(&(index, generation)).map(|key| histories.entry(*key).or_default());
+                    history.zip(cause).into_iter().for_each(|(history, cause)| count(history, &cause));
+                }
             }
             Ok(())
         })?;
@@ -154,13 +160,7 @@ fn mark_running(connection: &mut Database, campaign_id: i64, started: &[i64]) ->
     if started.is_empty() {
         return Ok(());
     }
-    let mut changed = 0;
-    for id in started {
-        changed += diesel::update(job::table.find(id))
-            .filter(job::state.eq_any([JobState::Submitted.as_str(), JobState::Unknown.as_str()]))
-            .set(job::state.eq(JobState::Running.as_str()))
-            .execute(connection)?;
-    }
+    let changed = bulk::start_jobs(connection, started)?;
     diesel::update(progress::table.find(campaign_id))
         .set(progress::running.eq(progress::running + changed as i64))
         .execute(connection)?;
@@ -171,7 +171,7 @@ fn mark_ended(connection: &mut Database, seen: &submissions::SubmissionRow, ends
     if ends.is_empty() {
         return Ok(());
     }
-    let changed = update_ended(connection, seen.id, ends)?;
+    let changed = bulk::end_jobs(connection, seen.id, ends)?;
     if changed != ends.len() {
         return Err(StoreError::Conflict(format!(
             "submission {}: {changed} of {} jobs were live",
@@ -207,22 +207,6 @@ fn back_of(end: &JobEnd) -> Option<Back> {
         place: i32::from(!back.last),
         avoid_cluster: back.avoid_cluster.clone(),
     })
-}
-
-fn update_ended(connection: &mut Database, submission_id: i64, ends: &[JobEnd]) -> Result<usize> {
-    let mut changed = 0;
-    for end in ends {
-        changed += diesel::update(job::table.find(end.job.id))
-            .filter(job::submission_id.eq(submission_id))
-            .filter(job::state.eq_any(["submitted", "running", "unknown"]))
-            .set((
-                (job::state.eq(end.state.as_str()), job::exit_code.eq(end.exit_code)),
-                (job::cause.eq(Some(&end.cause)), job::detail.eq(end.detail.as_deref())),
-                (job::started_at.eq(end.started_at), job::stopped_at.eq(end.stopped_at)),
-            ))
-            .execute(connection)?;
-    }
-    Ok(changed)
 }
 
 fn close_if_over(connection: &mut Database, submission_id: i64, now: i64) -> Result<()> {

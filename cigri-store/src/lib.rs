@@ -1,4 +1,5 @@
-//! CiGri's database: rows to domain and back. SQLite now, through a connection type that takes others.
+//! CiGri's database: rows to domain and back. SQLite or PostgreSQL, through one connection type; where they differ is
+//! in `connection`, `migrate` and `bulk`.
 //!
 //! Every arrow into the database is one named, short transaction of [`Store`]; none is open while anything else is
 //! waited for. Policy is not here: callers say what to write, the schema refuses what must never be (two live
@@ -8,6 +9,7 @@
 //! cursor says which tasks were never tried.
 
 mod bag;
+mod bulk;
 mod campaign;
 mod cluster;
 mod connection;
@@ -31,6 +33,7 @@ pub use bag::Task;
 pub use campaign::{CampaignFilter, CampaignRow, Share};
 pub use cluster::{ClusterKind, ClusterRow};
 pub use connection::Database;
+use connection::{Link, Place};
 pub use control::RetriedTasks;
 pub use event::EventRow;
 pub use intake::{CHUNK, NewCampaign, Origin};
@@ -78,22 +81,28 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// The database: one connection that writes, another that reads beside it.
 #[derive(Clone)]
 pub struct Store {
-    writer: Arc<Mutex<Database>>,
-    reader: Arc<Mutex<Database>>,
+    writer: Arc<Mutex<Link>>,
+    reader: Arc<Mutex<Link>>,
 }
 
 impl Store {
-    /// Opens the SQLite file at `path`, making it or bringing it up to date. `new_instance` names the database
-    /// if it is new: some random letters and digits, at most 16.
+    /// Opens the database at `url`, making its tables or bringing them up to date: `postgres://...` (libpq's form,
+    /// with its parameters) or the path of a SQLite file. `new_instance` names the database if it is new: some random
+    /// letters and digits, at most 16. A PostgreSQL connection that breaks is replaced before its next transaction.
+    pub fn open(url: &str, new_instance: &str) -> Result<Store> {
+        Store::open_at(&Place::parse(url), new_instance)
+    }
+
+    /// Opens the SQLite file at `path` (`:memory:` for one that goes with the store), as [`Store::open`] does.
     pub fn open_sqlite(path: &Path, new_instance: &str) -> Result<Store> {
-        let mut writer = connection::open_sqlite(path)?;
-        migrate::bring_up_to_date(&mut writer)?;
+        Store::open_at(&Place::Sqlite(path.to_owned()), new_instance)
+    }
+
+    fn open_at(place: &Place, new_instance: &str) -> Result<Store> {
+        let mut writer = Link::open(place)?;
+        migrate::bring_up_to_date(&mut writer.database)?;
         let writer = Arc::new(Mutex::new(writer));
-        // A database in memory has one connection only.
-        let reader = match path.to_str() {
-            Some(":memory:") => Arc::clone(&writer),
-            _ => Arc::new(Mutex::new(connection::open_sqlite(path)?)),
-        };
+        let reader = if place.is_shared() { Arc::new(Mutex::new(Link::open(place)?)) } else { Arc::clone(&writer) };
         let store = Store { writer, reader };
         store.write(|connection| cluster::name_instance(connection, new_instance))?;
         Ok(store)
@@ -109,21 +118,21 @@ impl Store {
     }
 
     fn read<T>(&self, work: impl FnOnce(&mut Database) -> Result<T>) -> Result<T> {
-        use diesel::Connection as _;
-        lock(&self.reader).transaction(work)
+        connection::read_transaction(&mut lock(&self.reader), work)
     }
 }
 
-/// A panic in another thread rolled its transaction back; the connection itself is sound.
-fn lock(connection: &Mutex<Database>) -> MutexGuard<'_, Database> {
-    connection.lock().unwrap_or_else(PoisonError::into_inner)
+/// A panic in another thread may have left its transaction open; the link drops it before the next one.
+fn lock(link: &Mutex<Link>) -> MutexGuard<'_, Link> {
+    link.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Reserves `count` ids of a kind and returns the first.
+/// Reserves `count` ids of a kind and returns the first. The update comes before the reading: it locks the row until
+/// the transaction ends.
 pub(crate) fn reserve(connection: &mut Database, kind: &str, count: i64) -> Result<i64> {
     use diesel::prelude::*;
     use schema::sequence::dsl;
-    let first: i64 = dsl::sequence.find(kind).select(dsl::next).first(connection)?;
-    diesel::update(dsl::sequence.find(kind)).set(dsl::next.eq(first + count)).execute(connection)?;
-    Ok(first)
+    diesel::update(dsl::sequence.find(kind)).set(dsl::next.eq(dsl::next + count)).execute(connection)?;
+    let next: i64 = dsl::sequence.find(kind).select(dsl::next).first(connection)?;
+    Ok(next - count)
 }

@@ -1,14 +1,14 @@
 //! What one round on one cluster starts from, read in one go, and the decisions it leaves.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use cigri_core::state::{CampaignState, JobState, SubmissionState};
 use diesel::prelude::*;
 
 use crate::campaign::{self, CampaignRow};
-use crate::connection::Database;
+use crate::connection::{Database, storable};
 use crate::event::{self, EventRow};
-use crate::schema::{decision, job, submission};
+use crate::schema::{self, decision, job, progress, submission};
 use crate::submission::{self as submissions, SubmissionRow};
 use crate::{Result, Store, bag};
 
@@ -23,6 +23,8 @@ pub struct RoundCampaign {
     pub live_here: i64,
     /// Its submissions there that are in doubt.
     pub in_doubt: i64,
+    /// Its other clusters that no hold closes to it.
+    pub open_elsewhere: Vec<String>,
     /// There is no other cluster it could use: take even tasks that should rather go elsewhere.
     pub nowhere_else: bool,
 }
@@ -82,8 +84,12 @@ impl Store {
     /// Campaigns that were cancelled and still have live jobs.
     pub fn cancelled_campaigns(&self) -> Result<Vec<i64>> {
         self.read(|connection| {
-            let rows = campaign::in_state(connection, CampaignState::Cancelled)?;
-            Ok(rows.into_iter().filter(|row| row.live > 0).map(|row| row.id).collect())
+            Ok(schema::campaign::table
+                .inner_join(progress::table.on(progress::campaign_id.eq(schema::campaign::id)))
+                .filter(schema::campaign::state.eq(CampaignState::Cancelled.as_str()))
+                .filter(progress::live.gt(0))
+                .select(schema::campaign::id)
+                .load(connection)?)
         })
     }
 
@@ -96,7 +102,7 @@ impl Store {
                     .values((
                         (decision::campaign_id.eq(row.campaign_id), decision::cluster.eq(&row.cluster)),
                         (decision::decided_at.eq(row.decided_at), decision::allowed.eq(row.allowed)),
-                        (decision::bound_by.eq(&row.bound_by), decision::reason.eq(&row.reason)),
+                        (decision::bound_by.eq(&row.bound_by), decision::reason.eq(storable(&row.reason))),
                     ))
                     .execute(connection)?;
             }
@@ -143,21 +149,31 @@ fn live_counts(connection: &mut Database, cluster: &str) -> Result<HashMap<i64, 
     Ok(counts)
 }
 
+/// Whether a hold on a cluster stops this campaign there: the cluster's own, its owner's, or the campaign's.
+fn concerns(hold: &EventRow, row: &CampaignRow) -> bool {
+    hold.campaign_id.is_none_or(|id| id == row.id) && hold.owner.as_ref().is_none_or(|owner| *owner == row.owner)
+}
+
 fn round_campaign(
     connection: &mut Database,
     (cluster, row): (&str, CampaignRow),
     submissions: &[SubmissionRow],
     counts: &HashMap<i64, LiveCount>,
 ) -> Result<RoundCampaign> {
-    let held: BTreeMap<String, ()> =
-        event::holds_of(connection, row.id)?.into_iter().filter_map(|hold| Some((hold.cluster?, ()))).collect();
-    let nowhere_else = row.spec.clusters.keys().all(|name| name == cluster || held.contains_key(name));
+    let mut open_elsewhere = Vec::new();
+    for name in row.spec.clusters.keys().filter(|name| *name != cluster) {
+        if !event::holds_on(connection, name)?.iter().any(|hold| concerns(hold, &row)) {
+            open_elsewhere.push(name.clone());
+        }
+    }
+    let nowhere_else = open_elsewhere.is_empty();
     let avoiding = if nowhere_else { 0 } else { bag::avoiding(connection, row.id, cluster)? };
     let unclear = [SubmissionState::Intent, SubmissionState::Unknown];
     Ok(RoundCampaign {
         pending_here: row.pending - avoiding,
         live_here: counts.get(&row.id).map_or(0, |count| count.live),
         in_doubt: submissions.iter().filter(|s| s.campaign_id == row.id && unclear.contains(&s.state)).count() as i64,
+        open_elsewhere,
         nowhere_else,
         row,
     })

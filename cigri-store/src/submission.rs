@@ -4,7 +4,8 @@ use cigri_core::state::{JobState, SubmissionState};
 use diesel::prelude::*;
 
 use crate::bag::{self, Back, Task};
-use crate::connection::Database;
+use crate::bulk::{self, NewJobs};
+use crate::connection::{Database, storable};
 use crate::schema::{job, submission};
 use crate::{Result, Store, StoreError, campaign, parameters, reserve};
 
@@ -175,7 +176,9 @@ impl Store {
             }
             let id = reserve(connection, "submission", 1)?;
             insert(connection, new, (id, &name(id)), (tasks.len() as i64, now))?;
-            insert_jobs(connection, (id, new.campaign_id), &tasks)?;
+            let first = reserve(connection, "job", tasks.len() as i64)?;
+            let jobs = NewJobs { submission: id, campaign: new.campaign_id, first, tasks: &tasks };
+            bulk::insert_jobs(connection, &jobs)?;
             let indices: Vec<i64> = tasks.iter().map(|task| task.index).collect();
             let texts = parameters::texts(connection, new.campaign_id, &indices)?;
             let stored = submission::table.find(id).select(columns!()).first(connection)?;
@@ -197,7 +200,7 @@ impl Store {
                 .execute(connection)?;
             if let Some(directory) = &array.directory {
                 diesel::update(submission::table.find(id))
-                    .set(submission::directory.eq(directory))
+                    .set(submission::directory.eq(storable(directory)))
                     .execute(connection)?;
             }
             let changed = write_remote_ids(connection, id, &array.remote_ids)?;
@@ -230,7 +233,9 @@ impl Store {
                 .filter(job::state.eq(JobState::Launching.as_str()))
                 .set((job::state.eq(JobState::Returned.as_str()), job::stopped_at.eq(Some(now))))
                 .execute(connection)?;
-            diesel::update(submission::table.find(id)).set(submission::reason.eq(Some(reason))).execute(connection)?;
+            diesel::update(submission::table.find(id))
+                .set(submission::reason.eq(Some(storable(reason))))
+                .execute(connection)?;
             let back: Vec<Back> = jobs
                 .into_iter()
                 .map(|(index, generation, attempts)| Back {
@@ -279,25 +284,7 @@ fn write_remote_ids(connection: &mut Database, id: i64, remote_ids: &[u64]) -> R
         .select(job::id)
         .order(job::array_index)
         .load(connection)?;
-    for (job, remote_id) in jobs.iter().zip(remote_ids) {
-        diesel::update(job::table.find(job))
-            .set((job::state.eq(JobState::Submitted.as_str()), job::remote_id.eq(Some(*remote_id as i64))))
-            .execute(connection)?;
-    }
+    let adopted: Vec<(i64, i64)> = jobs.iter().copied().zip(remote_ids.iter().map(|id| *id as i64)).collect();
+    bulk::submit_jobs(connection, &adopted)?;
     Ok(jobs.len())
-}
-
-fn insert_jobs(connection: &mut Database, (id, campaign_id): (i64, i64), tasks: &[Task]) -> Result<()> {
-    let first = reserve(connection, "job", tasks.len() as i64)?;
-    for (at, task) in (0i64..).zip(tasks) {
-        diesel::insert_into(job::table)
-            .values((
-                (job::id.eq(first + at), job::submission_id.eq(id), job::array_index.eq(at + 1)),
-                (job::campaign_id.eq(campaign_id), job::task_index.eq(task.index)),
-                (job::generation.eq(task.generation), job::attempt.eq(task.attempt)),
-                job::state.eq(JobState::Launching.as_str()),
-            ))
-            .execute(connection)?;
-    }
-    Ok(())
 }

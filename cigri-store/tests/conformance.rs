@@ -1,110 +1,44 @@
 //! What every database must do: the life of campaigns, submissions and jobs, as the store's callers see it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::collections::BTreeMap;
-use std::path::Path;
+mod databases;
+mod fixture;
 
 use cigri_core::event::{Code, NewEvent, Scope};
-use cigri_core::language::{CampaignSpec, ClusterSpec, JobKind};
 use cigri_core::meter::ClusterLimits;
 use cigri_core::state::{CampaignState, JobState, SubmissionState};
 use cigri_store::{
-    AdoptedArray, CampaignFilter, ClusterKind, ClusterRow, JobEnd, JobFilter, LiveJob, Look, NewCampaign,
-    NewSubmission, Origin, Return, Store, StoreError, SubmissionRow, Task, TokenRow,
+    AdoptedArray, CampaignFilter, ClusterKind, ClusterRow, JobEnd, JobFilter, Return, StoreError, Task, TokenRow,
 };
+use databases::{Fresh, on_every_database};
+use fixture::{begin, campaign, counters, end, finish, intend, look, submit};
 
-fn store() -> Store {
-    Store::open_sqlite(Path::new(":memory:"), "test").unwrap()
+on_every_database! {
+    a_campaign_is_invisible_until_its_last_parameter_is_there
+    an_interrupted_intake_is_swept_whole
+    parameters_come_back_as_they_were_across_chunks
+    task_ids_of_campaigns_never_overlap
+    an_intent_takes_tasks_out_of_the_bag_in_order_with_their_parameters
+    a_campaign_ends_when_its_last_task_does
+    a_killed_attempt_comes_back_before_the_tasks_never_tried
+    a_task_sent_to_the_end_waits_for_the_others
+    a_task_that_should_go_elsewhere_is_kept_for_another_cluster
+    refused_and_abandoned_submissions_give_their_tasks_back
+    an_abandoned_submission_can_never_be_adopted
+    an_adoption_of_another_size_changes_nothing
+    an_end_counts_once
+    running_jobs_are_counted_while_they_run
+    cancelling_empties_the_bag_and_what_comes_back_is_cancelled
+    a_retry_opens_a_new_generation_of_the_failed_tasks_only
+    pausing_stops_submissions_and_resuming_lifts_holds
+    with_every_other_cluster_on_hold_there_is_nowhere_else_to_go
+    tokens_and_clusters_are_replaced_and_listed
+    only_ends_with_a_budget_make_a_history
+    text_from_a_cluster_may_hold_anything
 }
 
-fn spec(clusters: &[&str]) -> CampaignSpec {
-    let cluster = ClusterSpec {
-        exec_file: "./sim".into(),
-        exec_directory: "/home/alice".into(),
-        walltime_s: 600,
-        resources: "/core=1".into(),
-        properties: None,
-        project: None,
-        cluster_job_type: None,
-        kind: JobKind::BestEffort,
-        max_jobs: None,
-    };
-    let clusters = clusters.iter().map(|name| ((*name).to_owned(), cluster.clone())).collect::<BTreeMap<_, _>>();
-    CampaignSpec { name: "sweep".into(), clusters }
-}
-
-fn begin(store: &Store, clusters: &[&str]) -> i64 {
-    let spec = spec(clusters);
-    let origin = Some(Origin { path: "/home/alice/c.json".into(), digest: "d".into() });
-    store.begin_campaign(&NewCampaign { owner: "alice", spec: &spec, jdl: "{}", origin }, 1000).unwrap()
-}
-
-/// An open campaign whose parameters are the given texts.
-fn campaign(store: &Store, clusters: &[&str], parameters: &[&str]) -> i64 {
-    let id = begin(store, clusters);
-    let texts: Vec<String> = parameters.iter().map(|text| (*text).to_owned()).collect();
-    store.append_parameters(id, 0, &texts).unwrap();
-    store.open_campaign(id, texts.len() as i64, false).unwrap();
-    id
-}
-
-fn intend(store: &Store, campaign_id: i64, cluster: &str, limit: i64) -> Option<(SubmissionRow, Vec<(Task, String)>)> {
-    let new = NewSubmission {
-        campaign_id,
-        cluster,
-        owner: "alice",
-        remote_user: "alice",
-        directory: "/home/alice",
-        limit,
-        even_avoided: false,
-    };
-    store.intend(&new, |id| format!("cigri.test.{id}"), 2000).unwrap()
-}
-
-/// Intends and adopts; remote ids are 1000 x submission + array index.
-fn submit(store: &Store, campaign: i64, cluster: &str, limit: i64) -> SubmissionRow {
-    let (submission, tasks) = intend(store, campaign, cluster, limit).unwrap();
-    let remote_ids = (1..=tasks.len() as u64).map(|at| submission.id as u64 * 1000 + at).collect();
-    let array = AdoptedArray { gate_id: 1, array_id: 2, remote_ids, directory: None };
-    store.adopt(submission.id, &array, 3000).unwrap();
-    store.gate_opened(submission.id, 3000).unwrap();
-    store.submission(submission.id).unwrap()
-}
-
-fn end(job: &LiveJob, state: JobState) -> JobEnd {
-    JobEnd {
-        job: job.clone(),
-        state,
-        exit_code: None,
-        cause: "test".into(),
-        detail: None,
-        started_at: Some(4000),
-        stopped_at: Some(5000),
-        killed: state == JobState::Killed,
-        back: (state == JobState::Killed).then_some(Return { last: false, avoid_cluster: None }),
-    }
-}
-
-fn look(waiting: i64, finals: i64, started: &[i64], ends: &[JobEnd]) -> Look {
-    Look { waiting, finals, started: started.to_vec(), ends: ends.to_vec() }
-}
-
-fn finish(store: &Store, submission: &SubmissionRow, states: &[JobState]) {
-    let live = store.live_jobs(submission.id).unwrap();
-    let ends: Vec<JobEnd> = live.iter().zip(states).map(|(job, state)| end(job, *state)).collect();
-    store.record_look(submission, &look(0, ends.len() as i64, &[], &ends), 6000).unwrap();
-}
-
-/// pending, live, running, done, failed, cancelled, kills; checks that they add up.
-fn counters(store: &Store, id: i64) -> [i64; 7] {
-    let row = store.campaign(id).unwrap();
-    assert_eq!(row.task_count, row.pending + row.live + row.done + row.failed + row.cancelled, "counters add up");
-    [row.pending, row.live, row.running, row.done, row.failed, row.cancelled, row.kills]
-}
-
-#[test]
-fn a_campaign_is_invisible_until_its_last_parameter_is_there() {
-    let store = store();
+fn a_campaign_is_invisible_until_its_last_parameter_is_there(database: &Fresh) {
+    let store = database.store();
     let id = begin(&store, &["dahu"]);
     assert!(matches!(store.campaign(id), Err(StoreError::Missing(_))));
     assert!(store.list_campaigns(&CampaignFilter { ended_too: true, ..CampaignFilter::default() }).unwrap().is_empty());
@@ -114,9 +48,8 @@ fn a_campaign_is_invisible_until_its_last_parameter_is_there() {
     assert_eq!(store.parameters(id, 1, 10).unwrap(), ["1", "2"]);
 }
 
-#[test]
-fn an_interrupted_intake_is_swept_whole() {
-    let store = store();
+fn an_interrupted_intake_is_swept_whole(database: &Fresh) {
+    let store = database.store();
     let id = begin(&store, &["dahu"]);
     store.append_parameters(id, 0, &["a".into()]).unwrap();
     let kept = campaign(&store, &["dahu"], &["b"]);
@@ -125,9 +58,8 @@ fn an_interrupted_intake_is_swept_whole() {
     assert_eq!(store.parameters(kept, 0, 10).unwrap(), ["b"]);
 }
 
-#[test]
-fn parameters_come_back_as_they_were_across_chunks() {
-    let store = store();
+fn parameters_come_back_as_they_were_across_chunks(database: &Fresh) {
+    let store = database.store();
     let id = begin(&store, &["dahu"]);
     let texts: Vec<String> = (0..2500).map(|at| format!("p{at} \"quoted\" $HOME 'é'")).collect();
     store.append_parameters(id, 0, &texts[..2000]).unwrap();
@@ -137,18 +69,16 @@ fn parameters_come_back_as_they_were_across_chunks() {
     assert_eq!(store.parameters(id, 2490, 100).unwrap(), texts[2490..]);
 }
 
-#[test]
-fn task_ids_of_campaigns_never_overlap() {
-    let store = store();
+fn task_ids_of_campaigns_never_overlap(database: &Fresh) {
+    let store = database.store();
     let first = campaign(&store, &["dahu"], &["a", "b", "c"]);
     let second = campaign(&store, &["dahu"], &["d"]);
     let (first, second) = (store.campaign(first).unwrap(), store.campaign(second).unwrap());
     assert_eq!(second.first_task_id, first.first_task_id + 3);
 }
 
-#[test]
-fn an_intent_takes_tasks_out_of_the_bag_in_order_with_their_parameters() {
-    let store = store();
+fn an_intent_takes_tasks_out_of_the_bag_in_order_with_their_parameters(database: &Fresh) {
+    let store = database.store();
     let id = campaign(&store, &["dahu"], &["a", "b", "c"]);
     let (submission, tasks) = intend(&store, id, "dahu", 2).unwrap();
     let texts: Vec<&str> = tasks.iter().map(|(_, text)| text.as_str()).collect();
@@ -159,9 +89,8 @@ fn an_intent_takes_tasks_out_of_the_bag_in_order_with_their_parameters() {
     assert!(intend(&store, id, "dahu", 10).is_none());
 }
 
-#[test]
-fn a_campaign_ends_when_its_last_task_does() {
-    let store = store();
+fn a_campaign_ends_when_its_last_task_does(database: &Fresh) {
+    let store = database.store();
     let id = campaign(&store, &["dahu"], &["a", "b"]);
     let submission = submit(&store, id, "dahu", 10);
     finish(&store, &submission, &[JobState::Done]);
@@ -173,9 +102,8 @@ fn a_campaign_ends_when_its_last_task_does() {
     assert_eq!(store.submission(submission.id).unwrap().state, SubmissionState::Closed);
 }
 
-#[test]
-fn a_killed_attempt_comes_back_before_the_tasks_never_tried() {
-    let store = store();
+fn a_killed_attempt_comes_back_before_the_tasks_never_tried(database: &Fresh) {
+    let store = database.store();
     let id = campaign(&store, &["dahu"], &["a", "b", "c"]);
     let submission = submit(&store, id, "dahu", 2);
     finish(&store, &submission, &[JobState::Done, JobState::Killed]);
@@ -185,9 +113,8 @@ fn a_killed_attempt_comes_back_before_the_tasks_never_tried() {
     assert_eq!(tasks.into_iter().map(|(task, _)| task).collect::<Vec<_>>(), expected);
 }
 
-#[test]
-fn a_task_sent_to_the_end_waits_for_the_others() {
-    let store = store();
+fn a_task_sent_to_the_end_waits_for_the_others(database: &Fresh) {
+    let store = database.store();
     let id = campaign(&store, &["dahu"], &["a", "b"]);
     let submission = submit(&store, id, "dahu", 1);
     let live = store.live_jobs(submission.id).unwrap();
@@ -199,9 +126,8 @@ fn a_task_sent_to_the_end_waits_for_the_others() {
     assert_eq!(order, [1, 0]);
 }
 
-#[test]
-fn a_task_that_should_go_elsewhere_is_kept_for_another_cluster() {
-    let store = store();
+fn a_task_that_should_go_elsewhere_is_kept_for_another_cluster(database: &Fresh) {
+    let store = database.store();
     let id = campaign(&store, &["dahu", "luke"], &["a"]);
     let submission = submit(&store, id, "dahu", 1);
     let live = store.live_jobs(submission.id).unwrap();
@@ -215,9 +141,8 @@ fn a_task_that_should_go_elsewhere_is_kept_for_another_cluster() {
     assert_eq!(intend(&store, id, "luke", 10).unwrap().1[0].0.attempt, 2);
 }
 
-#[test]
-fn refused_and_abandoned_submissions_give_their_tasks_back() {
-    let store = store();
+fn refused_and_abandoned_submissions_give_their_tasks_back(database: &Fresh) {
+    let store = database.store();
     let id = campaign(&store, &["dahu"], &["a", "b"]);
     let (refused, _) = intend(&store, id, "dahu", 1).unwrap();
     store.give_up(refused.id, SubmissionState::Refused, "no", 3000).unwrap();
@@ -235,9 +160,8 @@ fn refused_and_abandoned_submissions_give_their_tasks_back() {
     assert_eq!(states, [JobState::Returned; 3]);
 }
 
-#[test]
-fn an_abandoned_submission_can_never_be_adopted() {
-    let store = store();
+fn an_abandoned_submission_can_never_be_adopted(database: &Fresh) {
+    let store = database.store();
     let id = campaign(&store, &["dahu"], &["a"]);
     let (lost, _) = intend(&store, id, "dahu", 1).unwrap();
     store.give_up(lost.id, SubmissionState::Abandoned, "lost", 3000).unwrap();
@@ -246,9 +170,8 @@ fn an_abandoned_submission_can_never_be_adopted() {
     assert_eq!(counters(&store, id), [1, 0, 0, 0, 0, 0, 0]);
 }
 
-#[test]
-fn an_adoption_of_another_size_changes_nothing() {
-    let store = store();
+fn an_adoption_of_another_size_changes_nothing(database: &Fresh) {
+    let store = database.store();
     let id = campaign(&store, &["dahu"], &["a", "b"]);
     let (submission, _) = intend(&store, id, "dahu", 2).unwrap();
     let array = AdoptedArray { gate_id: 1, array_id: 2, remote_ids: vec![5, 6, 7], directory: None };
@@ -256,9 +179,8 @@ fn an_adoption_of_another_size_changes_nothing() {
     assert_eq!(store.submission(submission.id).unwrap(), submission);
 }
 
-#[test]
-fn an_end_counts_once() {
-    let store = store();
+fn an_end_counts_once(database: &Fresh) {
+    let store = database.store();
     let id = campaign(&store, &["dahu"], &["a", "b"]);
     let submission = submit(&store, id, "dahu", 2);
     let live = store.live_jobs(submission.id).unwrap();
@@ -269,9 +191,8 @@ fn an_end_counts_once() {
     assert_eq!(counters(&store, id), [0, 1, 0, 1, 0, 0, 0]);
 }
 
-#[test]
-fn running_jobs_are_counted_while_they_run() {
-    let store = store();
+fn running_jobs_are_counted_while_they_run(database: &Fresh) {
+    let store = database.store();
     let id = campaign(&store, &["dahu"], &["a", "b"]);
     let submission = submit(&store, id, "dahu", 2);
     let live = store.live_jobs(submission.id).unwrap();
@@ -283,9 +204,8 @@ fn running_jobs_are_counted_while_they_run() {
     assert_eq!(counters(&store, id), [0, 0, 0, 2, 0, 0, 0]);
 }
 
-#[test]
-fn cancelling_empties_the_bag_and_what_comes_back_is_cancelled() {
-    let store = store();
+fn cancelling_empties_the_bag_and_what_comes_back_is_cancelled(database: &Fresh) {
+    let store = database.store();
     let id = campaign(&store, &["dahu"], &["a", "b", "c"]);
     let submission = submit(&store, id, "dahu", 2);
     store.cancel_campaign(id, 5000).unwrap();
@@ -297,9 +217,8 @@ fn cancelling_empties_the_bag_and_what_comes_back_is_cancelled() {
     assert!(matches!(store.cancel_campaign(id, 7000), Err(StoreError::Conflict(_))));
 }
 
-#[test]
-fn a_retry_opens_a_new_generation_of_the_failed_tasks_only() {
-    let store = store();
+fn a_retry_opens_a_new_generation_of_the_failed_tasks_only(database: &Fresh) {
+    let store = database.store();
     let id = campaign(&store, &["dahu"], &["a", "b"]);
     let submission = submit(&store, id, "dahu", 2);
     finish(&store, &submission, &[JobState::Failed, JobState::Done]);
@@ -314,9 +233,8 @@ fn a_retry_opens_a_new_generation_of_the_failed_tasks_only() {
     assert_eq!(generations, [1, 2], "the old generation stays readable");
 }
 
-#[test]
-fn pausing_stops_submissions_and_resuming_lifts_holds() {
-    let store = store();
+fn pausing_stops_submissions_and_resuming_lifts_holds(database: &Fresh) {
+    let store = database.store();
     let id = campaign(&store, &["dahu"], &["a"]);
     store.pause_campaign(id).unwrap();
     assert!(store.round_view("dahu").unwrap().campaigns.is_empty());
@@ -330,9 +248,8 @@ fn pausing_stops_submissions_and_resuming_lifts_holds() {
     assert_eq!(store.campaign_events(id, &[], true).unwrap()[0].closed_at, Some(6000));
 }
 
-#[test]
-fn with_every_other_cluster_on_hold_there_is_nowhere_else_to_go() {
-    let store = store();
+fn with_every_other_cluster_on_hold_there_is_nowhere_else_to_go(database: &Fresh) {
+    let store = database.store();
     let id = campaign(&store, &["dahu", "luke"], &["a"]);
     assert!(!store.round_view("dahu").unwrap().campaigns[0].nowhere_else);
     let hold = NewEvent::hold(Scope::campaign_on(id, "luke"), Code::SubmitRefused, "no");
@@ -340,9 +257,8 @@ fn with_every_other_cluster_on_hold_there_is_nowhere_else_to_go() {
     assert!(store.round_view("dahu").unwrap().campaigns[0].nowhere_else);
 }
 
-#[test]
-fn tokens_and_clusters_are_replaced_and_listed() {
-    let store = store();
+fn tokens_and_clusters_are_replaced_and_listed(database: &Fresh) {
+    let store = database.store();
     let row = |secret: &[u8]| TokenRow {
         owner: "alice".into(),
         cluster: "dahu".into(),
@@ -370,42 +286,32 @@ fn tokens_and_clusters_are_replaced_and_listed() {
     assert_eq!((listed.len(), listed[0].url.as_str(), listed[0].last_round_at), (1, "http://b", Some(77)));
 }
 
-#[test]
-fn a_file_is_reopened_with_its_name_and_a_newer_one_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("grid.sqlite");
-    let id = {
-        let store = Store::open_sqlite(&path, "first").unwrap();
-        campaign(&store, &["dahu"], &["a"])
-    };
-    let store = Store::open_sqlite(&path, "second").unwrap();
-    assert_eq!(store.instance().unwrap(), "first");
-    assert_eq!(store.campaign(id).unwrap().pending, 1);
-    drop(store);
-    use diesel::connection::{Connection, SimpleConnection};
-    let mut raw = diesel::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-    raw.batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')").unwrap();
-    assert!(matches!(Store::open_sqlite(&path, "x"), Err(StoreError::Newer(version)) if version == "99990101000000"));
+fn only_ends_with_a_budget_make_a_history(database: &Fresh) {
+    let store = database.store();
+    let id = campaign(&store, &["dahu"], &["a", "b", "c"]);
+    for causes in [["walltime", "asked_retry"], ["walltime", "preempted"]] {
+        let submission = submit(&store, id, "dahu", 2);
+        let live = store.live_jobs(submission.id).unwrap();
+        let killed = live.iter().zip(causes);
+        let ends: Vec<JobEnd> =
+            killed.map(|(job, cause)| JobEnd { cause: cause.into(), ..end(job, JobState::Killed) }).collect();
+        store.record_look(&submission, &look(0, 2, &[], &ends), 6000).unwrap();
+    }
+    let live = store.live_jobs(submit(&store, id, "dahu", 3).id).unwrap();
+    let histories = store.histories(id, &live.iter().collect::<Vec<_>>()).unwrap();
+    assert_eq!((histories[&(0, 1)].walltime, histories[&(1, 1)].asked, histories.len()), (2, 1, 2));
 }
 
-#[test]
-fn the_database_itself_refuses_a_second_live_job_and_a_second_success() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("grid.sqlite");
-    let store = Store::open_sqlite(&path, "x").unwrap();
-    let id = campaign(&store, &["dahu"], &["a", "b"]);
-    let submission = submit(&store, id, "dahu", 2);
-    finish(&store, &submission, &[JobState::Done]);
-    use diesel::connection::{Connection, SimpleConnection};
-    let mut raw = diesel::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-    let mut insert = |task: i64, state: &str| {
-        raw.batch_execute(&format!(
-            "INSERT INTO job (id, submission_id, array_index, campaign_id, task_index, generation, attempt, state)
-             VALUES (99, {}, 9, {id}, {task}, 1, 9, '{state}')",
-            submission.id
-        ))
-    };
-    assert!(insert(0, "done").is_err(), "task 0 has its success");
-    assert!(insert(1, "launching").is_err(), "task 1 has its live job");
-    assert!(insert(1, "done").is_ok());
+fn text_from_a_cluster_may_hold_anything(database: &Fresh) {
+    let store = database.store();
+    let id = campaign(&store, &["dahu"], &["a"]);
+    let submission = submit(&store, id, "dahu", 1);
+    let live = store.live_jobs(submission.id).unwrap();
+    let detail = Some("stderr: \0 {\"é\"} \\N NULL, '".to_owned());
+    let ends = [JobEnd { detail, ..end(&live[0], JobState::Failed) }];
+    store.record_look(&submission, &look(0, 1, &[], &ends), 6000).unwrap();
+    let stored = store.job(live[0].id).unwrap().detail.unwrap();
+    assert_eq!(stored, "stderr: \u{fffd} {\"é\"} \\N NULL, '");
+    store.open_events(&[NewEvent::hold(Scope::cluster("dahu"), Code::SubmitRefused, "a\0b")], 7000).unwrap();
+    assert_eq!(store.cluster_hold("dahu").unwrap().unwrap(), "a\u{fffd}b");
 }

@@ -19,11 +19,13 @@ pub(super) struct ListQuery {
     origin: Option<String>,
 }
 
+/// Everybody's campaigns, but the files of others are nobody else's.
 pub(super) async fn list(
     grid: web::Data<Grid>,
-    _: Caller,
+    caller: Caller,
     query: web::Query<ListQuery>,
 ) -> Result<web::Json<List<Campaign>>, ApiError> {
+    let of_file = query.origin.is_some();
     let filter = CampaignFilter { origin_path: query.origin.clone(), ended_too: query.all != 0 };
     let items = crate::blocking(&grid.store, move |store| {
         let rows = store.list_campaigns(&filter)?;
@@ -32,15 +34,31 @@ pub(super) async fn list(
             .collect::<Result<Vec<_>, _>>()
     })
     .await?;
+    let items: Vec<Campaign> = items
+        .into_iter()
+        .filter(|item| !of_file || item.user == caller.login)
+        .map(|item| outside(item, &caller, &grid))
+        .collect();
     Ok(web::Json(List { total: items.len() as u64, items, next: None }))
 }
 
 pub(super) async fn show(
     grid: web::Data<Grid>,
-    _: Caller,
+    caller: Caller,
     id: web::Path<i64>,
 ) -> Result<web::Json<Campaign>, ApiError> {
-    Ok(web::Json(read(&grid, *id).await?))
+    let shown = read(&grid, *id).await?;
+    Ok(web::Json(outside(shown, &caller, &grid)))
+}
+
+/// What everybody may see of a campaign: how far it got, not where it came from or what its jobs said.
+fn outside(mut campaign: Campaign, caller: &Caller, grid: &Grid) -> Campaign {
+    if caller.may_change(&campaign.user, grid).is_err() {
+        campaign.origin = None;
+        let holds = campaign.clusters.values_mut().filter_map(|share| share.hold.as_mut());
+        holds.for_each(|hold| *hold = "on hold".to_owned());
+    }
+    campaign
 }
 
 /// The campaign as the API shows it.
@@ -103,8 +121,11 @@ pub(super) async fn events(
     let (id, all) = (*id, query.all != 0);
     caller.owns(&grid, id).await?;
     let rows = crate::blocking(&grid.store, move |store| {
-        let clusters: Vec<String> = store.campaign(id)?.spec.clusters.into_keys().collect();
-        store.campaign_events(id, &clusters, all)
+        let row = store.campaign(id)?;
+        let clusters: Vec<String> = row.spec.clusters.into_keys().collect();
+        let mut events = store.campaign_events(id, &clusters, all)?;
+        events.retain(|event| event.owner.as_ref().is_none_or(|owner| *owner == row.owner));
+        Ok(events)
     })
     .await?;
     let items: Vec<Event> = rows.into_iter().map(event).collect();

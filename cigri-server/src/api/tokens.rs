@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use cigri_api::{Accepted, List, NewToken, TokenInfo};
+use cigri_core::event::{Code, Scope};
 use cigri_store::{ClusterKind, TokenRow};
 use oar_client::Token;
 
@@ -42,9 +43,12 @@ pub(super) async fn add(
         ApiError::unavailable(format!("{} does not accept the token: {error}. Nothing was stored", new.cluster))
     })?;
     let row = grid.put_token(&caller.login, &new.cluster, &token)?;
-    let scope = cigri_core::event::Scope::user_on(&caller.login, &new.cluster);
-    let code = cigri_core::event::Code::PermissionDenied;
-    crate::blocking(&grid.store, move |store| store.close_event(code, &scope, now_ms())).await?;
+    let scope = Scope::user_on(&caller.login, &new.cluster);
+    crate::blocking(&grid.store, move |store| {
+        store.close_event(Code::TokenNotFound, &scope, now_ms())?;
+        store.close_event(Code::PermissionDenied, &scope, now_ms())
+    })
+    .await?;
     grid.wake_all();
     Ok(HttpResponse::Created().json(info(row)))
 }

@@ -11,6 +11,10 @@ use super::{Round, StepError};
 /// How long a partial array may stay unchanged before it is given up: its POST may still be executing.
 const PARTIAL_PATIENCE_MS: i64 = 120_000;
 
+/// So many abandoned submissions in a row hold the campaign there: trying for ever would flood the cluster with
+/// gates, and keep others waiting.
+const STREAK: i64 = 5;
+
 /// Checks the array and, if it is ours and complete, writes its remote ids down. True once that is committed.
 pub(super) async fn adopt(
     round: &Round<'_>,
@@ -75,12 +79,20 @@ pub(super) async fn abandon(round: &Round<'_>, submission: &SubmissionRow, reaso
         "submission {} was given up ({reason}); its gate stays shut and its {} tasks are sent again under another name",
         submission.name, submission.job_count
     );
-    let event = NewEvent::note(scope, Code::SubmitAbandoned, message);
+    let mut events = vec![NewEvent::note(scope.clone(), Code::SubmitAbandoned, message)];
     let (id, now, reason) = (submission.id, round.now, reason.to_owned());
+    let (campaign, cluster) = (submission.campaign_id, round.name().to_owned());
     round
         .store(move |store| {
             store.give_up(id, SubmissionState::Abandoned, &reason, now)?;
-            store.open_events(&[event], now)
+            if store.abandoned_lately(campaign, &cluster, STREAK)? as i64 == STREAK {
+                let message = format!(
+                    "{STREAK} submissions in a row got no usable answer from {cluster} (the last: {reason}). Look at what \
+                     the campaign asks for there, then resume it"
+                );
+                events.push(NewEvent::hold(scope, Code::SubmitRefused, message));
+            }
+            store.open_events(&events, now)
         })
         .await
 }

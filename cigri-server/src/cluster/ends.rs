@@ -54,11 +54,26 @@ pub(super) async fn read_ends(
         let details = details.get(&summary.id);
         let cause = reaction::classify(&remote_end(summary, details));
         let history = histories.get(&(job.task_index, job.generation)).copied().unwrap_or_default();
-        let reaction = reaction::react(&cause, &history, &budgets(round), cancelled);
+        let reaction = reaction::react(&cause, &history, &budgets(round, details), cancelled);
         let facts = Facts { job, summary, details, cause };
         apply(round, &mut result, facts, reaction, &mut tails).await?;
     }
     Ok(merge_events(result))
+}
+
+/// The end of a job that its local cluster does not know any more: it comes back.
+pub(super) fn vanished(job: &LiveJob, now: i64) -> JobEnd {
+    JobEnd {
+        job: job.clone(),
+        state: JobState::Killed,
+        exit_code: None,
+        cause: Cause::Infrastructure(String::new()).as_str().to_owned(),
+        detail: Some("the local cluster lost it".to_owned()),
+        started_at: None,
+        stopped_at: Some(now),
+        killed: true,
+        back: Some(Return { last: false, avoid_cluster: None }),
+    }
 }
 
 /// Details are asked for where the short row does not say enough: on failures, and everywhere on a local cluster,
@@ -147,10 +162,13 @@ async fn apply(
     Ok(())
 }
 
-/// On a local cluster only the end of its own process interrupts jobs: the user's doing, as often as they like.
-fn budgets(round: &Round<'_>) -> Budgets {
-    let infrastructure = if round.is_local() { u32::MAX } else { Budgets::default().infrastructure };
-    Budgets { infrastructure, ..Budgets::default() }
+/// A local job that was sent a kill signal was interrupted by the end of its cluster's own process: the user's doing,
+/// as often as they like.
+fn budgets(round: &Round<'_>, details: Option<&JobDetails>) -> Budgets {
+    let was_killed = details.is_some_and(|job| job.events.iter().any(|event| event.kind == "SEND_KILL_JOB"));
+    let usual = Budgets::default();
+    let infrastructure = if round.is_local() && was_killed { u32::MAX } else { usual.infrastructure };
+    Budgets { infrastructure, ..usual }
 }
 
 fn back(round: &Round<'_>, place: Place) -> Return {
@@ -186,7 +204,12 @@ impl Tails<'_> {
         let token = self.token.as_ref()?;
         self.left = self.left.checked_sub(1)?;
         let path = crate::output::stderr_path(&self.seen.directory, &self.seen.name, facts.summary.id);
-        let bytes = self.round.handle.client.media(token, &path, Some(TAIL_LINES)).await.ok()??;
+        let answer = self.round.handle.client.media(token, &path, Some(TAIL_LINES)).await;
+        if answer.as_ref().is_err_and(oar_client::Error::is_doubt) {
+            // It hangs or fails: not once more for each of the others.
+            self.left = 0;
+        }
+        let bytes = answer.ok()??;
         let text = String::from_utf8_lossy(&bytes);
         let text = text.trim_end();
         let start = text.char_indices().rev().nth(TAIL_CHARS - 1).map_or(0, |(at, _)| at);

@@ -26,17 +26,10 @@ pub(super) async fn kill_cancelled(round: &Round<'_>, memory: &mut Memory, view:
 
 /// Deletes a chunk; true when that was all of it.
 async fn kill(round: &Round<'_>, submission: &SubmissionRow) -> Result<bool, StepError> {
-    let Ok((token, _)) = round.grid.token(&submission.owner, round.handle)? else { return Ok(true) };
     let id = submission.id;
     let live: Vec<LiveJob> = round.store(move |store| store.live_jobs(id)).await?;
-    if let (Some(array), true) =
-        (submission.array_id, live.len() == submission.job_count as usize && live.len() <= CHUNK)
-    {
-        round.handle.client.delete_array(&token, array as u64).await?;
-        return Ok(true);
-    }
     for remote_id in live.iter().filter_map(|job| job.remote_id).take(CHUNK) {
-        round.handle.client.delete(&token, remote_id as u64).await?;
+        round.delete_job(&submission.owner, remote_id as u64).await?;
     }
     Ok(live.len() <= CHUNK)
 }

@@ -19,6 +19,7 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::meter::Backlog;
 use cigri_store::{Store, StoreError};
 
@@ -48,6 +49,8 @@ pub(crate) struct Memory {
     kills: HashMap<i64, i64>,
     /// Whether an API failure event may be open.
     failing: bool,
+    /// When each submission was last listed whole, epoch milliseconds.
+    listed: HashMap<i64, i64>,
     /// When the cluster was last swept for orphans, epoch milliseconds.
     swept_at: i64,
     /// When the last round was written down, epoch milliseconds.
@@ -59,7 +62,15 @@ pub(crate) struct Memory {
 impl Memory {
     pub(crate) fn new(handle: &ClusterHandle) -> Memory {
         let backlog = Backlog::new(&handle.row.limits);
-        Memory { backlog, kills: HashMap::new(), failing: true, swept_at: 0, noted_at: 0, decided: HashMap::new() }
+        Memory {
+            backlog,
+            kills: HashMap::new(),
+            failing: true,
+            listed: HashMap::new(),
+            swept_at: 0,
+            noted_at: 0,
+            decided: HashMap::new(),
+        }
     }
 }
 
@@ -78,6 +89,27 @@ impl Round<'_> {
         work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StepError> {
         Ok(crate::blocking(&self.grid.store, work).await?)
+    }
+
+    /// Asks the cluster to delete a job as `owner`. A deletion is an intention: whoever needs it done looks again. A
+    /// token that does not serve is told to its user, and stops nobody else's round.
+    async fn delete_job(&self, owner: &str, remote_id: u64) -> Result<(), StepError> {
+        let refused = match self.grid.token(owner, self.handle)? {
+            Err(problem) => NewEvent::note(Scope::user_on(owner, self.name()), Code::TokenNotFound, problem),
+            Ok((token, _)) => match self.handle.client.delete(&token, remote_id).await {
+                Err(error @ oar_client::Error::Unauthorized { .. }) => self.bad_token(owner, &error),
+                other => return other.map(|_| ()).map_err(StepError::from),
+            },
+        };
+        let now = self.now;
+        self.store(move |store| store.open_events(&[refused], now)).await
+    }
+
+    /// The cluster refuses the user's token: nothing more is sent for them until there is a new one.
+    fn bad_token(&self, owner: &str, error: &oar_client::Error) -> NewEvent {
+        let name = self.name();
+        let message = format!("{name} refuses the token: {error}. Add a new one with `cigri token add {name}`");
+        NewEvent::hold(Scope::user_on(owner, name), Code::PermissionDenied, message)
     }
 
     fn name(&self) -> &str {

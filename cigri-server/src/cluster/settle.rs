@@ -43,7 +43,7 @@ pub(super) async fn open_gate(round: &Round<'_>, submission: &SubmissionRow) -> 
         return Ok(());
     }
     if !gate_is_gone(round, gate_id as u64).await? {
-        delete(round, submission, gate_id as u64).await?;
+        round.delete_job(&submission.owner, gate_id as u64).await?;
         if !gate_is_gone(round, gate_id as u64).await? {
             return Ok(());
         }
@@ -58,13 +58,6 @@ async fn gate_is_gone(round: &Round<'_>, gate_id: u64) -> Result<bool, StepError
     Ok(listed.items.first().is_some_and(|gate| gate.state == State::Error))
 }
 
-async fn delete(round: &Round<'_>, submission: &SubmissionRow, job: u64) -> Result<(), StepError> {
-    if let Ok((token, _)) = round.grid.token(&submission.owner, round.handle)? {
-        round.handle.client.delete(&token, job).await?;
-    }
-    Ok(())
-}
-
 /// A gate that was never opened (its campaign was cancelled first) goes once nothing waits behind it.
 pub(super) async fn drop_gate_of_ended(round: &Round<'_>, seen: &SubmissionRow) -> Result<(), StepError> {
     if seen.state != SubmissionState::Submitted {
@@ -73,7 +66,7 @@ pub(super) async fn drop_gate_of_ended(round: &Round<'_>, seen: &SubmissionRow) 
     let id = seen.id;
     let now_state = round.store(move |store| store.submission(id)).await?.state;
     match (now_state, seen.gate_id) {
-        (SubmissionState::Closed, Some(gate)) => delete(round, seen, gate as u64).await,
+        (SubmissionState::Closed, Some(gate)) => round.delete_job(&seen.owner, gate as u64).await,
         _ => Ok(()),
     }
 }

@@ -1,9 +1,12 @@
 //! One round on one cluster.
 
 use cigri_core::event::{Code, NewEvent, Scope};
+use cigri_core::meter::Term;
 use cigri_core::plan::{self, CampaignView, ClusterView, Decision};
 use cigri_core::state::SubmissionState;
 use cigri_store::{DecisionRow, EventRow, RoundCampaign, RoundView};
+
+use oar_client::Error as ApiError;
 
 use super::{Memory, Round, StepError, kill, observe, settle, submit, sweep};
 
@@ -26,9 +29,9 @@ pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progr
             SubmissionState::Intent | SubmissionState::Unknown => settle::settle(round, submission).await?,
             SubmissionState::Submitted => {
                 settle::open_gate(round, submission).await?;
-                starts += observe::observe(round, submission).await?;
+                starts += observe::observe(round, memory, submission).await?;
             }
-            _ => starts += observe::observe(round, submission).await?,
+            _ => starts += observe::observe(round, memory, submission).await?,
         }
     }
     kill::kill_cancelled(round, memory, &view).await?;
@@ -70,7 +73,11 @@ pub(crate) async fn failed(round: &Round<'_>, memory: &mut Memory, error: &StepE
 /// True when anything was sent, or refused on the way: the next round has news then.
 async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory, starts: u64) -> Result<bool, StepError> {
     let name = round.name().to_owned();
-    let view = round.store(move |store| store.round_view(&name)).await?;
+    let mut view = round.store(move |store| store.round_view(&name)).await?;
+    for campaign in &mut view.campaigns {
+        widen(round, campaign)?;
+    }
+    memory.listed.retain(|id, _| view.submissions.iter().any(|submission| submission.id == *id));
     let limits = round.handle.row.limits;
     let waiting = view.waiting.max(0) as u64;
     memory.backlog = memory.backlog.observe(starts, waiting, &limits);
@@ -83,15 +90,37 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory, starts: u64) ->
         hold: find_hold(&view.holds, None, None),
     };
     let decisions = plan::plan(&cluster, &campaigns);
-    record(round, memory, &decisions).await?;
+    record(round, memory, (&campaigns, &decisions)).await?;
     let mut tried = false;
+    let mut doubt = None;
+    if memory.failing && decisions.iter().any(|decision| decision.allowance.allowed > 0) {
+        // A cluster that was down is asked first: every intent leaves rows.
+        round.handle.client.probe().await?;
+    }
     for decision in decisions.iter().filter(|decision| decision.allowance.allowed > 0) {
         if let Some(campaign) = view.campaigns.iter().find(|campaign| campaign.row.id == decision.campaign) {
-            submit::submit(round, campaign, decision.allowance.allowed).await?;
             tried = true;
+            match submit::submit(round, campaign, decision.allowance.allowed).await {
+                // The cluster failed this campaign's jobs; others may ask for something that it can do.
+                Err(StepError::Api(error @ ApiError::Server { .. })) => doubt = Some(error),
+                other => other?,
+            }
         }
     }
-    Ok(tried)
+    doubt.map_or(Ok(tried), |error| Err(error.into()))
+}
+
+/// A cluster that the owner cannot use is nowhere to go: even tasks that should rather avoid this one may come.
+fn widen(round: &Round<'_>, campaign: &mut RoundCampaign) -> Result<(), StepError> {
+    for name in &campaign.open_elsewhere {
+        let Some(other) = round.grid.cluster(name) else { continue };
+        if round.grid.token(&campaign.row.owner, &other)?.is_ok() {
+            return Ok(());
+        }
+    }
+    campaign.nowhere_else = true;
+    campaign.pending_here = campaign.row.pending;
+    Ok(())
 }
 
 fn campaign_views(round: &Round<'_>, view: &RoundView) -> Result<Vec<CampaignView>, StepError> {
@@ -126,8 +155,13 @@ fn first_line(text: &str) -> &str {
 }
 
 /// Keeps the decisions that changed.
-async fn record(round: &Round<'_>, memory: &mut Memory, decisions: &[Decision]) -> Result<(), StepError> {
+async fn record(
+    round: &Round<'_>,
+    memory: &mut Memory,
+    (views, decisions): (&[CampaignView], &[Decision]),
+) -> Result<(), StepError> {
     let mut rows = Vec::new();
+    let mut events = Vec::new();
     for Decision { campaign, allowance } in decisions {
         let new = (allowance.allowed, allowance.binding.reason.clone());
         if memory.decided.get(campaign) != Some(&new) {
@@ -139,11 +173,22 @@ async fn record(round: &Round<'_>, memory: &mut Memory, decisions: &[Decision]) 
                 bound_by: allowance.binding.term.as_str().to_owned(),
                 reason: new.1.clone(),
             });
+            if let (Term::Token, Some(view)) = (allowance.binding.term, views.iter().find(|view| view.id == *campaign))
+            {
+                let scope = Scope::user_on(&view.owner, round.name());
+                events.push(NewEvent::note(scope, Code::TokenNotFound, &new.1));
+            }
             memory.decided.insert(*campaign, new);
         }
     }
     if rows.is_empty() {
         return Ok(());
     }
-    round.store(move |store| store.record_decisions(&rows)).await
+    let now = round.now;
+    round
+        .store(move |store| {
+            store.record_decisions(&rows)?;
+            store.open_events(&events, now)
+        })
+        .await
 }

@@ -91,10 +91,13 @@ async fn intend(
         .await
 }
 
-/// A held job that the array depends on. It never runs: it is deleted.
+/// A held job that the array depends on. It never runs: it is deleted. It asks for what the array will ask for, because
+/// a single job is refused in words where OAR answers an array with a bare 500.
 fn gate(submission: &SubmissionRow, spec: &ClusterSpec) -> NewJob {
     NewJob {
         command: "false".to_owned(),
+        resources: vec![spec.resource_request()],
+        property: spec.properties.clone(),
         types: spec.types(),
         name: Some(ledger::gate_name(&submission.name)),
         project: spec.project.clone(),
@@ -151,11 +154,7 @@ async fn unsent(round: &Round<'_>, submission: &SubmissionRow, error: ApiError) 
 fn refusal(round: &Round<'_>, submission: &SubmissionRow, error: &ApiError) -> Option<NewEvent> {
     match error {
         ApiError::NotSent(_) => None,
-        ApiError::Unauthorized { .. } => Some(NewEvent::hold(
-            Scope::user_on(&submission.owner, round.name()),
-            Code::PermissionDenied,
-            format!("{} refuses the token: {error}. Add a new one with `cigri token add {0}`", round.name()),
-        )),
+        ApiError::Unauthorized { .. } => Some(round.bad_token(&submission.owner, error)),
         _ => Some(NewEvent::hold(
             Scope::campaign_on(submission.campaign_id, round.name()),
             Code::SubmitRefused,

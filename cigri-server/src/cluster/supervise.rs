@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cigri_core::event::{Code, NewEvent, Scope};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -65,7 +66,10 @@ async fn supervise(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: Cancellati
         match task.await {
             Ok(()) => return,
             Err(panic) => {
-                error!(cluster.name = %handle.row.name, "the cluster's loop failed, it starts again: {panic}")
+                error!(cluster.name = %handle.row.name, "the cluster's loop failed, it starts again: {panic}");
+                let message = "the cluster's loop failed by a bug and was started again; the log says more";
+                let event = NewEvent::note(Scope::cluster(&handle.row.name), Code::ServiceFailure, message);
+                crate::blocking(&grid.store, move |store| store.open_events(&[event], now_ms())).await.ok();
             }
         }
         pause(&stop, &handle.wake, Duration::from_secs(1)).await;
@@ -83,7 +87,7 @@ async fn rounds(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: CancellationT
                 failures = 0;
                 note_round(&round, &mut memory, progress).await;
                 // A gap first, so that a burst of signals makes one round.
-                wait(&stop, if progress.busy { pace.gap } else { Duration::ZERO }).await;
+                wait(&stop, pace.gap).await;
                 let period = if progress.busy { pace.busy } else { pace.idle };
                 pause(&stop, &handle.wake, period.saturating_sub(pace.gap)).await;
             }

@@ -36,9 +36,8 @@ async fn sweep_user(round: &Round<'_>, owner: &str, remote_user: &str) -> Result
 }
 
 async fn delete(round: &Round<'_>, owner: &str, swept: &Sweep) -> Result<(), StepError> {
-    let Ok((token, _)) = round.grid.token(owner, round.handle)? else { return Ok(()) };
     for id in swept.rows.iter().chain(&swept.gates).take(CHUNK) {
-        round.handle.client.delete(&token, *id).await?;
+        round.delete_job(owner, *id).await?;
     }
     if !swept.rows.is_empty() {
         info!(cluster.name = %round.name(), rows = swept.rows.len(), "orphans removed");

@@ -149,6 +149,7 @@ impl Bed {
             schedule_period: None,
             kill_rate: 0.0,
             seed: Some(1),
+            chaos: None,
         };
         let cluster = Arc::new(LocalCluster::open(settings).unwrap());
         let store = Store::open_sqlite(Path::new(":memory:"), "test").unwrap();
@@ -366,4 +367,45 @@ async fn a_job_missing_in_a_listing_is_asked_for_itself_before_anything_is_belie
     let id = bed.campaign(NOTE, 5);
     assert_eq!(bed.step_until(id, over).await.done, 5);
     assert_eq!(bed.runs(), each_once(5));
+}
+
+#[tokio::test]
+async fn a_campaign_that_the_cluster_always_fails_is_held_and_others_go_on() {
+    let script: Vec<Fault> = (0..5).flat_map(|_| [Fault::None, Fault::Failed]).collect();
+    let bed = Bed::new(&script);
+    let failing = bed.campaign(NOTE, 3);
+    let held = |row: &CampaignRow| bed.grid.store.shares(row).unwrap()["dahu"].hold.is_some();
+    let row = bed.step_until(failing, held).await;
+    assert_eq!((row.pending, row.live), (3, 0), "its tasks wait");
+    let other = bed.campaign(NOTE, 4);
+    assert_eq!(bed.step_until(other, over).await.done, 4);
+    bed.grid.store.resume_campaign(failing, now_ms()).unwrap();
+    assert_eq!(bed.step_until(failing, over).await.done, 3);
+}
+
+#[tokio::test]
+async fn what_the_local_cluster_lost_comes_back_and_an_ended_campaign_stays_ended() {
+    let bed = Bed::new(&[]);
+    let id = bed.campaign(NOTE, 3);
+    let handle = bed.grid.cluster("dahu").unwrap();
+    bed.step(&mut Memory::new(&handle)).await.unwrap();
+    // The jobs are in the ledger; a cluster that knows nothing of them takes the place of the first.
+    let settings = oar_local::Config {
+        state_dir: bed.folder.path().join("empty"),
+        cores: 2,
+        user: "alice".into(),
+        secret: b"secret".to_vec(),
+        output: Output::Captured,
+        lenient: true,
+        schedule_period: None,
+        kill_rate: 0.0,
+        seed: Some(1),
+        chaos: None,
+    };
+    let empty = InProcess(Arc::new(LocalCluster::open(settings).unwrap()));
+    bed.grid.add_with(bed.grid.local_row("dahu".into()), Arc::new(empty)).unwrap();
+    let row = bed.step_until(id, over).await;
+    assert_eq!((row.done, row.kills), (3, 3));
+    let resumed = bed.grid.store.resume_campaign(id, now_ms());
+    assert!(matches!(resumed, Err(cigri_store::StoreError::Conflict(_))), "{resumed:?}");
 }

@@ -1,0 +1,112 @@
+//! Many rows on PostgreSQL: one statement over arrays, whatever their length.
+
+use std::borrow::Cow;
+
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
+
+use super::NewJobs;
+use crate::Result;
+use crate::bag::Back;
+use crate::connection::storable;
+use crate::job::JobEnd;
+
+const INSERT_JOBS: &str = "
+    INSERT INTO job (id, submission_id, array_index, campaign_id, task_index, generation, attempt, state)
+    SELECT $1 + at - 1, $2, at, $3, task_index, generation, attempt, 'launching'
+    FROM unnest($4, $5, $6) WITH ORDINALITY AS new (task_index, generation, attempt, at)";
+
+const SUBMIT_JOBS: &str = "
+    UPDATE job SET state = 'submitted', remote_id = new.remote_id
+    FROM unnest($1, $2) AS new (id, remote_id) WHERE job.id = new.id";
+
+const START_JOBS: &str = "
+    UPDATE job SET state = 'running' WHERE id = ANY($1) AND state IN ('submitted', 'unknown')";
+
+const END_JOBS: &str = "
+    UPDATE job SET state = new.state, exit_code = new.exit_code, cause = new.cause, detail = new.detail,
+      started_at = new.started_at, stopped_at = new.stopped_at
+    FROM unnest($2, $3, $4, $5, $6, $7, $8) AS new (id, state, exit_code, cause, detail, started_at, stopped_at)
+    WHERE job.id = new.id AND job.submission_id = $1 AND job.state IN ('submitted', 'running', 'unknown')";
+
+const INSERT_RETURNED: &str = "
+    INSERT INTO returned_task (campaign_id, task_index, generation, attempts, place, avoid_cluster)
+    SELECT $1, new.* FROM unnest($2, $3, $4, $5, $6) AS new";
+
+const DELETE_RETURNED: &str = "DELETE FROM returned_task WHERE campaign_id = $1 AND task_index = ANY($2)";
+
+const INSERT_CHUNKS: &str = "
+    INSERT INTO parameter_chunk (campaign_id, first_index, body) SELECT $1, new.* FROM unnest($2, $3) AS new";
+
+type Maybe<T> = Array<Nullable<T>>;
+
+/// One column of many rows.
+fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
+}
+
+pub(super) fn insert_jobs(connection: &mut PgConnection, jobs: &NewJobs<'_>) -> Result<()> {
+    sql_query(INSERT_JOBS)
+        .bind::<BigInt, _>(jobs.first)
+        .bind::<BigInt, _>(jobs.submission)
+        .bind::<BigInt, _>(jobs.campaign)
+        .bind::<Array<BigInt>, _>(column(jobs.tasks, |task| task.index))
+        .bind::<Array<Integer>, _>(column(jobs.tasks, |task| task.generation))
+        .bind::<Array<Integer>, _>(column(jobs.tasks, |task| task.attempt))
+        .execute(connection)?;
+    Ok(())
+}
+
+pub(super) fn submit_jobs(connection: &mut PgConnection, adopted: &[(i64, i64)]) -> Result<()> {
+    sql_query(SUBMIT_JOBS)
+        .bind::<Array<BigInt>, _>(column(adopted, |(job, _)| *job))
+        .bind::<Array<BigInt>, _>(column(adopted, |(_, remote_id)| *remote_id))
+        .execute(connection)?;
+    Ok(())
+}
+
+pub(super) fn start_jobs(connection: &mut PgConnection, jobs: &[i64]) -> Result<usize> {
+    Ok(sql_query(START_JOBS).bind::<Array<BigInt>, _>(jobs).execute(connection)?)
+}
+
+pub(super) fn end_jobs(connection: &mut PgConnection, submission: i64, ends: &[JobEnd]) -> Result<usize> {
+    let detail = |end: &'_ JobEnd| end.detail.as_deref().map(storable).map(Cow::into_owned);
+    Ok(sql_query(END_JOBS)
+        .bind::<BigInt, _>(submission)
+        .bind::<Array<BigInt>, _>(column(ends, |end| end.job.id))
+        .bind::<Array<Text>, _>(column(ends, |end| end.state.as_str()))
+        .bind::<Maybe<Integer>, _>(column(ends, |end| end.exit_code))
+        .bind::<Array<Text>, _>(column(ends, |end| end.cause.as_str()))
+        .bind::<Maybe<Text>, _>(column(ends, detail))
+        .bind::<Maybe<BigInt>, _>(column(ends, |end| end.started_at))
+        .bind::<Maybe<BigInt>, _>(column(ends, |end| end.stopped_at))
+        .execute(connection)?)
+}
+
+pub(super) fn insert_returned(connection: &mut PgConnection, campaign: i64, tasks: &[Back]) -> Result<()> {
+    sql_query(INSERT_RETURNED)
+        .bind::<BigInt, _>(campaign)
+        .bind::<Array<BigInt>, _>(column(tasks, |back| back.index))
+        .bind::<Array<Integer>, _>(column(tasks, |back| back.generation))
+        .bind::<Array<Integer>, _>(column(tasks, |back| back.attempts))
+        .bind::<Array<Integer>, _>(column(tasks, |back| back.place))
+        .bind::<Maybe<Text>, _>(column(tasks, |back| back.avoid_cluster.as_deref()))
+        .execute(connection)?;
+    Ok(())
+}
+
+pub(super) fn delete_returned(connection: &mut PgConnection, campaign: i64, indices: &[i64]) -> Result<()> {
+    sql_query(DELETE_RETURNED).bind::<BigInt, _>(campaign).bind::<Array<BigInt>, _>(indices).execute(connection)?;
+    Ok(())
+}
+
+pub(super) fn insert_chunks(connection: &mut PgConnection, campaign: i64, chunks: &[(i64, String)]) -> Result<()> {
+    sql_query(INSERT_CHUNKS)
+        .bind::<BigInt, _>(campaign)
+        .bind::<Array<BigInt>, _>(column(chunks, |(first_index, _)| *first_index))
+        .bind::<Array<Text>, _>(column(chunks, |(_, body)| body.as_str()))
+        .execute(connection)?;
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! The two sets of migrations belong together, and each can be taken back and made again.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod databases;
+mod fixture;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use cigri_core::event::{Code, NewEvent, Scope};
+use cigri_core::state::JobState;
+use databases::Fresh;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use diesel::sqlite::SqliteConnection;
+use diesel_migrations::{FileBasedMigrations, MigrationHarness};
+use fixture::{campaign, finish, submit};
+
+/// Everything that SQLite knows of the schema.
+const SQLITE_SCHEMA: &str =
+    "SELECT coalesce(sql, name) AS line FROM sqlite_master WHERE name NOT LIKE '%diesel%' ORDER BY name";
+
+/// Columns with type, collation, default and nullability; constraints; indexes.
+const POSTGRESQL_SCHEMA: &str = "
+    SELECT line FROM (
+      SELECT format('%s.%s %s %s %s %s %s', table_name, ordinal_position, column_name, data_type, collation_name,
+                    column_default, is_nullable) AS line
+      FROM information_schema.columns WHERE table_schema = 'public'
+      UNION ALL
+      SELECT format('%s: %s', conrelid::regclass, pg_get_constraintdef(oid))
+      FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+      UNION ALL
+      SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+    ) AS lines WHERE line NOT LIKE '%diesel%' ORDER BY line";
+
+#[derive(Debug, PartialEq, QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    line: String,
+}
+
+fn folder(database: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(database)
+}
+
+/// Migration files, as `name/up.sql`.
+fn files(database: &str) -> BTreeSet<String> {
+    let entries = |folder: &Path| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let all = entries(&folder(database)).flat_map(|migration| entries(&migration).collect::<Vec<_>>());
+    all.map(|path| path.strip_prefix(folder(database)).unwrap().display().to_string()).collect()
+}
+
+/// A row in every table that the store writes.
+fn write_samples(database: &Fresh) {
+    let store = database.store();
+    let id = campaign(&store, &["dahu"], &["a", "b", "c"]);
+    let submission = submit(&store, id, "dahu", 2);
+    finish(&store, &submission, &[JobState::Done, JobState::Killed]);
+    store.open_events(&[NewEvent::hold(Scope::cluster("dahu"), Code::SubmitRefused, "no")], 1).unwrap();
+}
+
+/// Takes every migration back and makes them again; gives the schema before, in between and after.
+macro_rules! down_and_up {
+    ($connection:expr, $folder:expr, $schema:expr) => {{
+        let migrations = FileBasedMigrations::from_path(folder($folder)).unwrap();
+        let mut schemas = Vec::new();
+        schemas.push(diesel::sql_query($schema).load::<Line>(&mut $connection).unwrap());
+        $connection.revert_all_migrations(migrations.clone()).unwrap();
+        schemas.push(diesel::sql_query($schema).load::<Line>(&mut $connection).unwrap());
+        $connection.run_pending_migrations(migrations).unwrap();
+        schemas.push(diesel::sql_query($schema).load::<Line>(&mut $connection).unwrap());
+        schemas
+    }};
+}
+
+fn assert_proved(schemas: &[Vec<Line>]) {
+    let [before, between, after] = schemas else { panic!("three looks: {schemas:#?}") };
+    assert!(before.iter().any(|line| line.line.contains("job_one_live")), "{before:#?}");
+    assert_eq!(*between, [], "nothing is left behind");
+    assert_eq!(before, after);
+}
+
+#[test]
+fn both_databases_have_the_same_migrations_with_a_way_back() {
+    let sqlite = files("sqlite");
+    assert_eq!(sqlite, files("postgresql"));
+    let ups = sqlite.iter().filter(|file| file.ends_with("/up.sql")).count();
+    let downs = sqlite.iter().filter(|file| file.ends_with("/down.sql")).count();
+    assert_eq!((ups, downs), (sqlite.len() / 2, sqlite.len() / 2));
+}
+
+#[test]
+fn sqlite_goes_down_with_data_and_up_again() {
+    let database = Fresh::sqlite();
+    write_samples(&database);
+    let mut connection = SqliteConnection::establish(&database.url).unwrap();
+    assert_proved(&down_and_up!(connection, "sqlite", SQLITE_SCHEMA));
+    write_samples(&database);
+}
+
+#[test]
+fn postgresql_goes_down_with_data_and_up_again() {
+    let Some(database) = Fresh::postgresql() else { return };
+    write_samples(&database);
+    let mut connection = PgConnection::establish(&database.url).unwrap();
+    assert_proved(&down_and_up!(connection, "postgresql", POSTGRESQL_SCHEMA));
+    write_samples(&database);
+}

@@ -1,0 +1,12 @@
+DROP TABLE decision;
+DROP TABLE event;
+DROP TABLE job;
+DROP TABLE submission;
+DROP TABLE returned_task;
+DROP TABLE parameter_chunk;
+DROP TABLE progress;
+DROP TABLE campaign;
+DROP TABLE token;
+DROP TABLE cluster;
+DROP TABLE instance;
+DROP TABLE sequence;
