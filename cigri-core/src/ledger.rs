@@ -21,6 +21,20 @@ pub fn gate_name(submission_name: &str) -> String {
     format!("{submission_name}.gate")
 }
 
+/// So many abandoned submissions in a row are bad luck; from here on the cluster is given time, and asked with one job.
+pub const BAD_LUCK: u32 = 3;
+
+/// How long a campaign waits on a cluster after `streak` abandoned submissions in a row: it doubles up to an hour.
+/// Trying at once for ever would litter the cluster with gates, and keep other campaigns waiting.
+pub fn pause_after_abandoned_ms(streak: u32) -> i64 {
+    const FIRST_MS: i64 = 30_000;
+    const LONGEST_MS: i64 = 3_600_000;
+    match streak.checked_sub(BAD_LUCK) {
+        None => 0,
+        Some(more) => FIRST_MS.saturating_mul(1 << more.min(10)).min(LONGEST_MS),
+    }
+}
+
 /// What a remote name says, if it is one of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParsedName {
@@ -67,6 +81,8 @@ pub struct ListedRow {
     pub user: String,
     /// Not 0 when OAR made this row by resubmitting another.
     pub resubmit_of: u64,
+    /// Whether it is in Hold, as all rows of an array are until the last but one step of its POST.
+    pub held: bool,
 }
 
 /// What we posted.
@@ -78,6 +94,8 @@ pub struct Posted<'a> {
     pub user: &'a str,
     /// Number of jobs.
     pub count: u64,
+    /// Whether the POST was answered: then the array is whole, whatever its rows look like.
+    pub answered: bool,
 }
 
 /// Whether an array on the cluster is what we posted.
@@ -117,7 +135,9 @@ pub fn check_adoption(posted: &Posted<'_>, rows: &[ListedRow]) -> Adoption {
             return Adoption::Foreign(format!("jobs {other} and {} share array index {}", row.id, row.array_index));
         }
     }
-    if by_index.len() as u64 == posted.count {
+    // Without an answer, rows that are all in Hold may be a POST cut off, or still at work: OAR never launches them.
+    let is_whole = posted.answered || rows.iter().any(|row| !row.held);
+    if by_index.len() as u64 == posted.count && is_whole {
         Adoption::Complete(by_index.into_values().collect())
     } else {
         Adoption::Partial { found: by_index.len() as u64 }
@@ -131,11 +151,19 @@ mod tests {
     const NAME: &str = "cigri.a1b2.7.00000000deadbeef";
 
     fn row(id: u64, array_index: u64) -> ListedRow {
-        ListedRow { id, array_id: 10, array_index, name: NAME.into(), user: "alice".into(), resubmit_of: 0 }
+        ListedRow {
+            id,
+            array_id: 10,
+            array_index,
+            name: NAME.into(),
+            user: "alice".into(),
+            resubmit_of: 0,
+            held: false,
+        }
     }
 
     fn posted(count: u64) -> Posted<'static> {
-        Posted { name: NAME, user: "alice", count }
+        Posted { name: NAME, user: "alice", count, answered: true }
     }
 
     #[test]
@@ -146,6 +174,12 @@ mod tests {
         for foreign in ["cigri.3", "first", "cigri.a.7.xyz", "cigri.a1b2.7.00000000deadbeef.gate.more"] {
             assert_eq!(parse_name(foreign), None, "{foreign}");
         }
+    }
+
+    #[test]
+    fn pauses_after_abandoned_submissions_double_up_to_an_hour() {
+        let pauses = [0, 2, 3, 4, 5, 9, 10, 99].map(pause_after_abandoned_ms);
+        assert_eq!(pauses, [0, 0, 30_000, 60_000, 120_000, 1_920_000, 3_600_000, 3_600_000]);
     }
 
     #[test]
@@ -164,6 +198,15 @@ mod tests {
         let half_made = ListedRow { array_id: 0, ..row(11, 1) };
         assert_eq!(check_adoption(&posted(2), &[row(10, 1), half_made]), Adoption::Partial { found: 1 });
         assert_eq!(check_adoption(&posted(2), &[]), Adoption::Partial { found: 0 });
+    }
+
+    #[test]
+    fn an_array_all_in_hold_is_whole_only_if_its_post_was_answered() {
+        let held = |id, index| ListedRow { held: true, ..row(id, index) };
+        let doubtful = Posted { answered: false, ..posted(2) };
+        assert_eq!(check_adoption(&posted(2), &[held(10, 1), held(11, 2)]), Adoption::Complete(vec![10, 11]));
+        assert_eq!(check_adoption(&doubtful, &[held(10, 1), held(11, 2)]), Adoption::Partial { found: 2 });
+        assert_eq!(check_adoption(&doubtful, &[held(10, 1), row(11, 2)]), Adoption::Complete(vec![10, 11]));
     }
 
     #[test]

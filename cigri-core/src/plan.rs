@@ -36,6 +36,8 @@ pub struct CampaignView {
     pub token_problem: Option<String>,
     /// Its submissions there that are in doubt.
     pub in_doubt: u64,
+    /// Its last submissions there, this many in a row, were abandoned: it is given one job to try with.
+    pub probes_after: Option<u32>,
 }
 
 /// What one campaign may send this round.
@@ -129,6 +131,13 @@ fn allow(cluster: &ClusterView, campaign: &CampaignView, room: &Bound, share: Bo
         format!("at most {} jobs per submission", cluster.limits.max_array),
     );
     let mut rest = vec![room.clone(), share, array];
+    if let Some(streak) = campaign.probes_after {
+        rest.push(Bound::new(
+            Term::Doubt,
+            1,
+            format!("one job to try with, after {streak} submissions without an answer"),
+        ));
+    }
     if let Some(max) = campaign.max_jobs {
         let reason = format!("{} of max_jobs {max} are live there", campaign.live_here);
         rest.push(Bound::new(Term::MaxJobs, max.saturating_sub(campaign.live_here), reason));
@@ -162,6 +171,7 @@ mod tests {
             hold: None,
             token_problem: None,
             in_doubt: 0,
+            probes_after: None,
         }
     }
 
@@ -198,6 +208,12 @@ mod tests {
         assert_eq!(decisions[0].allowance.binding.reason, "waiting jobs 60/60 (admin's cap)");
         let busy = CampaignView { live_here: 8, max_jobs: Some(10), ..campaign(1, "alice", 10) };
         assert_eq!(summary(&plan(&cluster(), &[busy])), [(1, 2, Term::MaxJobs)]);
+    }
+
+    #[test]
+    fn a_campaign_whose_submissions_were_lost_tries_with_one_job() {
+        let unlucky = CampaignView { probes_after: Some(3), ..campaign(1, "alice", 100) };
+        assert_eq!(summary(&plan(&cluster(), &[unlucky])), [(1, 1, Term::Doubt)]);
     }
 
     #[test]

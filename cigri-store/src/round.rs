@@ -23,6 +23,8 @@ pub struct RoundCampaign {
     pub live_here: i64,
     /// Its submissions there that are in doubt.
     pub in_doubt: i64,
+    /// Its last submissions there were abandoned: how many in a row, and when the last one was, epoch milliseconds.
+    pub abandoned: (u32, i64),
     /// Its other clusters that no hold closes to it.
     pub open_elsewhere: Vec<String>,
     /// There is no other cluster it could use: take even tasks that should rather go elsewhere.
@@ -149,6 +151,21 @@ fn live_counts(connection: &mut Database, cluster: &str) -> Result<HashMap<i64, 
     Ok(counts)
 }
 
+/// Abandoned submissions are looked back at as far as this.
+const LOOK_BACK: i64 = 12;
+
+fn abandoned_lately(connection: &mut Database, campaign: i64, cluster: &str) -> Result<(u32, i64)> {
+    let last: Vec<(String, i64)> = submission::table
+        .filter(submission::campaign_id.eq(campaign))
+        .filter(submission::cluster.eq(cluster))
+        .select((submission::state, submission::changed_at))
+        .order(submission::id.desc())
+        .limit(LOOK_BACK)
+        .load(connection)?;
+    let streak = last.iter().take_while(|(state, _)| state == SubmissionState::Abandoned.as_str()).count();
+    Ok((streak as u32, last.first().map_or(0, |(_, at)| *at)))
+}
+
 /// Whether a hold on a cluster stops this campaign there: the cluster's own, its owner's, or the campaign's.
 fn concerns(hold: &EventRow, row: &CampaignRow) -> bool {
     hold.campaign_id.is_none_or(|id| id == row.id) && hold.owner.as_ref().is_none_or(|owner| *owner == row.owner)
@@ -173,6 +190,7 @@ fn round_campaign(
         pending_here: row.pending - avoiding,
         live_here: counts.get(&row.id).map_or(0, |count| count.live),
         in_doubt: submissions.iter().filter(|s| s.campaign_id == row.id && unclear.contains(&s.state)).count() as i64,
+        abandoned: abandoned_lately(connection, row.id, cluster)?,
         open_elsewhere,
         nowhere_else,
         row,

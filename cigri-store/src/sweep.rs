@@ -1,8 +1,7 @@
-//! What the orphan sweep, and whoever gives a submission up, ask the ledger.
+//! What the orphan sweep asks the ledger.
 
 use std::collections::BTreeMap;
 
-use cigri_core::state::SubmissionState;
 use cigri_core::sweep::Known;
 use diesel::prelude::*;
 
@@ -26,20 +25,6 @@ impl Store {
                 }
             }
             Ok(known)
-        })
-    }
-
-    /// How many of the last `last` submissions of a campaign to a cluster were abandoned.
-    pub fn abandoned_lately(&self, campaign: i64, cluster: &str, last: i64) -> Result<usize> {
-        self.read(|connection| {
-            let states: Vec<String> = submission::table
-                .filter(submission::campaign_id.eq(campaign))
-                .filter(submission::cluster.eq(cluster))
-                .select(submission::state)
-                .order(submission::id.desc())
-                .limit(last)
-                .load(connection)?;
-            Ok(states.iter().filter(|state| *state == SubmissionState::Abandoned.as_str()).count())
         })
     }
 

@@ -4,29 +4,27 @@ use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::ledger::{self, Adoption, ListedRow, Posted};
 use cigri_core::state::SubmissionState;
 use cigri_store::{AdoptedArray, SubmissionRow};
-use oar_client::{JobDetails, JobQuery};
+use oar_client::{JobDetails, JobQuery, State};
 
 use super::{Round, StepError};
 
 /// How long a partial array may stay unchanged before it is given up: its POST may still be executing.
 const PARTIAL_PATIENCE_MS: i64 = 120_000;
 
-/// So many abandoned submissions in a row hold the campaign there: trying for ever would flood the cluster with
-/// gates, and keep others waiting.
-const STREAK: i64 = 5;
-
-/// Checks the array and, if it is ours and complete, writes its remote ids down. True once that is committed.
+/// Checks the array and, if it is ours and complete, writes its remote ids down. True once that is committed. `answered`
+/// tells an array whose POST came back with its id from one that was found by name.
 pub(super) async fn adopt(
     round: &Round<'_>,
     submission: &SubmissionRow,
-    gate_id: u64,
-    array_id: u64,
+    (gate_id, array_id): (u64, u64),
+    answered: bool,
 ) -> Result<bool, StepError> {
     // One page beyond what is expected: rows that OAR resubmitted count as well.
     let query = JobQuery { array: Some(array_id), limit: submission.job_count as u64 + 100, ..JobQuery::default() };
     let rows = round.handle.client.details(&query).await?;
     let listed: Vec<ListedRow> = rows.iter().map(listed_row).collect();
-    let posted = Posted { name: &submission.name, user: &submission.remote_user, count: submission.job_count as u64 };
+    let posted =
+        Posted { name: &submission.name, user: &submission.remote_user, count: submission.job_count as u64, answered };
     match ledger::check_adoption(&posted, &listed) {
         Adoption::Complete(ids) => {
             let (id, now) = (submission.id, round.now);
@@ -60,6 +58,7 @@ fn listed_row(job: &JobDetails) -> ListedRow {
         name: job.name.clone().unwrap_or_default(),
         user: job.user.clone().unwrap_or_default(),
         resubmit_of: job.resubmit_job_id,
+        held: job.state == State::Hold,
     }
 }
 
@@ -79,20 +78,12 @@ pub(super) async fn abandon(round: &Round<'_>, submission: &SubmissionRow, reaso
         "submission {} was given up ({reason}); its gate stays shut and its {} tasks are sent again under another name",
         submission.name, submission.job_count
     );
-    let mut events = vec![NewEvent::note(scope.clone(), Code::SubmitAbandoned, message)];
+    let event = NewEvent::note(scope, Code::SubmitAbandoned, message);
     let (id, now, reason) = (submission.id, round.now, reason.to_owned());
-    let (campaign, cluster) = (submission.campaign_id, round.name().to_owned());
     round
         .store(move |store| {
             store.give_up(id, SubmissionState::Abandoned, &reason, now)?;
-            if store.abandoned_lately(campaign, &cluster, STREAK)? as i64 == STREAK {
-                let message = format!(
-                    "{STREAK} submissions in a row got no usable answer from {cluster} (the last: {reason}). Look at what \
-                     the campaign asks for there, then resume it"
-                );
-                events.push(NewEvent::hold(scope, Code::SubmitRefused, message));
-            }
-            store.open_events(&events, now)
+            store.open_events(&[event], now)
         })
         .await
 }

@@ -5,6 +5,8 @@
 //! allowances and adoption are `cigri-core`'s.
 
 mod adopt;
+#[cfg(test)]
+mod chaos_tests;
 mod ends;
 mod kill;
 mod observe;

@@ -24,7 +24,7 @@ pub(super) async fn settle(round: &Round<'_>, submission: &SubmissionRow) -> Res
     let array_id = client.job(first.id).await?.map_or(0, |job| job.array_id);
     match gates.first() {
         Some(gate) if array_id != 0 => {
-            if adopt::adopt(round, submission, gate.id, array_id).await? {
+            if adopt::adopt(round, submission, (gate.id, array_id), false).await? {
                 let id = submission.id;
                 let adopted = round.store(move |store| store.submission(id)).await?;
                 open_gate(round, &adopted).await?;

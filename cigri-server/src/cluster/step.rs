@@ -1,6 +1,7 @@
 //! One round on one cluster.
 
 use cigri_core::event::{Code, NewEvent, Scope};
+use cigri_core::ledger;
 use cigri_core::meter::Term;
 use cigri_core::plan::{self, CampaignView, ClusterView, Decision};
 use cigri_core::state::SubmissionState;
@@ -138,9 +139,22 @@ fn campaign_view(round: &Round<'_>, view: &RoundView, campaign: &RoundCampaign) 
         pending: campaign.pending_here.max(0) as u64,
         live_here: campaign.live_here.max(0) as u64,
         max_jobs: spec.and_then(|spec| spec.max_jobs).map(u64::from),
-        hold: find_hold(&view.holds, Some(row.id), None),
+        hold: find_hold(&view.holds, Some(row.id), None).or_else(|| pause(campaign, round.now)),
+        probes_after: (campaign.abandoned.0 >= ledger::BAD_LUCK).then_some(campaign.abandoned.0),
         token_problem: token.err().or(user_hold),
         in_doubt: campaign.in_doubt.max(0) as u64,
+    })
+}
+
+/// Why a campaign whose last submissions were lost waits, and how long.
+fn pause(campaign: &RoundCampaign, now: i64) -> Option<String> {
+    let (streak, at) = campaign.abandoned;
+    let left = at + ledger::pause_after_abandoned_ms(streak) - now;
+    (left > 0).then(|| {
+        format!(
+            "{streak} submissions in a row got no usable answer; the next try is at most {} s away",
+            left / 1000 + 1
+        )
     })
 }
 

@@ -28,7 +28,7 @@ pub(super) async fn submit(round: &Round<'_>, campaign: &RoundCampaign, allowed:
     let array = array(&submission, (campaign, spec), &tasks, gate);
     match round.handle.client.submit(&token, &array).await {
         Ok(array_id) => {
-            if adopt::adopt(round, &submission, gate, array_id).await? {
+            if adopt::adopt(round, &submission, (gate, array_id), true).await? {
                 let id = submission.id;
                 let adopted = round.store(move |store| store.submission(id)).await?;
                 settle::open_gate(round, &adopted).await?;

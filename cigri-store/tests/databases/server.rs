@@ -15,6 +15,9 @@ use diesel::pg::PgConnection;
 /// The system's user without rights.
 const NOBODY: u32 = 65534;
 
+/// Logging in by password exercises libpq's own cryptography, which does without OpenSSL.
+const PASSWORD: &str = "only-for-tests";
+
 /// How long the server may take to answer for the first time.
 const START: Duration = Duration::from_secs(60);
 
@@ -46,7 +49,7 @@ pub fn fresh_database(fsync: bool) -> Option<String> {
 }
 
 fn url(folder: &Path, database: &str) -> String {
-    format!("postgres://cigri@/{database}?host={}", folder.display())
+    format!("postgres://cigri:{PASSWORD}@/{database}?host={}", folder.display())
 }
 
 /// The folder of PostgreSQL's programs: the newest of Debian's, or one in PATH.
@@ -73,6 +76,7 @@ fn start(programs: &Path, fsync: bool) -> Server {
     let folder = tempfile::tempdir().unwrap().keep();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/databases/postgresql.sh");
     let mut keeper = Command::new("sh");
+    keeper.env("CIGRI_TEST_PASSWORD", PASSWORD);
     keeper.arg(script).arg(&folder).arg(programs).arg(if fsync { "on" } else { "off" }).args(server_user(&folder));
     keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
     let keeper = keeper.spawn().unwrap();

@@ -26,7 +26,16 @@ const TABLE: [Allowed; 8] = [
     Allowed {
         krate: "cigri-store",
         ours: &["cigri-core"],
-        others: &["chrono", "diesel", "diesel_migrations", "libsqlite3-sys", "serde", "serde_json", "thiserror"],
+        others: &[
+            "chrono",
+            "diesel",
+            "diesel_migrations",
+            "libsqlite3-sys",
+            "pq-sys",
+            "serde",
+            "serde_json",
+            "thiserror",
+        ],
     },
     Allowed {
         krate: "oar-client",
