@@ -175,7 +175,7 @@ impl Scenario {
         let mut ended = BTreeMap::new();
         for (command, runs) in self.world.face.lock().unwrap().runs() {
             if let Some((task, _)) = task_of_command(&command) {
-                *ended.entry(task).or_default() += u64::from(runs.ended);
+                *ended.entry(task).or_default() += runs.ended;
             }
         }
         ended
