@@ -129,8 +129,19 @@ fn the_program_says_what_is_wrong() {
     let holder = Site::new(1);
     let busy = holder.folder.path().join("state");
     let refusal = |arguments: &[&str], state: &std::path::Path| {
-        let output = program().args(arguments).arg("--state-dir").arg(state).output().unwrap();
-        assert_eq!(output.status.code(), Some(1));
+        let mut command = program();
+        command.args(arguments).arg("--state-dir").arg(state).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while process.try_wait().unwrap().is_none() {
+            if Instant::now() > deadline {
+                // A program that serves instead of refusing must not outlive the test.
+                process.kill().unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let output = process.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         String::from_utf8(output.stderr).unwrap()
     };
     let free = ["--listen", "127.0.0.1:0"];
