@@ -9,7 +9,7 @@ mod databases;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use cigri_core::language::{CampaignSpec, ClusterSpec, JobKind};
+use cigri_core::language::{CampaignSpec, ClusterSpec};
 use cigri_core::state::JobState;
 use cigri_store::{AdoptedArray, JobEnd, Look, NewCampaign, NewSubmission, Store};
 
@@ -86,17 +86,7 @@ fn campaign(store: &Store) -> i64 {
 }
 
 fn begin(store: &Store) -> i64 {
-    let cluster = ClusterSpec {
-        exec_file: "true".into(),
-        exec_directory: "/".into(),
-        walltime_s: 60,
-        resources: "/core=1".into(),
-        properties: None,
-        project: None,
-        cluster_job_type: None,
-        kind: JobKind::BestEffort,
-        max_jobs: None,
-    };
+    let cluster = ClusterSpec::new("true", "/");
     let spec = CampaignSpec { name: "bench".into(), clusters: BTreeMap::from([("dahu".to_owned(), cluster)]) };
     store.begin_campaign(&NewCampaign { owner: "alice", spec: &spec, jdl: "{}", origin: None }, 0).unwrap()
 }

@@ -50,6 +50,21 @@ pub enum JobKind {
 }
 
 impl ClusterSpec {
+    /// Best-effort jobs of one core and OAR's default walltime of two hours.
+    pub fn new(exec_file: impl Into<String>, exec_directory: impl Into<String>) -> Self {
+        Self {
+            exec_file: exec_file.into(),
+            exec_directory: exec_directory.into(),
+            walltime_s: 2 * 3600,
+            resources: "/core=1".to_owned(),
+            properties: None,
+            project: None,
+            cluster_job_type: None,
+            kind: JobKind::BestEffort,
+            max_jobs: None,
+        }
+    }
+
     /// The request as OAR takes it: `/core=1,walltime=00:10:00`.
     pub fn resource_request(&self) -> String {
         format!("{},walltime={}", self.resources, format_walltime(self.walltime_s))

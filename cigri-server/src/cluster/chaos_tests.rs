@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cigri_core::command::task_of_command;
-use cigri_core::language::{CampaignSpec, ClusterSpec, JobKind};
+use cigri_core::language::{CampaignSpec, ClusterSpec};
 use cigri_core::meter::ClusterLimits;
 use cigri_core::state::CampaignState;
 use cigri_store::{ClusterKind, ClusterRow, NewCampaign, Store};
@@ -192,17 +192,7 @@ fn restart(grid: &Grid, world: &Arc<World>) -> Memory {
 }
 
 fn campaign(grid: &Grid) -> i64 {
-    let cluster = ClusterSpec {
-        exec_file: "./sim".into(),
-        exec_directory: "/home/alice".into(),
-        walltime_s: 3600,
-        resources: "/core=1".into(),
-        properties: None,
-        project: None,
-        cluster_job_type: None,
-        kind: JobKind::BestEffort,
-        max_jobs: None,
-    };
+    let cluster = ClusterSpec::new("./sim", "/home/alice");
     let spec = CampaignSpec { name: "c".into(), clusters: BTreeMap::from([("dahu".to_owned(), cluster)]) };
     let new = NewCampaign { owner: "alice", spec: &spec, jdl: "{}", origin: None };
     let id = grid.store.begin_campaign(&new, T0).unwrap();

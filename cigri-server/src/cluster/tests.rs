@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use cigri_core::language::{CampaignSpec, ClusterSpec, JobKind};
+use cigri_core::language::{CampaignSpec, ClusterSpec};
 use cigri_core::state::CampaignState;
 use cigri_store::{CampaignRow, NewCampaign, Store};
 use futures_util::future::BoxFuture;
@@ -136,22 +136,27 @@ struct Bed {
     late: Arc<Mutex<Vec<http::Request<Bytes>>>>,
 }
 
+/// Two cores of this machine, their state in a folder of their own.
+fn local_cluster(state_dir: &Path) -> Arc<LocalCluster> {
+    let settings = oar_local::Config {
+        state_dir: state_dir.to_owned(),
+        cores: 2,
+        user: "alice".into(),
+        secret: b"secret".to_vec(),
+        output: Output::Captured,
+        lenient: true,
+        schedule_period: None,
+        kill_rate: 0.0,
+        seed: Some(1),
+        chaos: None,
+    };
+    Arc::new(LocalCluster::open(settings).unwrap())
+}
+
 impl Bed {
     fn new(script: &[Fault]) -> Bed {
         let folder = tempfile::tempdir().unwrap();
-        let settings = oar_local::Config {
-            state_dir: folder.path().join("local"),
-            cores: 2,
-            user: "alice".into(),
-            secret: b"secret".to_vec(),
-            output: Output::Captured,
-            lenient: true,
-            schedule_period: None,
-            kill_rate: 0.0,
-            seed: Some(1),
-            chaos: None,
-        };
-        let cluster = Arc::new(LocalCluster::open(settings).unwrap());
+        let cluster = local_cluster(&folder.path().join("local"));
         let store = Store::open_sqlite(Path::new(":memory:"), "test").unwrap();
         let sealer = Sealer::open(&folder.path().join("key")).unwrap();
         let pool = LocalPool { cluster: Arc::clone(&cluster), cores: 2, runs_jobs: true };
@@ -166,17 +171,7 @@ impl Bed {
     /// A campaign of `tasks` tasks, each of which runs `script` with sh.
     fn campaign(&self, script: &str, tasks: i64) -> i64 {
         std::fs::write(self.folder.path().join("task.sh"), script).unwrap();
-        let cluster = ClusterSpec {
-            exec_file: "/bin/sh task.sh".into(),
-            exec_directory: self.folder.path().display().to_string(),
-            walltime_s: 60,
-            resources: "/core=1".into(),
-            properties: None,
-            project: None,
-            cluster_job_type: None,
-            kind: JobKind::BestEffort,
-            max_jobs: None,
-        };
+        let cluster = ClusterSpec::new("/bin/sh task.sh", self.folder.path().display().to_string());
         let spec = CampaignSpec { name: "c".into(), clusters: BTreeMap::from([("dahu".to_owned(), cluster)]) };
         let new = NewCampaign { owner: "alice", spec: &spec, jdl: "{}", origin: None };
         let id = self.grid.store.begin_campaign(&new, now_ms()).unwrap();
@@ -395,19 +390,7 @@ async fn what_the_local_cluster_lost_comes_back_and_an_ended_campaign_stays_ende
     let handle = bed.grid.cluster("dahu").unwrap();
     bed.step(&mut Memory::new(&handle)).await.unwrap();
     // The jobs are in the ledger; a cluster that knows nothing of them takes the place of the first.
-    let settings = oar_local::Config {
-        state_dir: bed.folder.path().join("empty"),
-        cores: 2,
-        user: "alice".into(),
-        secret: b"secret".to_vec(),
-        output: Output::Captured,
-        lenient: true,
-        schedule_period: None,
-        kill_rate: 0.0,
-        seed: Some(1),
-        chaos: None,
-    };
-    let empty = InProcess(Arc::new(LocalCluster::open(settings).unwrap()));
+    let empty = InProcess(local_cluster(&bed.folder.path().join("empty")));
     bed.grid.add_with(bed.grid.local_row("dahu".into()), Arc::new(empty)).unwrap();
     let row = bed.step_until(id, over).await;
     assert_eq!((row.done, row.kills), (3, 3));
