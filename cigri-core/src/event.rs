@@ -54,6 +54,16 @@ pub enum Code {
     PermissionDenied,
     /// A job is known to us and missing on the cluster.
     JobVanished,
+    /// A job that its cluster lost for good was given up, or one that had ended there lived again.
+    JobLost,
+    /// The cluster's database is not the one we knew: ids are given out twice.
+    ClusterReset,
+    /// A shut gate does not stop jobs on the cluster.
+    GatesFail,
+    /// The user has no account on the cluster.
+    NoAccount,
+    /// Jobs bear our name and are not of our making.
+    Strangers,
 }
 
 impl Code {
@@ -73,6 +83,11 @@ impl Code {
             Code::TokenNotFound => "JWT_TOKEN_NOT_FOUND",
             Code::PermissionDenied => "PERMISSION_DENIED",
             Code::JobVanished => "JOB_VANISHED",
+            Code::JobLost => "JOB_LOST",
+            Code::ClusterReset => "CLUSTER_RESET",
+            Code::GatesFail => "GATES_FAIL",
+            Code::NoAccount => "NO_ACCOUNT",
+            Code::Strangers => "STRANGERS",
         }
     }
 
@@ -80,7 +95,9 @@ impl Code {
     pub fn severity(self) -> Severity {
         match self {
             Code::SubmitAbandoned => Severity::Low,
-            Code::ApiFailure | Code::Walltime | Code::JobVanished | Code::OrphansRemoved => Severity::Medium,
+            Code::ApiFailure | Code::Walltime | Code::JobVanished | Code::JobLost | Code::OrphansRemoved => {
+                Severity::Medium
+            }
             _ => Severity::High,
         }
     }

@@ -12,14 +12,23 @@ const MAX_NAME: usize = 100;
 /// a restored copy of a database from the original.
 pub fn submission_name(instance: &str, submission: i64, nonce: u64) -> String {
     let name = format!("cigri.{instance}.{submission}.{nonce:016x}");
-    debug_assert!(name.len() + ".gate".len() <= MAX_NAME);
+    debug_assert!(name.len() + GATE_SUFFIX.len() <= MAX_NAME);
     name
 }
 
+/// What ends the remote name of a gate.
+pub const GATE_SUFFIX: &str = ".gate";
+
+/// The submission number in the names under which gates are tried: no submission has it.
+pub const TEST_SUBMISSION: i64 = 0;
+
 /// The remote name of a submission's gate.
 pub fn gate_name(submission_name: &str) -> String {
-    format!("{submission_name}.gate")
+    format!("{submission_name}{GATE_SUFFIX}")
 }
+
+/// OAR's own resubmissions of one job that are followed. Each costs a node; what goes on like that is wanted back.
+pub const MOST_HOPS: i64 = 2;
 
 /// So many abandoned submissions in a row are bad luck; from here on the cluster is given time, and asked with one job.
 pub const BAD_LUCK: u32 = 3;

@@ -4,9 +4,13 @@
 //! no I/O, no clock, no chance, no `async`. The shell (`cigri-server`) carries out what is decided here.
 //!
 //! In the order of a campaign's life: [`language`] (parse, resolve, expand), [`command`] (what a cluster
-//! is asked to run), [`ledger`] (names and adoption of submissions), [`reaction`] (what the end of a remote
-//! job means), [`meter`] (how many jobs may go), [`plan`] (whose), [`state`] (the transition tables).
+//! is asked to run), [`ledger`] (names and adoption of submissions), [`absence`], [`canary`] and [`sweep`] (what is
+//! missing, what is another's, what nobody knows), [`cause`] (why a remote job ended), [`reaction`] (what to do about
+//! it), [`meter`] (how many jobs may go), [`plan`] (whose), [`state`] (the transition tables).
 
+pub mod absence;
+pub mod canary;
+pub mod cause;
 pub mod command;
 pub mod event;
 pub mod language;

@@ -112,6 +112,37 @@ states! {
     }
 }
 
+/// What was asked for one job, until it is seen dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// Its task ends as cancelled.
+    Cancel,
+    /// Its task goes back to the bag.
+    Again,
+}
+
+impl Wish {
+    /// The stored word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Wish::Cancel => "cancel",
+            Wish::Again => "again",
+        }
+    }
+}
+
+impl std::str::FromStr for Wish {
+    type Err = UnknownState;
+    fn from_str(word: &str) -> Result<Self, UnknownState> {
+        match word {
+            "cancel" => Ok(Wish::Cancel),
+            "again" => Ok(Wish::Again),
+            other => Err(UnknownState { kind: "wish", word: other.to_owned() }),
+        }
+    }
+}
+
 impl JobState {
     /// Whether the job may still be running, or run, on its cluster.
     pub fn is_live(self) -> bool {

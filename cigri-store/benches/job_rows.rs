@@ -47,11 +47,11 @@ fn measure(database: &str, store: &Store) {
         let (row, _) = store.intend(&new, |id| format!("bench.{id}"), 0).unwrap().unwrap();
         let intended = Instant::now();
         let remote_ids = (round * ARRAY + 1..=(round + 1) * ARRAY).collect();
-        store.adopt(row.id, &AdoptedArray { gate_id: 1, array_id: 1, remote_ids, directory: None }, 0).unwrap();
+        store.adopt(row.id, &AdoptedArray { gate_id: Some(1), array_id: 1, remote_ids, directory: None }, 0).unwrap();
         let adopted = Instant::now();
         store.gate_opened(row.id, 0).unwrap();
         let ends: Vec<JobEnd> = store.live_jobs(row.id).unwrap().into_iter().map(end).collect();
-        let look = Look { waiting: 0, finals: ARRAY as i64, started: Vec::new(), ends };
+        let look = Look { waiting: 0, finals: ARRAY as i64, ends, ..Look::default() };
         let before_end = Instant::now();
         store.record_look(&row, &look, 0).unwrap();
         spent[0] += intended - started;

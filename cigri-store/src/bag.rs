@@ -1,11 +1,12 @@
 //! The bag: a cursor over the tasks never tried, and one row per task that came back.
 
-use cigri_core::state::CampaignState;
+use cigri_core::event::{Code, NewEvent, Scope};
+use cigri_core::state::{CampaignState, JobState};
 use diesel::prelude::*;
 
 use crate::connection::Database;
-use crate::schema::{campaign, progress, returned_task};
-use crate::{Result, bulk};
+use crate::schema::{campaign, job, progress, returned_task};
+use crate::{NewSubmission, Result, bulk, event};
 
 /// A task taken from the bag, with the number of the attempt about to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +90,30 @@ fn take_returned(
         .into_iter()
         .map(|(index, generation, attempts)| Task { index, generation, attempt: attempts + 1 })
         .collect())
+}
+
+/// Takes the tasks out of the bag that have a live job all the same, which no path here leads to, and says so.
+pub(crate) fn drop_live(connection: &mut Database, new: &NewSubmission<'_>, now: i64) -> Result<usize> {
+    let live = JobState::ALL.iter().filter(|state| state.is_live()).map(|state| state.as_str());
+    let both: Vec<i64> = returned_task::table
+        .inner_join(job::table.on(job::task_index.eq(returned_task::task_index)))
+        .filter(returned_task::campaign_id.eq(new.campaign_id))
+        .filter(job::campaign_id.eq(new.campaign_id))
+        .filter(job::state.eq_any(live))
+        .select(returned_task::task_index)
+        .load(connection)?;
+    if both.is_empty() {
+        return Ok(0);
+    }
+    bulk::delete_returned(connection, new.campaign_id, &both)?;
+    diesel::update(progress::table.find(new.campaign_id))
+        .set(progress::pending.eq(progress::pending - both.len() as i64))
+        .execute(connection)?;
+    let message =
+        format!("tasks {both:?} were in the bag while a job of each was live: they are not sent a second time");
+    let scope = Scope::campaign_on(new.campaign_id, new.cluster);
+    event::open(connection, &NewEvent::note(scope, Code::ServiceFailure, message), now)?;
+    Ok(both.len())
 }
 
 /// How many tasks of the bag may not go to `cluster` now.

@@ -35,11 +35,11 @@ pub(crate) fn submit_jobs(connection: &mut Database, adopted: &[(i64, i64)]) -> 
     }
 }
 
-/// Makes submitted and unknown jobs running ones; returns how many were.
-pub(crate) fn start_jobs(connection: &mut Database, jobs: &[i64]) -> Result<usize> {
+/// Makes submitted and unknown jobs running ones, started by `now`; returns how many were.
+pub(crate) fn start_jobs(connection: &mut Database, jobs: &[i64], now: i64) -> Result<usize> {
     match connection {
-        Database::Sqlite(sqlite) => sqlite::start_jobs(sqlite, jobs),
-        Database::Postgresql(postgresql) => postgresql::start_jobs(postgresql, jobs),
+        Database::Sqlite(sqlite) => sqlite::start_jobs(sqlite, jobs, now),
+        Database::Postgresql(postgresql) => postgresql::start_jobs(postgresql, jobs, now),
     }
 }
 

@@ -4,7 +4,7 @@ use cigri_core::meter::ClusterLimits;
 use diesel::prelude::*;
 
 use crate::connection::Database;
-use crate::schema::{cluster, instance};
+use crate::schema::{cluster, instance, submission};
 use crate::{Result, Store, StoreError};
 
 /// Which API a cluster speaks.
@@ -64,6 +64,15 @@ fn row((name, kind, url, limits, last_round_at): Columns) -> Result<ClusterRow> 
     Ok(ClusterRow { name, kind, url, limits, last_round_at })
 }
 
+/// Notes the highest id that a submission's cluster has given us.
+pub(crate) fn raise_watermark(connection: &mut Database, submission_id: i64, remote_id: i64) -> Result<()> {
+    let name: String = submission::table.find(submission_id).select(submission::cluster).first(connection)?;
+    diesel::update(cluster::table.find(name).filter(cluster::watermark.lt(remote_id)))
+        .set(cluster::watermark.eq(remote_id))
+        .execute(connection)?;
+    Ok(())
+}
+
 impl Store {
     /// The random name of this database.
     pub fn instance(&self) -> Result<String> {
@@ -93,6 +102,11 @@ impl Store {
             let rows: Vec<Columns> = cluster::table.select(columns).order(cluster::name).load(connection)?;
             rows.into_iter().map(row).collect()
         })
+    }
+
+    /// The highest remote id that the cluster has given us; 0 before the first, and after its database was reset.
+    pub fn watermark(&self, name: &str) -> Result<i64> {
+        self.read(|connection| Ok(cluster::table.find(name).select(cluster::watermark).first(connection)?))
     }
 
     /// Notes that a round on the cluster ended well.

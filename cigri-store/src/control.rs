@@ -1,6 +1,6 @@
 //! What owners do to their campaigns: pause, resume, cancel, retry; and the end of a campaign.
 
-use cigri_core::state::CampaignState;
+use cigri_core::state::{CampaignState, JobState};
 use diesel::prelude::*;
 
 use crate::bag::Back;
@@ -91,17 +91,24 @@ impl Store {
         })
     }
 
-    /// Gives each failed task a new generation, lifts the campaign's holds, and opens it again if it had ended.
+    /// Gives each failed task, and each that was cancelled by itself, a new generation, lifts the campaign's holds, and opens it again if it had ended.
     pub fn retry_failed(&self, id: i64, now: i64) -> Result<RetriedTasks> {
         self.write(|connection| {
             let row = campaign::get(connection, id)?;
             let holds = event::lift_holds(connection, id, now)?;
-            let failed = latest_failures(connection, id)?;
-            let tasks = failed.len();
+            let failed = latest_ends(connection, id, JobState::Failed)?;
+            // Single tasks that their owner ended; those of a cancelled campaign stay ended.
+            let cancelled = match row.state {
+                CampaignState::Cancelled => Vec::new(),
+                _ => latest_ends(connection, id, JobState::Cancelled)?,
+            };
+            let tasks = failed.len() + cancelled.len();
             bulk::insert_returned(connection, id, &failed)?;
+            bulk::insert_returned(connection, id, &cancelled)?;
             diesel::update(progress::table.find(id))
                 .set((
-                    progress::failed.eq(progress::failed - tasks as i64),
+                    progress::failed.eq(progress::failed - failed.len() as i64),
+                    progress::cancelled.eq(progress::cancelled - cancelled.len() as i64),
                     progress::pending.eq(progress::pending + tasks as i64),
                 ))
                 .execute(connection)?;
@@ -114,12 +121,13 @@ impl Store {
     }
 }
 
-/// The failed tasks that nothing newer was made of, as rows for the bag under their next generation.
-fn latest_failures(connection: &mut Database, id: i64) -> Result<Vec<Back>> {
+/// The tasks that ended in this state and that nothing newer was made of, as rows for the bag under their next
+/// generation.
+fn latest_ends(connection: &mut Database, id: i64, state: JobState) -> Result<Vec<Back>> {
     let newer = diesel::alias!(schema::job as newer_job);
     let failed: Vec<(i64, i32, i32)> = job::table
         .filter(job::campaign_id.eq(id))
-        .filter(job::state.eq("failed"))
+        .filter(job::state.eq(state.as_str()))
         .filter(diesel::dsl::not(diesel::dsl::exists(
             newer
                 .filter(newer.field(job::campaign_id).eq(id))

@@ -3,12 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use cigri_core::reaction::History;
-use cigri_core::state::{JobState, SubmissionState};
+use cigri_core::state::{JobState, SubmissionState, Wish};
 use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as SqlError};
 
 use crate::bag::{self, Back};
 use crate::connection::Database;
-use crate::schema::{job, progress, submission};
+use crate::schema::{job, progress, remote_job, submission};
 use crate::{Result, Store, StoreError, bulk, campaign, control, submission as submissions};
 
 /// How many rows one query looks up by number: both databases limit a statement's values.
@@ -29,6 +30,10 @@ pub struct LiveJob {
     pub attempt: i32,
     /// State.
     pub state: JobState,
+    /// Since when its cluster does not show it, epoch milliseconds.
+    pub missing_since: Option<i64>,
+    /// What its owner wants of it.
+    pub wish: Option<Wish>,
 }
 
 /// Where a task goes when its attempt ended without a verdict.
@@ -70,8 +75,12 @@ pub struct Look {
     pub waiting: i64,
     /// Jobs ended on the cluster, for the next look to compare with; -1 makes it look again whatever it counts.
     pub finals: i64,
-    /// Jobs seen running for the first time.
+    /// Jobs seen running for the first time, or again.
     pub started: Vec<i64>,
+    /// Jobs that the cluster now denies.
+    pub missing: Vec<i64>,
+    /// Jobs that it had denied, and that wait there.
+    pub found: Vec<i64>,
     /// Jobs that ended.
     pub ends: Vec<JobEnd>,
 }
@@ -79,22 +88,7 @@ pub struct Look {
 impl Store {
     /// Live jobs of a submission, by array index.
     pub fn live_jobs(&self, submission_id: i64) -> Result<Vec<LiveJob>> {
-        let live = JobState::ALL.iter().filter(|state| state.is_live()).map(|state| state.as_str());
-        self.read(|connection| {
-            let found: Vec<(i64, Option<i64>, i64, i32, i32, String)> = job::table
-                .filter(job::submission_id.eq(submission_id))
-                .filter(job::state.eq_any(live))
-                .select((job::id, job::remote_id, job::task_index, job::generation, job::attempt, job::state))
-                .order(job::array_index)
-                .load(connection)?;
-            found
-                .into_iter()
-                .map(|(id, remote_id, task_index, generation, attempt, state)| {
-                    let state = state.parse().map_err(StoreError::corrupt)?;
-                    Ok(LiveJob { id, remote_id, task_index, generation, attempt, state })
-                })
-                .collect()
-        })
+        self.read(|connection| live_jobs(connection, submission_id))
     }
 
     /// How often each task's generation already ended for causes with a budget. Only tasks with such ends are there.
@@ -120,10 +114,47 @@ impl Store {
         Ok(histories)
     }
 
-    /// Writes down what a look at a submission showed, in one transaction.
-    pub fn record_look(&self, seen: &submissions::SubmissionRow, look: &Look, now: i64) -> Result<()> {
+    /// Writes down what a look at a submission showed, in one transaction. Returns the tasks that succeeded once more
+    /// than they should: each has a success already, and this one is kept as `duplicate_success`.
+    pub fn record_look(&self, seen: &submissions::SubmissionRow, look: &Look, now: i64) -> Result<Vec<i64>> {
+        match self.try_record_look(seen, look, now) {
+            Err(StoreError::Sql(SqlError::DatabaseError(DatabaseErrorKind::UniqueViolation, _))) => {
+                let (mut look, mut tasks) = (look.clone(), Vec::new());
+                let done = self.successes(seen.campaign_id, &look.ends)?;
+                let known = |end: &JobEnd| done.contains(&(end.job.task_index, end.job.generation));
+                for end in look.ends.iter_mut().filter(|end| end.state == JobState::Done && known(end)) {
+                    (end.state, end.cause) = (JobState::Killed, "duplicate_success".to_owned());
+                    tasks.push(end.job.task_index);
+                }
+                self.try_record_look(seen, &look, now)?;
+                Ok(tasks)
+            }
+            other => other.map(|()| Vec::new()),
+        }
+    }
+
+    /// The task generations among these that have succeeded.
+    fn successes(&self, campaign_id: i64, ends: &[JobEnd]) -> Result<HashSet<(i64, i32)>> {
+        let mut found = HashSet::new();
+        self.read(|connection| {
+            for some in ends.chunks(LOOKUPS) {
+                let done: Vec<(i64, i32)> = job::table
+                    .filter(job::campaign_id.eq(campaign_id))
+                    .filter(job::task_index.eq_any(some.iter().map(|end| end.job.task_index)))
+                    .filter(job::state.eq(JobState::Done.as_str()))
+                    .select((job::task_index, job::generation))
+                    .load(connection)?;
+                found.extend(done);
+            }
+            Ok(found)
+        })
+    }
+
+    fn try_record_look(&self, seen: &submissions::SubmissionRow, look: &Look, now: i64) -> Result<()> {
         self.write(|connection| {
-            mark_running(connection, seen.campaign_id, &look.started)?;
+            mark_missing(connection, seen.campaign_id, &look.missing, now)?;
+            mark_found(connection, &look.found)?;
+            mark_running(connection, seen.campaign_id, &look.started, now)?;
             mark_ended(connection, seen, &look.ends)?;
             diesel::update(submission::table.find(seen.id))
                 .set((submission::seen_waiting.eq(look.waiting), submission::seen_final.eq(look.finals)))
@@ -137,13 +168,54 @@ impl Store {
         })
     }
 
-    /// Follows OAR's own resubmission: the same attempt goes on under another remote id.
-    pub fn follow(&self, job_id: i64, remote_id: i64) -> Result<()> {
+    /// Follows OAR's own resubmission: the same attempt goes on under another remote id. After `most` such hops the
+    /// job is wanted back: a cluster that goes on like that loses node after node.
+    pub fn follow(&self, job_id: i64, remote_id: i64, most: i64) -> Result<()> {
         self.write(|connection| {
+            let old: Option<i64> = job::table.find(job_id).select(job::remote_id).first(connection)?;
+            let Some(old) = old.filter(|old| *old != remote_id) else { return Ok(()) };
+            let hops: i64 = remote_job::table.filter(remote_job::job_id.eq(job_id)).count().get_result(connection)?;
+            diesel::insert_into(remote_job::table)
+                .values((remote_job::job_id.eq(job_id), remote_job::hop.eq(hops + 1), remote_job::remote_id.eq(old)))
+                .execute(connection)?;
             diesel::update(job::table.find(job_id)).set(job::remote_id.eq(Some(remote_id))).execute(connection)?;
+            if hops >= most {
+                let wish = Some(Wish::Again.as_str());
+                diesel::update(job::table.find(job_id).filter(job::wish.is_null()))
+                    .set(job::wish.eq(wish))
+                    .execute(connection)?;
+            }
             Ok(())
         })
     }
+}
+
+pub(crate) fn live_jobs(connection: &mut Database, submission_id: i64) -> Result<Vec<LiveJob>> {
+    type Columns = (i64, Option<i64>, i64, i32, i32, String, Option<i64>, Option<String>);
+    let live = JobState::ALL.iter().filter(|state| state.is_live()).map(|state| state.as_str());
+    let found: Vec<Columns> = job::table
+        .filter(job::submission_id.eq(submission_id))
+        .filter(job::state.eq_any(live))
+        .select((
+            job::id,
+            job::remote_id,
+            job::task_index,
+            job::generation,
+            job::attempt,
+            job::state,
+            job::missing_since,
+            job::wish,
+        ))
+        .order(job::array_index)
+        .load(connection)?;
+    found
+        .into_iter()
+        .map(|(id, remote_id, task_index, generation, attempt, state, missing_since, wish)| {
+            let state = state.parse().map_err(StoreError::corrupt)?;
+            let wish = wish.map(|wish| wish.parse().map_err(StoreError::corrupt)).transpose()?;
+            Ok(LiveJob { id, remote_id, task_index, generation, attempt, state, missing_since, wish })
+        })
+        .collect()
 }
 
 fn count(history: &mut History, cause: &str) {
@@ -156,11 +228,39 @@ fn count(history: &mut History, cause: &str) {
     }
 }
 
-fn mark_running(connection: &mut Database, campaign_id: i64, started: &[i64]) -> Result<()> {
+/// What the cluster denies is unknown: neither running nor ended.
+fn mark_missing(connection: &mut Database, campaign_id: i64, missing: &[i64], now: i64) -> Result<()> {
+    let mut were_running = 0;
+    for some in missing.chunks(LOOKUPS) {
+        let seen = |state: JobState| job::id.eq_any(some.to_vec()).and(job::state.eq(state.as_str()));
+        let unknown = (job::state.eq(JobState::Unknown.as_str()), job::missing_since.eq(Some(now)));
+        were_running += diesel::update(job::table.filter(seen(JobState::Running))).set(unknown).execute(connection)?;
+        diesel::update(job::table.filter(seen(JobState::Submitted))).set(unknown).execute(connection)?;
+    }
+    if were_running > 0 {
+        diesel::update(progress::table.find(campaign_id))
+            .set(progress::running.eq(progress::running - were_running as i64))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+/// What was unknown waits on the cluster.
+fn mark_found(connection: &mut Database, found: &[i64]) -> Result<()> {
+    for some in found.chunks(LOOKUPS) {
+        let unknown = job::id.eq_any(some.to_vec()).and(job::state.eq(JobState::Unknown.as_str()));
+        diesel::update(job::table.filter(unknown))
+            .set((job::state.eq(JobState::Submitted.as_str()), job::missing_since.eq(None::<i64>)))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+fn mark_running(connection: &mut Database, campaign_id: i64, started: &[i64], now: i64) -> Result<()> {
     if started.is_empty() {
         return Ok(());
     }
-    let changed = bulk::start_jobs(connection, started)?;
+    let changed = bulk::start_jobs(connection, started, now)?;
     diesel::update(progress::table.find(campaign_id))
         .set(progress::running.eq(progress::running + changed as i64))
         .execute(connection)?;
@@ -183,10 +283,12 @@ fn mark_ended(connection: &mut Database, seen: &submissions::SubmissionRow, ends
     let (done, failed) = (number(JobState::Done), number(JobState::Failed));
     let killed = ends.iter().filter(|end| end.killed).count() as i64;
     let cancelled = number(JobState::Cancelled);
+    // A duplicate success neither ends its task, which has ended, nor brings it back.
+    let duplicates = ends.iter().filter(|end| end.state == JobState::Killed && end.back.is_none()).count() as i64;
     let was_running = ends.iter().filter(|end| end.job.state == JobState::Running).count() as i64;
     diesel::update(progress::table.find(seen.campaign_id))
         .set((
-            progress::live.eq(progress::live - done - failed - cancelled),
+            progress::live.eq(progress::live - done - failed - cancelled - duplicates),
             progress::running.eq(progress::running - was_running),
             progress::done.eq(progress::done + done),
             progress::failed.eq(progress::failed + failed),

@@ -10,6 +10,7 @@ diesel::table! {
         limits -> Text,
         watermark -> BigInt,
         last_round_at -> Nullable<BigInt>,
+        ids_since -> BigInt,
     }
 }
 diesel::table! {
@@ -104,6 +105,26 @@ diesel::table! {
         detail -> Nullable<Text>,
         started_at -> Nullable<BigInt>,
         stopped_at -> Nullable<BigInt>,
+        missing_since -> Nullable<BigInt>,
+        wish -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    remote_job (job_id, hop) {
+        job_id -> BigInt,
+        hop -> BigInt,
+        remote_id -> BigInt,
+    }
+}
+diesel::table! {
+    gate_test (cluster) {
+        cluster -> Text,
+        state -> Text,
+        name -> Text,
+        owner -> Text,
+        gate_id -> Nullable<BigInt>,
+        job_id -> Nullable<BigInt>,
+        posted_at -> BigInt,
     }
 }
 diesel::table! {
@@ -144,4 +165,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     decision,
     cluster,
     token,
+    remote_job,
+    gate_test,
 );

@@ -1,13 +1,14 @@
 //! Submissions: the ledger's rows, from the intent to the open gate.
 
-use cigri_core::state::{JobState, SubmissionState};
+use cigri_core::state::{JobState, SubmissionState, Wish};
 use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as SqlError};
 
 use crate::bag::{self, Back, Task};
 use crate::bulk::{self, NewJobs};
 use crate::connection::{Database, storable};
-use crate::schema::{job, submission};
-use crate::{Result, Store, StoreError, campaign, parameters, reserve};
+use crate::schema::{job, progress, submission};
+use crate::{Result, Store, StoreError, campaign, cluster, parameters, reserve};
 
 /// A submission as stored. Times are epoch milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,8 +68,8 @@ pub type Intent = (SubmissionRow, Vec<(Task, String)>);
 /// What an adoption writes down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdoptedArray {
-    /// Remote id of the gate.
-    pub gate_id: i64,
+    /// Remote id of the gate; none where gates don't work.
+    pub gate_id: Option<i64>,
     /// Remote id of the array.
     pub array_id: i64,
     /// Remote ids in the order of the jobs.
@@ -162,11 +163,29 @@ pub(crate) fn advance(connection: &mut Database, id: i64, to: SubmissionState, n
 
 impl Store {
     /// Writes an intent down: tasks leave the bag, a submission and its launching jobs are there, all or nothing.
-    /// `name` makes the remote name from the submission's id. `None` if the bag had nothing.
+    /// `name` makes the remote name from the submission's id. `None` if the bag had nothing. A task that is in the bag
+    /// although a job of it is live is taken out of the bag, with an event: it must not stop the others for ever.
     pub fn intend(
         &self,
         new: &NewSubmission<'_>,
-        name: impl FnOnce(i64) -> String,
+        mut name: impl FnMut(i64) -> String,
+        now: i64,
+    ) -> Result<Option<Intent>> {
+        match self.try_intend(new, &mut name, now) {
+            Err(StoreError::Sql(SqlError::DatabaseError(DatabaseErrorKind::UniqueViolation, text))) => {
+                match self.write(|connection| bag::drop_live(connection, new, now))? {
+                    0 => Err(StoreError::Sql(SqlError::DatabaseError(DatabaseErrorKind::UniqueViolation, text))),
+                    _ => self.try_intend(new, &mut name, now),
+                }
+            }
+            other => other,
+        }
+    }
+
+    fn try_intend(
+        &self,
+        new: &NewSubmission<'_>,
+        mut name: impl FnMut(i64) -> String,
         now: i64,
     ) -> Result<Option<Intent>> {
         self.write(|connection| {
@@ -196,13 +215,14 @@ impl Store {
         self.write(|connection| {
             advance(connection, id, SubmissionState::Submitted, now)?;
             diesel::update(submission::table.find(id))
-                .set((submission::gate_id.eq(Some(array.gate_id)), submission::array_id.eq(Some(array.array_id))))
+                .set((submission::gate_id.eq(array.gate_id), submission::array_id.eq(Some(array.array_id))))
                 .execute(connection)?;
             if let Some(directory) = &array.directory {
                 diesel::update(submission::table.find(id))
                     .set(submission::directory.eq(storable(directory)))
                     .execute(connection)?;
             }
+            cluster::raise_watermark(connection, id, array.remote_ids.iter().max().copied().unwrap_or(0) as i64)?;
             let changed = write_remote_ids(connection, id, &array.remote_ids)?;
             if changed == array.remote_ids.len() {
                 Ok(())
@@ -218,44 +238,57 @@ impl Store {
     }
 
     /// Settles a submission that never ran (`Refused` or `Abandoned`): its tasks go back to the bag, or to
-    /// cancelled with their campaign. The attempts don't count.
+    /// cancelled with their campaign or by their owner's wish. The attempts don't count.
     pub fn give_up(&self, id: i64, to: SubmissionState, reason: &str, now: i64) -> Result<()> {
-        self.write(|connection| {
-            advance(connection, id, to, now)?;
-            let campaign_id: i64 = submission::table.find(id).select(submission::campaign_id).first(connection)?;
-            let jobs: Vec<(i64, i32, i32)> = job::table
-                .filter(job::submission_id.eq(id))
-                .filter(job::state.eq(JobState::Launching.as_str()))
-                .select((job::task_index, job::generation, job::attempt))
-                .load(connection)?;
-            diesel::update(job::table)
-                .filter(job::submission_id.eq(id))
-                .filter(job::state.eq(JobState::Launching.as_str()))
-                .set((job::state.eq(JobState::Returned.as_str()), job::stopped_at.eq(Some(now))))
-                .execute(connection)?;
-            diesel::update(submission::table.find(id))
-                .set(submission::reason.eq(Some(storable(reason))))
-                .execute(connection)?;
-            let back: Vec<Back> = jobs
-                .into_iter()
-                .map(|(index, generation, attempts)| Back {
-                    index,
-                    generation,
-                    attempts,
-                    place: 1,
-                    avoid_cluster: None,
-                })
-                .collect();
-            bag::give_back(connection, campaign_id, &back)?;
-            let row = campaign::get(connection, campaign_id)?;
-            crate::control::finish_if_over(connection, &row, now)
-        })
+        self.write(|connection| give_up(connection, id, (to, reason), now))
     }
 
     /// One submission.
     pub fn submission(&self, id: i64) -> Result<SubmissionRow> {
         self.read(|connection| row(submission::table.find(id).select(columns!()).first(connection)?))
     }
+}
+
+pub(crate) fn give_up(
+    connection: &mut Database,
+    id: i64,
+    (to, reason): (SubmissionState, &str),
+    now: i64,
+) -> Result<()> {
+    advance(connection, id, to, now)?;
+    diesel::update(submission::table.find(id))
+        .set(submission::reason.eq(Some(storable(reason))))
+        .execute(connection)?;
+    let campaign_id: i64 = submission::table.find(id).select(submission::campaign_id).first(connection)?;
+    let launching = || job::submission_id.eq(id).and(job::state.eq(JobState::Launching.as_str()));
+    let unwanted = diesel::update(job::table.filter(launching()).filter(job::wish.eq(Wish::Cancel.as_str())))
+        .set((job::state.eq(JobState::Cancelled.as_str()), job::stopped_at.eq(Some(now))))
+        .execute(connection)? as i64;
+    if unwanted > 0 {
+        diesel::update(progress::table.find(campaign_id))
+            .set((progress::live.eq(progress::live - unwanted), progress::cancelled.eq(progress::cancelled + unwanted)))
+            .execute(connection)?;
+    }
+    let jobs: Vec<(i64, i32, i32)> =
+        job::table.filter(launching()).select((job::task_index, job::generation, job::attempt)).load(connection)?;
+    diesel::update(job::table.filter(launching()))
+        .set((job::state.eq(JobState::Returned.as_str()), job::stopped_at.eq(Some(now))))
+        .execute(connection)?;
+    bag::give_back(connection, campaign_id, &back_first(&jobs))?;
+    let row = campaign::get(connection, campaign_id)?;
+    crate::control::finish_if_over(connection, &row, now)
+}
+
+/// Tasks (index, generation, attempts) that come back before those never tried.
+pub(crate) fn back_first(jobs: &[(i64, i32, i32)]) -> Vec<Back> {
+    let back = |&(index, generation, attempts): &(i64, i32, i32)| Back {
+        index,
+        generation,
+        attempts,
+        place: 1,
+        avoid_cluster: None,
+    };
+    jobs.iter().map(back).collect()
 }
 
 fn insert(

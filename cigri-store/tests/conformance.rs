@@ -3,15 +3,15 @@
 
 mod databases;
 mod fixture;
+#[path = "conformance/ledger.rs"]
+mod ledger;
 
 use cigri_core::event::{Code, NewEvent, Scope};
-use cigri_core::meter::ClusterLimits;
 use cigri_core::state::{CampaignState, JobState, SubmissionState};
-use cigri_store::{
-    AdoptedArray, CampaignFilter, ClusterKind, ClusterRow, JobEnd, JobFilter, Return, StoreError, Task, TokenRow,
-};
+use cigri_store::{AdoptedArray, CampaignFilter, ClusterRow, JobEnd, JobFilter, Return, StoreError, Task, TokenRow};
 use databases::{Fresh, on_every_database};
-use fixture::{begin, campaign, counters, end, finish, intend, look, submit};
+use fixture::{begin, campaign, cluster, counters, end, finish, intend, look, submit};
+use ledger::*;
 
 on_every_database! {
     a_campaign_is_invisible_until_its_last_parameter_is_there
@@ -35,6 +35,14 @@ on_every_database! {
     tokens_and_clusters_are_replaced_and_listed
     only_ends_with_a_budget_make_a_history
     text_from_a_cluster_may_hold_anything
+    a_missing_job_is_unknown_until_it_is_seen_again
+    a_wish_for_a_job_that_is_being_sent_ends_its_task_with_its_submission
+    oars_own_resubmissions_are_one_attempt_and_too_many_are_wanted_back
+    a_second_success_is_kept_and_counts_for_nothing
+    a_task_in_the_bag_whose_job_is_live_does_not_stop_the_others
+    the_watermark_only_rises_and_canaries_are_the_last_jobs_that_ended
+    after_a_reset_an_admin_keeps_our_jobs_or_gives_them_up
+    a_gate_test_is_kept_replaced_and_forgotten
 }
 
 fn a_campaign_is_invisible_until_its_last_parameter_is_there(database: &Fresh) {
@@ -165,7 +173,7 @@ fn an_abandoned_submission_can_never_be_adopted(database: &Fresh) {
     let id = campaign(&store, &["dahu"], &["a"]);
     let (lost, _) = intend(&store, id, "dahu", 1).unwrap();
     store.give_up(lost.id, SubmissionState::Abandoned, "lost", 3000).unwrap();
-    let array = AdoptedArray { gate_id: 1, array_id: 2, remote_ids: vec![5], directory: None };
+    let array = AdoptedArray { gate_id: Some(1), array_id: 2, remote_ids: vec![5], directory: None };
     assert!(matches!(store.adopt(lost.id, &array, 4000), Err(StoreError::Conflict(_))));
     assert_eq!(counters(&store, id), [1, 0, 0, 0, 0, 0, 0]);
 }
@@ -174,7 +182,7 @@ fn an_adoption_of_another_size_changes_nothing(database: &Fresh) {
     let store = database.store();
     let id = campaign(&store, &["dahu"], &["a", "b"]);
     let (submission, _) = intend(&store, id, "dahu", 2).unwrap();
-    let array = AdoptedArray { gate_id: 1, array_id: 2, remote_ids: vec![5, 6, 7], directory: None };
+    let array = AdoptedArray { gate_id: Some(1), array_id: 2, remote_ids: vec![5, 6, 7], directory: None };
     assert!(store.adopt(submission.id, &array, 4000).is_err());
     assert_eq!(store.submission(submission.id).unwrap(), submission);
 }
@@ -272,13 +280,7 @@ fn tokens_and_clusters_are_replaced_and_listed(database: &Fresh) {
     assert!(!format!("{:?}", row(b"two")).contains("116"), "secrets are not printed");
     assert!(store.remove_token("alice", "dahu").unwrap());
     assert!(!store.remove_token("alice", "dahu").unwrap());
-    let cluster = ClusterRow {
-        name: "dahu".into(),
-        kind: ClusterKind::Oar3,
-        url: "http://a".into(),
-        limits: ClusterLimits::default(),
-        last_round_at: None,
-    };
+    let cluster = cluster("dahu");
     store.put_cluster(&cluster).unwrap();
     store.put_cluster(&ClusterRow { url: "http://b".into(), ..cluster }).unwrap();
     store.note_round("dahu", 77).unwrap();

@@ -1,5 +1,6 @@
 //! Adoption: an array on the cluster becomes part of the ledger, or the submission is given up behind its gate.
 
+use cigri_core::absence::{self, Gates};
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::ledger::{self, Adoption, ListedRow, Posted};
 use cigri_core::state::SubmissionState;
@@ -8,16 +9,13 @@ use oar_client::{JobDetails, JobQuery, State};
 
 use super::{Round, StepError};
 
-/// How long a partial array may stay unchanged before it is given up: its POST may still be executing.
-const PARTIAL_PATIENCE_MS: i64 = 120_000;
-
 /// Checks the array and, if it is ours and complete, writes its remote ids down. True once that is committed. `answered`
 /// tells an array whose POST came back with its id from one that was found by name.
 pub(super) async fn adopt(
     round: &Round<'_>,
     submission: &SubmissionRow,
-    (gate_id, array_id): (u64, u64),
-    answered: bool,
+    (gate_id, array_id): (Option<u64>, u64),
+    (gates, answered): (Gates, bool),
 ) -> Result<bool, StepError> {
     // One page beyond what is expected: rows that OAR resubmitted count as well.
     let query = JobQuery { array: Some(array_id), limit: submission.job_count as u64 + 100, ..JobQuery::default() };
@@ -30,24 +28,31 @@ pub(super) async fn adopt(
             let (id, now) = (submission.id, round.now);
             // Where the cluster really runs them: `$HOME` is replaced there.
             let directory = rows.first().and_then(|row| row.launching_directory.clone());
-            let array = AdoptedArray { gate_id: gate_id as i64, array_id: array_id as i64, remote_ids: ids, directory };
+            let gate_id = gate_id.map(|id| id as i64);
+            let array = AdoptedArray { gate_id, array_id: array_id as i64, remote_ids: ids, directory };
             round.store(move |store| store.adopt(id, &array, now)).await?;
             Ok(true)
         }
-        Adoption::Partial { found } => {
-            if round.now - submission.changed_at > PARTIAL_PATIENCE_MS {
-                let reason = format!("only {found} of {} jobs are there", submission.job_count);
-                abandon(round, submission, &reason).await?;
-            } else {
-                doubt(round, submission).await?;
-            }
-            Ok(false)
-        }
+        Adoption::Partial { found } => partial(round, submission, found, gates).await.map(|()| false),
         Adoption::Foreign(why) => {
             abandon(round, submission, &why).await?;
             Ok(false)
         }
     }
+}
+
+/// An array that is not whole is waited for, then given up.
+pub(super) async fn partial(
+    round: &Round<'_>,
+    submission: &SubmissionRow,
+    found: u64,
+    gates: Gates,
+) -> Result<(), StepError> {
+    if round.now - submission.changed_at <= absence::partial_patience_ms(gates) {
+        return doubt(round, submission).await;
+    }
+    let reason = format!("only {found} of {} jobs are there", submission.job_count);
+    abandon(round, submission, &reason).await
 }
 
 fn listed_row(job: &JobDetails) -> ListedRow {

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use cigri_core::cause::{self, Cause, RemoteEnd, RemoteEvent};
 use cigri_core::event::{Code, NewEvent, Scope};
-use cigri_core::reaction::{self, Budgets, Cause, Place, Reaction, RemoteEnd, RemoteEvent};
-use cigri_core::state::{CampaignState, JobState};
+use cigri_core::reaction::{self, Budgets, Place, Reaction};
+use cigri_core::state::{CampaignState, JobState, Wish};
 use cigri_store::{JobEnd, LiveJob, Return, SubmissionRow};
 use oar_client::{JobDetails, JobQuery, JobSummary, State, Token};
 
@@ -46,34 +47,19 @@ pub(super) async fn read_ends(
             Ok((histories, store.campaign(campaign_id)?))
         })
         .await?;
-    let cancelled = campaign.state == CampaignState::Cancelled;
+    let everybody = (campaign.state == CampaignState::Cancelled).then_some(Wish::Cancel);
     let token = round.grid.token(&seen.owner, round.handle)?.ok().map(|(token, _)| token);
     let mut tails = Tails { round, seen, token, left: TAILS_PER_LOOK };
     let mut result = Ends::default();
     for (job, summary) in ended {
         let details = details.get(&summary.id);
-        let cause = reaction::classify(&remote_end(summary, details));
+        let cause = cause::classify(&remote_end(summary, details));
         let history = histories.get(&(job.task_index, job.generation)).copied().unwrap_or_default();
-        let reaction = reaction::react(&cause, &history, &budgets(round, details), cancelled);
+        let reaction = reaction::react(&cause, &history, &budgets(round, details), everybody.or(job.wish));
         let facts = Facts { job, summary, details, cause };
         apply(round, &mut result, facts, reaction, &mut tails).await?;
     }
     Ok(merge_events(result))
-}
-
-/// The end of a job that its local cluster does not know any more: it comes back.
-pub(super) fn vanished(job: &LiveJob, now: i64) -> JobEnd {
-    JobEnd {
-        job: job.clone(),
-        state: JobState::Killed,
-        exit_code: None,
-        cause: Cause::Infrastructure(String::new()).as_str().to_owned(),
-        detail: Some("the local cluster lost it".to_owned()),
-        started_at: None,
-        stopped_at: Some(now),
-        killed: true,
-        back: Some(Return { last: false, avoid_cluster: None }),
-    }
 }
 
 /// Details are asked for where the short row does not say enough: on failures, and everywhere on a local cluster,

@@ -4,12 +4,16 @@
 //! from timers and signals, and starts it again when it fails or panics. Nothing here decides: causes, reactions,
 //! allowances and adoption are `cigri-core`'s.
 
+mod absent;
+mod account;
 mod adopt;
 #[cfg(test)]
 mod chaos_tests;
 mod ends;
+mod gates;
 mod kill;
 mod observe;
+mod reset;
 mod settle;
 mod step;
 mod submit;
@@ -21,6 +25,8 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use account::Account;
+use cigri_core::absence::Gates;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::meter::Backlog;
 use cigri_store::{Store, StoreError};
@@ -55,6 +61,16 @@ pub(crate) struct Memory {
     listed: HashMap<i64, i64>,
     /// When the cluster was last swept for orphans, epoch milliseconds.
     swept_at: i64,
+    /// When the cluster's canaries were last looked at, epoch milliseconds.
+    recognised_at: i64,
+    /// Whether gates work there, once looked up.
+    gates: Option<Gates>,
+    /// Submissions that were looked for in vain, and when first, epoch milliseconds.
+    looked: HashMap<i64, i64>,
+    /// The longest that a POST took, milliseconds.
+    slowest_post_ms: i64,
+    /// Logins that have an account there, and when one was last found to have none.
+    accounts: HashMap<String, Account>,
     /// When the last round was written down, epoch milliseconds.
     noted_at: i64,
     /// The last decisions written, to write only changes.
@@ -70,6 +86,11 @@ impl Memory {
             failing: true,
             listed: HashMap::new(),
             swept_at: 0,
+            recognised_at: 0,
+            gates: None,
+            looked: HashMap::new(),
+            slowest_post_ms: 0,
+            accounts: HashMap::new(),
             noted_at: 0,
             decided: HashMap::new(),
         }
@@ -103,8 +124,7 @@ impl Round<'_> {
                 other => return other.map(|_| ()).map_err(StepError::from),
             },
         };
-        let now = self.now;
-        self.store(move |store| store.open_events(&[refused], now)).await
+        self.tell(refused).await
     }
 
     /// The cluster refuses the user's token: nothing more is sent for them until there is a new one.
@@ -112,6 +132,11 @@ impl Round<'_> {
         let name = self.name();
         let message = format!("{name} refuses the token: {error}. Add a new one with `cigri token add {name}`");
         NewEvent::hold(Scope::user_on(owner, name), Code::PermissionDenied, message)
+    }
+
+    async fn tell(&self, event: NewEvent) -> Result<(), StepError> {
+        let now = self.now;
+        self.store(move |store| store.open_events(&[event], now)).await
     }
 
     fn name(&self) -> &str {

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
+use cigri_core::canary::{self, Canary};
 use cigri_core::event::{Code, NewEvent, Scope};
+use cigri_core::ledger;
 use cigri_core::state::JobState;
 use cigri_store::{LiveJob, Look, SubmissionRow};
 use oar_client::{JobQuery, JobSummary, State};
 
-use super::{Memory, Round, StepError, ends};
+use super::{Memory, Round, StepError, absent, ends, reset};
 
 /// States of a job that has not started.
 const WAITING: &[State] = &[State::Waiting, State::Hold, State::ToLaunch, State::ToAckReservation];
@@ -33,66 +35,102 @@ pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &Submi
     let mut listed = client.list_all(&JobQuery { limit, ..array }).await?;
     let id = seen.id;
     let live = round.store(move |store| store.live_jobs(id)).await?;
-    listed.extend(second_look(round, &compare(seen, &live, &listed).vanished).await?);
+    let (there, denied) = second_look(round, &compare(seen, &live, &listed).vanished).await?;
+    listed.extend(there);
     let found = compare(seen, &live, &listed);
-    report_vanished(round, seen, &found).await?;
-    let mut ended = ends::read_ends(round, seen, found.ended).await?;
-    if round.is_local() {
-        // The local cluster's journal is the only other witness: what it does not know does not run.
-        ended.ends.extend(found.vanished.iter().map(|job| ends::vanished(job, round.now)));
+    if let Some(evidence) = &found.anothers {
+        return reset::hold(round, evidence).await.map(|()| 0);
     }
+    let missing = absent::weigh(round, seen, &found.vanished, &denied).await?;
+    let mut ended = ends::read_ends(round, seen, found.ended).await?;
+    ended.undecided |= !found.vanished.is_empty() && !missing.is_settled;
+    ended.ends.extend(missing.lost);
     let starts = starts(seen, waiting);
-    record(round, seen, (waiting, finals), (found.started, ended)).await?;
+    let look =
+        Look { waiting, finals, started: found.started, missing: missing.new, found: found.back, ends: ended.ends };
+    let settled = live.iter().any(|job| job.state == JobState::Unknown) && found.vanished.is_empty();
+    record(round, seen, look, (ended.undecided, ended.followed, ended.events)).await?;
+    if settled {
+        absent::forget(round, seen).await?;
+    }
     Ok(starts)
 }
 
 /// What a listing says about the live jobs.
 struct Found<'a> {
     started: Vec<i64>,
+    /// Jobs that were missing and wait there.
+    back: Vec<i64>,
     ended: Vec<(&'a LiveJob, &'a JobSummary)>,
     vanished: Vec<&'a LiveJob>,
+    /// A row under one of our ids is somebody else's: in words.
+    anothers: Option<String>,
 }
 
 /// Matches by remote id, name and user: after a cluster's database was reset or restored, an id alone may be another's.
 fn compare<'a>(seen: &SubmissionRow, live: &'a [LiveJob], listed: &'a [JobSummary]) -> Found<'a> {
-    let is_ours = |job: &JobSummary| {
-        job.name.as_deref() == Some(&seen.name) && job.user.as_deref().is_none_or(|user| user == seen.remote_user)
-    };
-    let by_id: HashMap<u64, &JobSummary> = listed.iter().filter(|job| is_ours(job)).map(|job| (job.id, job)).collect();
-    let mut found = Found { started: Vec::new(), ended: Vec::new(), vanished: Vec::new() };
+    let by_id: HashMap<u64, &JobSummary> = listed.iter().map(|job| (job.id, job)).collect();
+    let mut found =
+        Found { started: Vec::new(), back: Vec::new(), ended: Vec::new(), vanished: Vec::new(), anothers: None };
     for job in live {
         let row = job.remote_id.and_then(|id| by_id.get(&(id as u64)));
         match row {
             None => found.vanished.push(job),
+            Some(row) if !is_ours(seen, row) => {
+                found.anothers = Some(whose(seen, row));
+                found.vanished.push(job);
+            }
             Some(row) if row.state.is_final() => found.ended.push((job, row)),
-            Some(row) if !WAITING.contains(&row.state) && job.state != JobState::Running => found.started.push(job.id),
+            Some(row) if !WAITING.contains(&row.state) => {
+                if job.state != JobState::Running {
+                    found.started.push(job.id);
+                }
+            }
+            Some(_) if job.state == JobState::Unknown => found.back.push(job.id),
             Some(_) => {}
         }
     }
     found
 }
 
+fn is_ours(seen: &SubmissionRow, row: &JobSummary) -> bool {
+    row.name.as_deref() == Some(&seen.name) && row.user.as_deref().is_none_or(|user| user == seen.remote_user)
+}
+
+fn whose(seen: &SubmissionRow, row: &JobSummary) -> String {
+    let canary = Canary { remote_id: row.id, name: seen.name.clone(), user: seen.remote_user.clone() };
+    canary::another(&canary, row.name.as_deref().unwrap_or_default(), row.user.as_deref().unwrap_or_default())
+}
+
 /// Missing jobs asked for one by one per look.
 const SECOND_LOOKS: usize = 20;
 
 /// Asks for missing jobs themselves: a copy that OAR made by its own resubmission is in no list before it is
-/// scheduled, but answers under its id. A 500 there is OAR's way to say that it knows no such job.
-async fn second_look(round: &Round<'_>, vanished: &[&LiveJob]) -> Result<Vec<JobSummary>, StepError> {
-    let mut found = Vec::new();
-    for remote_id in vanished.iter().filter_map(|job| job.remote_id).take(SECOND_LOOKS) {
+/// scheduled, but answers under its id. A 500 there, between two healthy answers, is OAR's way to say that it knows no
+/// such job. Returns what is there all the same, and our ids of the jobs that the cluster denies.
+async fn second_look(round: &Round<'_>, vanished: &[&LiveJob]) -> Result<(Vec<JobSummary>, Vec<i64>), StepError> {
+    let mut asked: Vec<&&LiveJob> = vanished.iter().collect();
+    // Those that were not asked for yet come first; then the one that has been missing longest.
+    asked.sort_by_key(|job| job.missing_since);
+    let (mut there, mut denied) = (Vec::new(), Vec::new());
+    for job in asked.into_iter().take(SECOND_LOOKS) {
+        let Some(remote_id) = job.remote_id else { continue };
         match round.handle.client.job_direct(remote_id as u64).await {
-            Ok(job) => found.push(JobSummary {
+            Ok(job) => there.push(JobSummary {
                 id: job.id,
                 name: job.name,
                 state: job.state,
                 user: job.user,
                 exit_code: job.exit_code,
             }),
-            Err(oar_client::Error::Server { .. }) => {}
+            Err(oar_client::Error::Server { .. }) => denied.push(job.id),
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(found)
+    if !denied.is_empty() {
+        round.handle.client.probe().await?;
+    }
+    Ok((there, denied))
 }
 
 /// Jobs that left the queue since the last look.
@@ -101,40 +139,28 @@ fn starts(seen: &SubmissionRow, waiting: i64) -> u64 {
     (before - waiting).max(0) as u64
 }
 
-/// A known job that is missing in its array's listing is no answer: it stays as it was, and somebody is told.
-async fn report_vanished(round: &Round<'_>, seen: &SubmissionRow, found: &Found<'_>) -> Result<(), StepError> {
-    let Some(first) = found.vanished.first() else { return Ok(()) };
-    let scope = Scope::campaign_on(seen.campaign_id, round.name());
-    let message = format!(
-        "{} known jobs are missing in the listing of array {} (first: job {}, task {}). They are neither counted as \
-         done nor sent again",
-        found.vanished.len(),
-        seen.array_id.unwrap_or_default(),
-        first.id,
-        first.task_index
-    );
-    let (event, now) = (NewEvent::note(scope, Code::JobVanished, message), round.now);
-    round.store(move |store| store.open_events(&[event], now)).await
-}
-
+/// What a look changes, and what it says beside that: whether to look again whatever the counts say, jobs that go on
+/// under another remote id, events.
 async fn record(
     round: &Round<'_>,
     seen: &SubmissionRow,
-    (waiting, finals): (i64, i64),
-    (started, ended): (Vec<i64>, ends::Ends),
+    look: Look,
+    (again, followed, events): (bool, Vec<(i64, u64)>, Vec<NewEvent>),
 ) -> Result<(), StepError> {
     let (submission, now) = (seen.clone(), round.now);
-    // A job left undecided must be looked at again although the counts stay.
-    let finals = if ended.undecided { -1 } else { finals };
-    let (events, followed) = (ended.events, ended.followed);
-    let look = Look { waiting, finals, started, ends: ended.ends };
-    round
+    let look = Look { finals: if again { -1 } else { look.finals }, ..look };
+    let twice = round
         .store(move |store| {
-            followed.iter().try_for_each(|(job, remote_id)| store.follow(*job, *remote_id as i64))?;
-            store.record_look(&submission, &look, now)?;
-            store.open_events(&events, now)
+            followed.iter().try_for_each(|(job, id)| store.follow(*job, *id as i64, ledger::MOST_HOPS))?;
+            let twice = store.record_look(&submission, &look, now)?;
+            store.open_events(&events, now)?;
+            Ok(twice)
         })
         .await?;
+    if !twice.is_empty() {
+        let message = format!("tasks {twice:?} succeeded a second time: the first result counts, look at both");
+        round.tell(NewEvent::note(Scope::campaign_on(seen.campaign_id, round.name()), Code::JobLost, message)).await?;
+    }
     super::settle::drop_gate_of_ended(round, seen).await
 }
 
@@ -169,6 +195,8 @@ mod tests {
             generation: 1,
             attempt: 1,
             state: JobState::Submitted,
+            missing_since: None,
+            wish: None,
         }];
         let row = |name: &str, user: &str| {
             let (name, user) = (Some(name.to_owned()), Some(user.to_owned()));
@@ -178,6 +206,7 @@ mod tests {
         for other in [row("cigri.x.9.0", "al"), row("cigri.x.1.0", "bob")] {
             let found = compare(&seen, &live, &other);
             assert_eq!((found.ended.len(), found.vanished.len()), (0, 1), "{other:?}");
+            assert!(found.anothers.unwrap().starts_with("job 2 was `cigri.x.1.0` of al and is now"));
         }
     }
 }

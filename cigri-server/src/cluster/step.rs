@@ -9,7 +9,7 @@ use cigri_store::{DecisionRow, EventRow, RoundCampaign, RoundView};
 
 use oar_client::Error as ApiError;
 
-use super::{Memory, Round, StepError, kill, observe, settle, submit, sweep};
+use super::{Memory, Round, StepError, account, gates, kill, observe, reset, settle, submit, sweep};
 
 /// What a round saw, for choosing when the next one comes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,18 +24,12 @@ pub(crate) struct Progress {
 pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progress, StepError> {
     let name = round.name().to_owned();
     let view = round.store(move |store| store.round_view(&name)).await?;
-    let mut starts = 0;
-    for submission in &view.submissions {
-        match submission.state {
-            SubmissionState::Intent | SubmissionState::Unknown => settle::settle(round, submission).await?,
-            SubmissionState::Submitted => {
-                settle::open_gate(round, submission).await?;
-                starts += observe::observe(round, memory, submission).await?;
-            }
-            _ => starts += observe::observe(round, memory, submission).await?,
-        }
+    if reset::is_held(&view) || !reset::recognise(round, memory, &view).await? {
+        // Nothing that it shows is believed: only the reason is written down.
+        return plan_and_submit(round, memory, 0).await.map(|_| Progress::default());
     }
-    kill::kill_cancelled(round, memory, &view).await?;
+    let starts = observe_all(round, memory, &view).await?;
+    kill::kill_unwanted(round, memory, &view).await?;
     sweep::sweep_if_due(round, memory).await?;
     let tried = plan_and_submit(round, memory, starts).await?;
     let busy = tried || !view.submissions.is_empty();
@@ -43,6 +37,30 @@ pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progr
         recovered(round, memory).await?;
     }
     Ok(Progress { changed: starts > 0 || tried, busy })
+}
+
+/// Settles what is in doubt and looks at what is there; returns how many jobs started.
+async fn observe_all(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -> Result<u64, StepError> {
+    let (mut starts, mut started) = (0, Vec::new());
+    for submission in &view.submissions {
+        let new = match submission.state {
+            SubmissionState::Intent | SubmissionState::Unknown => {
+                settle::settle(round, memory, submission).await?;
+                0
+            }
+            SubmissionState::Submitted => {
+                settle::open_gate(round, submission).await?;
+                observe::observe(round, memory, submission).await?
+            }
+            _ => observe::observe(round, memory, submission).await?,
+        };
+        if new > 0 {
+            starts += new;
+            started.push(submission.id);
+        }
+    }
+    gates::follow(round, memory, view, &started).await?;
+    Ok(starts)
 }
 
 /// A round went well: an open event about failing is over.
@@ -82,7 +100,7 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory, starts: u64) ->
     let limits = round.handle.row.limits;
     let waiting = view.waiting.max(0) as u64;
     memory.backlog = memory.backlog.observe(starts, waiting, &limits);
-    let campaigns = campaign_views(round, &view)?;
+    let campaigns = campaign_views(round, memory, &view)?;
     let cluster = ClusterView {
         limits,
         waiting,
@@ -101,7 +119,7 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory, starts: u64) ->
     for decision in decisions.iter().filter(|decision| decision.allowance.allowed > 0) {
         if let Some(campaign) = view.campaigns.iter().find(|campaign| campaign.row.id == decision.campaign) {
             tried = true;
-            match submit::submit(round, campaign, decision.allowance.allowed).await {
+            match submit::submit(round, memory, campaign, decision.allowance.allowed).await {
                 // The cluster failed this campaign's jobs; others may ask for something that it can do.
                 Err(StepError::Api(error @ ApiError::Server { .. })) => doubt = Some(error),
                 other => other?,
@@ -124,13 +142,18 @@ fn widen(round: &Round<'_>, campaign: &mut RoundCampaign) -> Result<(), StepErro
     Ok(())
 }
 
-fn campaign_views(round: &Round<'_>, view: &RoundView) -> Result<Vec<CampaignView>, StepError> {
-    view.campaigns.iter().map(|campaign| campaign_view(round, view, campaign)).collect()
+fn campaign_views(round: &Round<'_>, memory: &Memory, view: &RoundView) -> Result<Vec<CampaignView>, StepError> {
+    view.campaigns.iter().map(|campaign| campaign_view(round, memory, (view, campaign))).collect()
 }
 
-fn campaign_view(round: &Round<'_>, view: &RoundView, campaign: &RoundCampaign) -> Result<CampaignView, StepError> {
+fn campaign_view(
+    round: &Round<'_>,
+    memory: &Memory,
+    (view, campaign): (&RoundView, &RoundCampaign),
+) -> Result<CampaignView, StepError> {
     let row = &campaign.row;
     let token = round.grid.token(&row.owner, round.handle)?;
+    let no_account = token.as_ref().ok().and_then(|(_, login)| account::problem(round, memory, login));
     let user_hold = find_hold(&view.holds, None, Some(&row.owner));
     let spec = row.spec.clusters.get(round.name());
     Ok(CampaignView {
@@ -141,7 +164,7 @@ fn campaign_view(round: &Round<'_>, view: &RoundView, campaign: &RoundCampaign) 
         max_jobs: spec.and_then(|spec| spec.max_jobs).map(u64::from),
         hold: find_hold(&view.holds, Some(row.id), None).or_else(|| pause(campaign, round.now)),
         probes_after: (campaign.abandoned.0 >= ledger::BAD_LUCK).then_some(campaign.abandoned.0),
-        token_problem: token.err().or(user_hold),
+        token_problem: token.err().or(no_account).or(user_hold),
         in_doubt: campaign.in_doubt.max(0) as u64,
     })
 }
@@ -160,7 +183,10 @@ fn pause(campaign: &RoundCampaign, now: i64) -> Option<String> {
 
 /// The message of the open event that holds exactly this scope.
 fn find_hold(holds: &[EventRow], campaign: Option<i64>, owner: Option<&str>) -> Option<String> {
-    let of_scope = |hold: &&EventRow| hold.campaign_id == campaign && hold.owner.as_deref() == owner;
+    // Whether there is an account now is asked again before each first submission, whatever was found last.
+    let of_scope = |hold: &&EventRow| {
+        hold.campaign_id == campaign && hold.owner.as_deref() == owner && hold.code != Code::NoAccount.as_str()
+    };
     holds.iter().find(of_scope).map(|hold| format!("event {}: {}", hold.id, first_line(&hold.message)))
 }
 

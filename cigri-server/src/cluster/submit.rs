@@ -1,5 +1,7 @@
 //! Sending one submission: intent, gate, array, adoption, and only then the gate's opening.
 
+use cigri_core::absence::Gates;
+use cigri_core::canary;
 use cigri_core::command;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::language::ClusterSpec;
@@ -8,11 +10,16 @@ use cigri_core::state::SubmissionState;
 use cigri_store::{Intent, NewSubmission, RoundCampaign, SubmissionRow, Task};
 use oar_client::{Error as ApiError, NewJob};
 
-use super::{Round, StepError, adopt, settle};
+use super::{Memory, Round, StepError, account, adopt, gates, reset, settle, sweep};
 use crate::secret;
 
 /// Sends up to `allowed` tasks of the campaign; a refusal becomes a hold.
-pub(super) async fn submit(round: &Round<'_>, campaign: &RoundCampaign, allowed: u64) -> Result<(), StepError> {
+pub(super) async fn submit(
+    round: &Round<'_>,
+    memory: &mut Memory,
+    campaign: &RoundCampaign,
+    allowed: u64,
+) -> Result<(), StepError> {
     let Some(spec) = campaign.row.spec.clusters.get(round.name()) else { return Ok(()) };
     let Ok((token, login)) = round.grid.token(&campaign.row.owner, round.handle)? else { return Ok(()) };
     if let Some(event) = property_problem(round, campaign, spec).await? {
@@ -20,28 +27,64 @@ pub(super) async fn submit(round: &Round<'_>, campaign: &RoundCampaign, allowed:
         round.store(move |store| store.open_events(&[event], now)).await?;
         return Ok(());
     }
+    if !account::is_there(round, memory, (&campaign.row.owner, &login), &token).await? {
+        return Ok(());
+    }
+    let gates = gates::ready(round, memory, &campaign.row.owner, &token, &spec.types()).await?;
+    if gates == Gates::Fail && late_rows(round, campaign, &login).await? {
+        return Ok(());
+    }
     let Some((submission, tasks)) = intend(round, (campaign, spec), login, allowed).await? else { return Ok(()) };
-    let gate = match round.handle.client.submit(&token, &gate(&submission, spec)).await {
-        Ok(id) => id,
-        Err(error) => return unsent(round, &submission, error).await,
+    let client = &round.handle.client;
+    let gate = match gates {
+        Gates::Fail => None,
+        _ => match client.submit(&token, &gate(&submission, spec)).await {
+            Ok(id) => Some(id),
+            Err(error) => return unsent(round, &submission, error).await,
+        },
     };
+    if let Some(evidence) = reset_shown(round, gate).await? {
+        adopt::abandon(round, &submission, &evidence).await?;
+        return reset::hold(round, &evidence).await;
+    }
     let array = array(&submission, (campaign, spec), &tasks, gate);
-    match round.handle.client.submit(&token, &array).await {
+    let sent = crate::clock::Stopwatch::start();
+    let answer = client.submit(&token, &array).await;
+    memory.slowest_post_ms = memory.slowest_post_ms.max(sent.elapsed_ms());
+    match answer {
         Ok(array_id) => {
-            if adopt::adopt(round, &submission, (gate, array_id), true).await? {
+            if adopt::adopt(round, &submission, (gate, array_id), (gates, true)).await? {
                 let id = submission.id;
                 let adopted = round.store(move |store| store.submission(id)).await?;
                 settle::open_gate(round, &adopted).await?;
             }
             Ok(())
         }
-        Err(error) if error.certainly_not_done() => {
-            // No array exists that could slip through: the gate may go.
-            round.handle.client.delete(&token, gate).await.ok();
+        Err(error) => {
+            if let Some(gate) = gate.filter(|_| error.certainly_not_done()) {
+                // No array exists that could slip through: the gate may go.
+                client.delete(&token, gate).await.ok();
+            }
             unsent(round, &submission, error).await
         }
-        Err(error) => unsent(round, &submission, error).await,
     }
+}
+
+/// Why the id that a cluster just gave a gate shows that its database was reset.
+async fn reset_shown(round: &Round<'_>, gate: Option<u64>) -> Result<Option<String>, StepError> {
+    let (Some(gate), false) = (gate, round.is_local()) else { return Ok(None) };
+    let name = round.name().to_owned();
+    let highest = round.store(move |store| store.watermark(&name)).await?;
+    Ok(canary::id_evidence(highest as u64, gate))
+}
+
+/// Without gates, rows of a submission that was given up may have come late, and run: nothing is sent before the sweep
+/// has removed them.
+async fn late_rows(round: &Round<'_>, campaign: &RoundCampaign, login: &str) -> Result<bool, StepError> {
+    if campaign.abandoned.0 == 0 {
+        return Ok(false);
+    }
+    sweep::sweep_user(round, &campaign.row.owner, login).await.map(|swept| !swept.is_clean())
 }
 
 /// A condition on a column that the cluster does not have would poison its API: it is refused before it is sent.
@@ -111,7 +154,7 @@ fn array(
     submission: &SubmissionRow,
     (campaign, spec): (&RoundCampaign, &ClusterSpec),
     tasks: &[(Task, String)],
-    gate: u64,
+    gate: Option<u64>,
 ) -> NewJob {
     let first = campaign.row.first_task_id as u64;
     let line =
@@ -125,7 +168,7 @@ fn array(
         name: Some(submission.name.clone()),
         project: spec.project.clone(),
         directory: Some(submission.directory.clone()),
-        after: vec![gate],
+        after: gate.into_iter().collect(),
         ..NewJob::default()
     }
 }

@@ -1,7 +1,7 @@
-//! The orphan sweep of a cluster: now and then, at a start and while nothing is in doubt.
+//! The orphan sweep of a cluster: at a start, and now and then.
 
 use cigri_core::event::{Code, NewEvent, Scope};
-use cigri_core::sweep::{self, Listed, Sweep};
+use cigri_core::sweep::{self, Known, Listed, Sweep, Verdict};
 use oar_client::JobQuery;
 use tracing::info;
 
@@ -9,46 +9,107 @@ use super::{Memory, Round, StepError};
 
 /// Between two sweeps.
 const EVERY_MS: i64 = 600_000;
+/// After a deletion it is looked again soon: OAR may bring a row back to life whose submission was still going on.
+const AFTER_KILL_MS: i64 = 120_000;
 /// Deletions per sweep: OAR schedules nobody while it deletes.
 const CHUNK: usize = 100;
 
-/// Sweeps if it is time.
+/// Makes the next sweep come soon.
+pub(super) fn soon(memory: &mut Memory, now: i64) {
+    memory.swept_at = memory.swept_at.min(now - EVERY_MS + AFTER_KILL_MS);
+}
+
+/// Sweeps if it is time. A clean sweep ends the hold of a cluster after our own database was restored.
 pub(super) async fn sweep_if_due(round: &Round<'_>, memory: &mut Memory) -> Result<(), StepError> {
     if round.now - memory.swept_at < EVERY_MS {
         return Ok(());
     }
     let name = round.name().to_owned();
+    let mut is_clean = true;
     for (owner, remote_user) in round.store(move |store| store.submitters(&name)).await? {
-        sweep_user(round, &owner, &remote_user).await?;
+        is_clean &= sweep_user(round, &owner, &remote_user).await?.is_clean();
     }
     memory.swept_at = round.now;
+    if !is_clean {
+        soon(memory, round.now);
+    }
     Ok(())
 }
 
-async fn sweep_user(round: &Round<'_>, owner: &str, remote_user: &str) -> Result<(), StepError> {
+/// Sweeps the jobs of one user.
+pub(super) async fn sweep_user(round: &Round<'_>, owner: &str, remote_user: &str) -> Result<Sweep, StepError> {
     let client = &round.handle.client;
     let live = client.list_all(&JobQuery { user: Some(remote_user.to_owned()), ..JobQuery::default() }).await?;
     let listed: Vec<Listed> = live.into_iter().filter_map(|job| Some(Listed { id: job.id, name: job.name? })).collect();
-    let ids = sweep::submissions_named(&round.grid.instance, &listed);
-    let known = round.store(move |store| store.known_submissions(&ids)).await?;
-    let swept = sweep::sweep(&round.grid.instance, &listed, &known, round.now);
-    delete(round, owner, &swept).await
+    let (names, cluster) = (sweep::submissions_named(&round.grid.instance, &listed), round.name().to_owned());
+    let (known, test) =
+        round.store(move |store| Ok((store.known_submissions(&names)?, store.find_gate_test(&cluster)?))).await?;
+    let test = test.filter(|test| test.state == cigri_store::GateTestState::Posted).map(|test| test.name);
+    let mut swept = sweep::sweep(&round.grid.instance, &listed, &known, (test.as_deref(), round.now));
+    let strangers = std::mem::take(&mut swept.strangers);
+    for id in strangers {
+        judge(round, &mut swept, id, &known).await?;
+    }
+    delete(round, owner, &swept).await?;
+    tell(round, &swept).await?;
+    Ok(swept)
+}
+
+/// Decides about a row under the name of one of our submissions that is none of its jobs.
+async fn judge(
+    round: &Round<'_>,
+    swept: &mut Sweep,
+    id: u64,
+    known: &std::collections::BTreeMap<String, Known>,
+) -> Result<(), StepError> {
+    let Some(job) = round.handle.client.job(id).await? else { return Ok(()) };
+    let name = job.name.unwrap_or_default();
+    let Some(submission) = known.get(&name) else { return Ok(()) };
+    let mut jobs = submission.jobs.clone();
+    let of = job.resubmit_job_id;
+    let asked = name.clone();
+    if let Some(is_live) = round.store(move |store| store.followed_from(&asked, of as i64)).await? {
+        jobs.insert(of, is_live);
+    }
+    match sweep::judge(of, &jobs) {
+        Verdict::Leave => {}
+        Verdict::Delete => swept.revived.push(id),
+        Verdict::Report => {
+            let message =
+                format!("job {id} bears the name `{name}` of one of our submissions and is not of our making");
+            round.tell(NewEvent::note(Scope::cluster(round.name()), Code::Strangers, message)).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn delete(round: &Round<'_>, owner: &str, swept: &Sweep) -> Result<(), StepError> {
-    for id in swept.rows.iter().chain(&swept.gates).take(CHUNK) {
+    for id in swept.revived.iter().chain(&swept.rows).chain(&swept.gates).take(CHUNK) {
         round.delete_job(owner, *id).await?;
     }
+    Ok(())
+}
+
+async fn tell(round: &Round<'_>, swept: &Sweep) -> Result<(), StepError> {
     if !swept.rows.is_empty() {
         info!(cluster.name = %round.name(), rows = swept.rows.len(), "orphans removed");
     }
+    let mut events = Vec::new();
+    let mut note = |code, message| events.push(NewEvent::note(Scope::cluster(round.name()), code, message));
     if swept.unknown > 0 {
         let message = format!(
             "{} jobs bear this database's name and are not in it: it was restored from an older copy. They are removed",
             swept.unknown
         );
-        let (event, now) = (NewEvent::note(Scope::cluster(round.name()), Code::OrphansRemoved, message), round.now);
-        round.store(move |store| store.open_events(&[event], now)).await?;
+        note(Code::OrphansRemoved, message);
     }
-    Ok(())
+    if !swept.revived.is_empty() {
+        let message = format!(
+            "jobs {:?} were alive though they had ended here: they are deleted, their tasks may have begun twice",
+            swept.revived
+        );
+        note(Code::JobLost, message);
+    }
+    let now = round.now;
+    round.store(move |store| store.open_events(&events, now)).await
 }

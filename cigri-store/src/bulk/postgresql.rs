@@ -23,11 +23,12 @@ const SUBMIT_JOBS: &str = "
     FROM unnest($1, $2) AS new (id, remote_id) WHERE job.id = new.id";
 
 const START_JOBS: &str = "
-    UPDATE job SET state = 'running' WHERE id = ANY($1) AND state IN ('submitted', 'unknown')";
+    UPDATE job SET state = 'running', started_at = $2, missing_since = NULL
+    WHERE id = ANY($1) AND state IN ('submitted', 'unknown')";
 
 const END_JOBS: &str = "
     UPDATE job SET state = new.state, exit_code = new.exit_code, cause = new.cause, detail = new.detail,
-      started_at = new.started_at, stopped_at = new.stopped_at
+      started_at = coalesce(new.started_at, job.started_at), stopped_at = new.stopped_at
     FROM unnest($2, $3, $4, $5, $6, $7, $8) AS new (id, state, exit_code, cause, detail, started_at, stopped_at)
     WHERE job.id = new.id AND job.submission_id = $1 AND job.state IN ('submitted', 'running', 'unknown')";
 
@@ -67,8 +68,8 @@ pub(super) fn submit_jobs(connection: &mut PgConnection, adopted: &[(i64, i64)])
     Ok(())
 }
 
-pub(super) fn start_jobs(connection: &mut PgConnection, jobs: &[i64]) -> Result<usize> {
-    Ok(sql_query(START_JOBS).bind::<Array<BigInt>, _>(jobs).execute(connection)?)
+pub(super) fn start_jobs(connection: &mut PgConnection, jobs: &[i64], now: i64) -> Result<usize> {
+    Ok(sql_query(START_JOBS).bind::<Array<BigInt>, _>(jobs).bind::<BigInt, _>(now).execute(connection)?)
 }
 
 pub(super) fn end_jobs(connection: &mut PgConnection, submission: i64, ends: &[JobEnd]) -> Result<usize> {

@@ -34,12 +34,15 @@ pub(super) fn submit_jobs(connection: &mut SqliteConnection, adopted: &[(i64, i6
     Ok(())
 }
 
-pub(super) fn start_jobs(connection: &mut SqliteConnection, jobs: &[i64]) -> Result<usize> {
+pub(super) fn start_jobs(connection: &mut SqliteConnection, jobs: &[i64], now: i64) -> Result<usize> {
     let mut changed = 0;
     for id in jobs {
         changed += diesel::update(job::table.find(id))
             .filter(job::state.eq(JobState::Submitted.as_str()).or(job::state.eq(JobState::Unknown.as_str())))
-            .set(job::state.eq(JobState::Running.as_str()))
+            .set((
+                (job::state.eq(JobState::Running.as_str()), job::missing_since.eq(None::<i64>)),
+                job::started_at.eq(Some(now)),
+            ))
             .execute(connection)?;
     }
     Ok(changed)
@@ -58,7 +61,8 @@ pub(super) fn end_jobs(connection: &mut SqliteConnection, submission: i64, ends:
             .set((
                 (job::state.eq(end.state.as_str()), job::exit_code.eq(end.exit_code)),
                 (job::cause.eq(Some(&end.cause)), job::detail.eq(end.detail.as_deref().map(storable))),
-                (job::started_at.eq(end.started_at), job::stopped_at.eq(end.stopped_at)),
+                // What was seen stands where the cluster does not say better.
+                (job::stopped_at.eq(end.stopped_at), end.started_at.map(|at| job::started_at.eq(Some(at)))),
             ))
             .execute(connection)?;
     }

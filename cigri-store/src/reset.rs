@@ -1,0 +1,83 @@
+//! When a cluster's database was reset: canaries to tell it by, and what an admin then decides.
+
+use cigri_core::canary::Canary;
+use cigri_core::event::{Code, Scope};
+use cigri_core::state::{JobState, SubmissionState};
+use diesel::prelude::*;
+
+use crate::connection::Database;
+use crate::schema::{cluster, event, gate_test, job, progress, submission};
+use crate::submission::{self as submissions, SubmissionRow};
+use crate::{Result, Store, bag, campaign, control, job as jobs};
+
+/// Why a job ended that was lost with its cluster's database.
+const CAUSE: &str = "cluster_reset";
+
+impl Store {
+    /// The last jobs that were seen to end on a cluster since its ids are what they are.
+    pub fn canaries(&self, name: &str, count: i64) -> Result<Vec<Canary>> {
+        self.read(|connection| {
+            let since: i64 = cluster::table.find(name).select(cluster::ids_since).first(connection)?;
+            let rows: Vec<(Option<i64>, String, String)> = job::table
+                .inner_join(submission::table.on(submission::id.eq(job::submission_id)))
+                .filter(submission::cluster.eq(name))
+                .filter(submission::created_at.ge(since))
+                .filter(job::state.eq_any([JobState::Done.as_str(), JobState::Failed.as_str()]))
+                .select((job::remote_id, submission::name, submission::remote_user))
+                .order(job::id.desc())
+                .limit(count)
+                .load(connection)?;
+            let canary =
+                |(id, name, user): (Option<i64>, String, String)| Some(Canary { remote_id: id? as u64, name, user });
+            Ok(rows.into_iter().filter_map(canary).collect())
+        })
+    }
+
+    /// An admin has looked at a cluster whose database seemed to be another: its ids count from now on. Our jobs there
+    /// are kept, or lost: then their tasks go back to the bag. Returns how many jobs were lost.
+    pub fn accept_reset(&self, name: &str, jobs_are_lost: bool, now: i64) -> Result<usize> {
+        self.write(|connection| {
+            let mut lost = 0;
+            for row in submissions::unsettled(connection, name)? {
+                if jobs_are_lost {
+                    lost += lose(connection, &row, now)?;
+                }
+            }
+            diesel::update(cluster::table.find(name))
+                .set((cluster::watermark.eq(0), cluster::ids_since.eq(now)))
+                .execute(connection)?;
+            diesel::delete(gate_test::table.find(name)).execute(connection)?;
+            diesel::update(event::table)
+                .filter(event::closed_at.is_null())
+                .filter(event::code.eq(Code::ClusterReset.as_str()))
+                .filter(event::scope.eq(Scope::cluster(name).key()))
+                .set(event::closed_at.eq(Some(now)))
+                .execute(connection)?;
+            Ok(lost)
+        })
+    }
+}
+
+/// Gives up a submission and its live jobs.
+fn lose(connection: &mut Database, row: &SubmissionRow, now: i64) -> Result<usize> {
+    let live = jobs::live_jobs(connection, row.id)?;
+    if matches!(row.state, SubmissionState::Intent | SubmissionState::Unknown) {
+        let reason = "the cluster's database was reset";
+        submissions::give_up(connection, row.id, (SubmissionState::Abandoned, reason), now)?;
+        return Ok(live.len());
+    }
+    let were_running = live.iter().filter(|job| job.state == JobState::Running).count() as i64;
+    let live_states = JobState::ALL.iter().filter(|state| state.is_live()).map(|state| state.as_str());
+    diesel::update(job::table.filter(job::submission_id.eq(row.id)).filter(job::state.eq_any(live_states)))
+        .set(((job::state.eq(JobState::Killed.as_str()), job::cause.eq(Some(CAUSE))), job::stopped_at.eq(Some(now))))
+        .execute(connection)?;
+    diesel::update(progress::table.find(row.campaign_id))
+        .set(progress::running.eq(progress::running - were_running))
+        .execute(connection)?;
+    let back: Vec<_> = live.iter().map(|job| (job.task_index, job.generation, job.attempt)).collect();
+    bag::give_back(connection, row.campaign_id, &submissions::back_first(&back))?;
+    submissions::advance(connection, row.id, SubmissionState::Closed, now)?;
+    let campaign = campaign::get(connection, row.campaign_id)?;
+    control::finish_if_over(connection, &campaign, now)?;
+    Ok(live.len())
+}

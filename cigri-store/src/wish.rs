@@ -1,0 +1,51 @@
+//! What owners want of single jobs, until the cluster shows them dead.
+
+use cigri_core::state::{JobState, Wish};
+use diesel::prelude::*;
+
+use crate::schema::{job, submission};
+use crate::{Result, Store, StoreError};
+
+impl Store {
+    /// Notes what is wanted of a live job; its cluster's rounds carry it out, at whatever moment of its submission.
+    pub fn wish(&self, job_id: i64, wish: Wish) -> Result<()> {
+        self.write(|connection| {
+            let state: Option<String> = job::table.find(job_id).select(job::state).first(connection).optional()?;
+            let state = state.ok_or_else(|| StoreError::Missing(format!("job {job_id}")))?;
+            let state: JobState = state.parse().map_err(StoreError::corrupt)?;
+            if !state.is_live() {
+                return Err(StoreError::Conflict(format!("job {job_id} has ended already ({state})")));
+            }
+            diesel::update(job::table.find(job_id)).set(job::wish.eq(Some(wish.as_str()))).execute(connection)?;
+            Ok(())
+        })
+    }
+
+    /// Notes the same for every live job of a submission that nothing was asked for.
+    pub fn wish_all(&self, submission_id: i64, wish: Wish) -> Result<()> {
+        let live = JobState::ALL.iter().filter(|state| state.is_live()).map(|state| state.as_str());
+        self.write(|connection| {
+            diesel::update(job::table.filter(job::submission_id.eq(submission_id)))
+                .filter(job::state.eq_any(live))
+                .filter(job::wish.is_null())
+                .set(job::wish.eq(Some(wish.as_str())))
+                .execute(connection)?;
+            Ok(())
+        })
+    }
+
+    /// Submissions on a cluster with live jobs that somebody wants dead.
+    pub fn wished_submissions(&self, cluster: &str) -> Result<Vec<i64>> {
+        let live = JobState::ALL.iter().filter(|state| state.is_live()).map(|state| state.as_str());
+        self.read(|connection| {
+            Ok(job::table
+                .inner_join(submission::table.on(submission::id.eq(job::submission_id)))
+                .filter(job::wish.is_not_null())
+                .filter(job::state.eq_any(live))
+                .filter(submission::cluster.eq(cluster))
+                .select(job::submission_id)
+                .distinct()
+                .load(connection)?)
+        })
+    }
+}
