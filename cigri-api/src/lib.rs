@@ -17,6 +17,7 @@
 //! | GET /campaigns/{id}/events?all=0/1 | | [`List`] of [`Event`] |
 //! | GET /campaigns/{id}/why | | [`List`] of [`Refusal`]: why nothing more is sent now |
 //! | GET /jobs/{id} | | [`Job`] |
+//! | DELETE /jobs/{id} (`?again=1`) | | 202 [`Accepted`]: kill it, ending its task or sending it again |
 //! | GET /jobs/{id}/stdout, /jobs/{id}/stderr (`?tail=N` lines) | | [`Output`] |
 //! | GET /clusters | | [`List`] of [`Cluster`] |
 //! | GET /tokens, POST /tokens ([`NewToken`]), DELETE /tokens/{cluster} | | [`List`] of [`TokenInfo`], 201, 202 |

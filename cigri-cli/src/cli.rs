@@ -220,6 +220,19 @@ pub(crate) enum ShowCommand {
         /// Its number, or `last`
         campaign: Selector,
     },
+    /// Kill single jobs; their tasks end as cancelled
+    ///
+    /// A job that is just being sent is killed once its cluster has answered, before it starts. `cigri retry` tries
+    /// cancelled tasks again.
+    #[command(after_help = "Example:\n  cigri kill 42 43 --again\n")]
+    Kill {
+        /// Numbers of the jobs, as `cigri jobs` gives them
+        #[arg(required = true, value_name = "JOB")]
+        jobs: Vec<i64>,
+        /// Send their tasks again instead
+        #[arg(long)]
+        again: bool,
+    },
     /// List the clusters
     Clusters,
 }

@@ -84,7 +84,8 @@ pub fn sweep(
             // What a test left behind means nothing.
             None if own.is_test => {
                 if test != Some(&own.name) {
-                    result.rows.push(own.id)
+                    let list = if own.gate { &mut result.gates } else { &mut result.rows };
+                    list.push(own.id);
                 }
             }
             // A gate that nobody knows stays shut: nobody knows what may still arrive.
@@ -259,6 +260,6 @@ mod tests {
         let listed = [row(1, TEST_SUBMISSION), gate(2, TEST_SUBMISSION)];
         let at = |test| sweep("here", &listed, &BTreeMap::new(), (test, 0));
         assert_eq!(at(Some(name.as_str())), Sweep::default());
-        assert_eq!(at(None), Sweep { rows: vec![1, 2], ..Sweep::default() });
+        assert_eq!(at(None), Sweep { rows: vec![1], gates: vec![2], ..Sweep::default() }, "its gate last");
     }
 }

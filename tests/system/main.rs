@@ -12,5 +12,6 @@ mod failures;
 mod interruption;
 mod kills;
 mod sandbox;
+mod single_jobs;
 mod tasks;
 mod terminals;

@@ -32,6 +32,7 @@ pub(crate) async fn show(place: &Place, command: &ShowCommand, screen: &Screen) 
             ShowCommand::Pause { campaign } => steer::pause(api, *campaign, screen).await?,
             ShowCommand::Resume { campaign } => steer::resume(api, *campaign, screen).await?,
             ShowCommand::Retry { campaign } => steer::retry(api, *campaign, screen).await?,
+            ShowCommand::Kill { jobs, again } => steer::kill(api, jobs, *again, screen).await?,
             ShowCommand::Clusters => clusters::clusters(api, screen).await?,
         }
         Ok(Exit::Success)

@@ -34,6 +34,29 @@ pub(super) async fn retry(api: &Api, selector: Selector, screen: &Screen) -> Res
     Ok(())
 }
 
+/// Kills single jobs: each is asked for, and the first refusal is told after the others were.
+pub(super) async fn kill(api: &Api, jobs: &[i64], again: bool, screen: &Screen) -> Result<(), Failure> {
+    let query = if again { "?again=1" } else { "" };
+    let (mut accepted, mut refused) = (Vec::new(), None);
+    for job in jobs {
+        match api.delete::<Accepted>(&format!("/jobs/{job}{query}")).await {
+            Ok(answer) => {
+                if !screen.json {
+                    screen.note(&answer.message);
+                }
+                accepted.push(answer);
+            }
+            Err(error) => {
+                refused.get_or_insert(error);
+            }
+        }
+    }
+    if screen.json {
+        screen.value(&accepted)?;
+    }
+    refused.map_or(Ok(()), |error| Err(error.into()))
+}
+
 /// What a retry did.
 pub(crate) fn retried_words(retried: &Retried) -> String {
     let holds = match retried.holds_lifted {

@@ -1,7 +1,8 @@
 //! Reading jobs and their output.
 
-use actix_web::web;
-use cigri_api::{Job, List, Output};
+use actix_web::{HttpResponse, web};
+use cigri_api::{Accepted, Job, List, Output};
+use cigri_core::state::Wish;
 use cigri_store::{JobFilter, JobRow};
 use serde::Deserialize;
 
@@ -59,6 +60,32 @@ pub(super) async fn show(
     let job = found.await?;
     caller.owns(&grid, job.campaign_id).await?;
     Ok(web::Json(job))
+}
+
+#[derive(Deserialize)]
+pub(super) struct KillQuery {
+    again: Option<String>,
+}
+
+/// `DELETE /jobs/{id}`: the job is killed, at whatever moment of its submission, and its task ends as cancelled; with
+/// `?again=1` the task goes back to the bag (owner).
+pub(super) async fn kill(
+    grid: web::Data<Grid>,
+    caller: Caller,
+    id: web::Path<i64>,
+    query: web::Query<KillQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let id = *id;
+    let campaign = crate::blocking(&grid.store, move |store| Ok(store.job(id)?.campaign_id)).await?;
+    caller.owns(&grid, campaign).await?;
+    let (wish, then) = match query.again {
+        None => (Wish::Cancel, "its task ends as cancelled"),
+        Some(_) => (Wish::Again, "its task is sent again"),
+    };
+    crate::blocking(&grid.store, move |store| store.wish(id, wish)).await?;
+    grid.wake_all();
+    let message = format!("job {id} is being killed; {then}");
+    Ok(HttpResponse::Accepted().json(Accepted { status: 202, title: "Accepted".to_owned(), message }))
 }
 
 #[derive(Deserialize)]

@@ -61,6 +61,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/campaigns/{id}/why", web::get().to(campaigns::why))
         .route("/campaigns/{id}/jobs", web::get().to(jobs::list))
         .route("/jobs/{id}", web::get().to(jobs::show))
+        .route("/jobs/{id}", web::delete().to(jobs::kill))
         .route("/jobs/{id}/stdout", web::get().to(jobs::stdout))
         .route("/jobs/{id}/stderr", web::get().to(jobs::stderr))
         .route("/clusters", web::get().to(clusters::list))
