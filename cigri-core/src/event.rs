@@ -64,6 +64,8 @@ pub enum Code {
     NoAccount,
     /// Jobs bear our name and are not of our making.
     Strangers,
+    /// The database was restored from a backup: the cluster may hold jobs that it does not know.
+    Restored,
 }
 
 impl Code {
@@ -88,6 +90,7 @@ impl Code {
             Code::GatesFail => "GATES_FAIL",
             Code::NoAccount => "NO_ACCOUNT",
             Code::Strangers => "STRANGERS",
+            Code::Restored => "RESTORED",
         }
     }
 

@@ -86,6 +86,11 @@ impl Link {
         Ok(Link { database: connect(place)?, place: place.clone(), open: false })
     }
 
+    /// Where it leads.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
     fn begin(&mut self, statement: &str) -> Result<()> {
         if self.open {
             self.repair()?;

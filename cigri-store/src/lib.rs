@@ -8,6 +8,7 @@
 //! A task has no row until something happens to it: parameters sit in chunks of [`CHUNK`], and a campaign's
 //! cursor says which tasks were never tried.
 
+mod backup;
 mod bag;
 mod bulk;
 mod campaign;
@@ -22,6 +23,7 @@ mod job_list;
 mod migrate;
 mod parameters;
 mod reset;
+mod restore;
 mod round;
 mod schema;
 mod submission;
@@ -32,6 +34,7 @@ mod wish;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use backup::{Backup, BackupError};
 pub use bag::Task;
 pub use campaign::{CampaignFilter, CampaignRow, Share};
 pub use cluster::{ClusterKind, ClusterRow};
@@ -43,6 +46,7 @@ pub use gate_test::{GateTestRow, GateTestState};
 pub use intake::{CHUNK, NewCampaign, Origin};
 pub use job::{JobEnd, LiveJob, Look, Return};
 pub use job_list::{JobFilter, JobRow};
+pub use restore::{Restored, restore};
 pub use round::{DecisionRow, RoundCampaign, RoundView};
 pub use submission::{AdoptedArray, Intent, NewSubmission, SubmissionRow};
 pub use token::TokenRow;

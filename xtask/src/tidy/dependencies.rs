@@ -31,6 +31,7 @@ const TABLE: [Allowed; 8] = [
             "diesel",
             "diesel_migrations",
             "libsqlite3-sys",
+            "percent-encoding",
             "pq-sys",
             "serde",
             "serde_json",
