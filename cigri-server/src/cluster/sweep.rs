@@ -1,5 +1,7 @@
 //! The orphan sweep of a cluster: at a start, and now and then.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::sweep::{self, Known, Listed, Sweep, Verdict};
 use oar_client::JobQuery;
@@ -24,16 +26,31 @@ pub(super) async fn sweep_if_due(round: &Round<'_>, memory: &mut Memory) -> Resu
     if round.now - memory.swept_at < EVERY_MS {
         return Ok(());
     }
-    let name = round.name().to_owned();
     let mut is_clean = true;
-    for (owner, remote_user) in round.store(move |store| store.submitters(&name)).await? {
+    for (owner, remote_user) in users(round).await? {
         is_clean &= sweep_user(round, &owner, &remote_user).await?.is_clean();
     }
     memory.swept_at = round.now;
     if !is_clean {
         soon(memory, round.now);
+        return Ok(());
     }
+    let (scope, now) = (Scope::cluster(round.name()), round.now);
+    round.store(move |store| store.close_event(Code::Restored, &scope, now)).await?;
     Ok(())
+}
+
+/// Everybody who may have jobs of ours there: our login, and theirs. A restored database may have forgotten somebody's
+/// first submission, but for the token.
+async fn users(round: &Round<'_>) -> Result<BTreeSet<(String, String)>, StepError> {
+    let name = round.name().to_owned();
+    round
+        .store(move |store| {
+            let mut users: BTreeSet<_> = store.submitters(&name)?.into_iter().collect();
+            users.extend(store.cluster_tokens(&name)?.into_iter().map(|token| (token.owner, token.login)));
+            Ok(users)
+        })
+        .await
 }
 
 /// Sweeps the jobs of one user.
@@ -60,7 +77,7 @@ async fn judge(
     round: &Round<'_>,
     swept: &mut Sweep,
     id: u64,
-    known: &std::collections::BTreeMap<String, Known>,
+    known: &BTreeMap<String, Known>,
 ) -> Result<(), StepError> {
     let Some(job) = round.handle.client.job(id).await? else { return Ok(()) };
     let name = job.name.unwrap_or_default();
