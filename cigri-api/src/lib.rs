@@ -20,6 +20,7 @@
 //! | DELETE /jobs/{id} (`?again=1`) | | 202 [`Accepted`]: kill it, ending its task or sending it again |
 //! | GET /jobs/{id}/stdout, /jobs/{id}/stderr (`?tail=N` lines) | | [`Output`] |
 //! | GET /clusters | | [`List`] of [`Cluster`] |
+//! | GET /admin/backup | | a copy of the database as it is now (bytes; whole only if the answer ends well) |
 //! | GET /tokens, POST /tokens ([`NewToken`]), DELETE /tokens/{cluster} | | [`List`] of [`TokenInfo`], 201, 202 |
 //!
 //! Every error is an [`ErrorBody`].

@@ -68,9 +68,14 @@ impl DataDir {
         }
     }
 
+    /// Where the database is.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.path.join("cigri.sqlite")
+    }
+
     /// The database, without what an earlier process was receiving when it ended.
     pub(crate) fn store(&self) -> Result<Store, StartError> {
-        let path = self.path.join("cigri.sqlite");
+        let path = self.database();
         let name = format!("{:016x}", secret::nonce().map_err(GridError::Secret)?);
         let opened = Store::open_sqlite(&path, &name).and_then(|store| store.sweep_received().map(|_| store));
         opened.map_err(|error| StartError::Database { path, error })

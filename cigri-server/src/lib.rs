@@ -5,6 +5,7 @@
 //! `cigri-store`'s; here things are only carried out.
 
 mod api;
+pub mod backup;
 mod clock;
 mod cluster;
 mod data_dir;

@@ -42,6 +42,16 @@ impl Caller {
         }
     }
 
+    /// Whether the caller may do what concerns everybody: root and the admins may, and the user of a data directory.
+    pub(super) fn administers(&self, grid: &Grid) -> Result<(), ApiError> {
+        let own = grid.local.is_some() && self.login == login(nix::unistd::getuid().as_raw());
+        if own || self.login == "root" || grid.admins.contains(&self.login) {
+            Ok(())
+        } else {
+            Err(ApiError::forbidden(format!("{} is not among the admins of this server", self.login)))
+        }
+    }
+
     /// Whether the caller may see, or change, the inside of a campaign: its owner, root and the admins may.
     pub(super) async fn owns(&self, grid: &Grid, campaign: i64) -> Result<(), ApiError> {
         let owner = crate::blocking(&grid.store, move |store| Ok(store.campaign(campaign)?.owner)).await?;
@@ -72,5 +82,7 @@ mod tests {
         let grid = Grid::new(store, sealer, vec!["ada".to_owned()], None).unwrap();
         let may = |login: &str| Caller { login: login.to_owned() }.may_change("alice", &grid).is_ok();
         assert_eq!(["alice", "root", "ada", "bob", "", "uid 1000"].map(may), [true, true, true, false, false, false]);
+        let administers = |login: &str| Caller { login: login.to_owned() }.administers(&grid).is_ok();
+        assert_eq!(["alice", "root", "ada", "", "uid 1000"].map(administers), [false, true, true, false, false]);
     }
 }

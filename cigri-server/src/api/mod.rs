@@ -3,8 +3,9 @@
 //! Served on a Unix socket only; the peer's uid, told by the kernel, is the caller's identity. Every user of the socket
 //! may submit, and see which campaigns and clusters there are and how far they got; what is inside a campaign (its file,
 //! parameters, jobs, output, events) and every change are for its owner, root and the configured admins. Tokens are
-//! the caller's own.
+//! the caller's own. What is under `/admin` is for admins alone: root, the configured ones, and in a data directory its user.
 
+mod admin;
 mod campaigns;
 mod changes;
 mod clusters;
@@ -50,6 +51,7 @@ pub(crate) fn own_login() -> String {
 fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/health", web::get().to(respond::health))
+        .route("/admin/backup", web::get().to(admin::backup))
         .route("/campaigns", web::get().to(campaigns::list))
         .route("/campaigns", web::post().to(intake::submit))
         .route("/campaigns/{id}", web::get().to(campaigns::show))

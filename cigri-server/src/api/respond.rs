@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use cigri_api::{ErrorBody, ErrorCode, Health, Problem};
 use cigri_core::language::Problems;
-use cigri_store::StoreError;
+use cigri_store::{BackupError, StoreError};
 
 use crate::grid::{Grid, GridError};
 
@@ -80,6 +80,15 @@ impl From<StoreError> for ApiError {
             StoreError::Missing(_) => ApiError::not_found(error.to_string()),
             StoreError::Conflict(_) => ApiError::new(StatusCode::CONFLICT, ErrorCode::Conflict, error.to_string()),
             StoreError::Sql(_) => internal(&error, &storage_advice(&error)),
+            _ => internal(&error, &error.to_string()),
+        }
+    }
+}
+
+impl From<BackupError> for ApiError {
+    fn from(error: BackupError) -> ApiError {
+        match error {
+            BackupError::Store(error) => error.into(),
             _ => internal(&error, &error.to_string()),
         }
     }
