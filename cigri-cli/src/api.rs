@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::exit::Failure;
 use cigri_api::{Campaign, ErrorBody, List};
 use reqwest::{Client, RequestBuilder, Response};
 use serde::Deserialize;
@@ -128,6 +129,22 @@ impl Api {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
+    /// `GET path`, the body piece by piece; no time limit. An answer that ends too early is an error.
+    pub(crate) async fn download(
+        &self,
+        path: &str,
+        mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<u64, Failure> {
+        let answer = self.http.get(url(path)).send().await.map_err(|error| self.failure(&error))?;
+        let mut answer = self.accepted(answer).await?;
+        let mut received = 0;
+        while let Some(piece) = answer.chunk().await.map_err(|error| self.failure(&error))? {
+            received += piece.len() as u64;
+            take(&piece)?;
+        }
+        Ok(received)
+    }
+
     /// `POST path` without a body.
     pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
         self.answer(self.http.post(url(path)).timeout(PATIENCE)).await
@@ -174,11 +191,17 @@ impl Api {
 
     async fn body(&self, request: RequestBuilder) -> Result<Vec<u8>, ApiError> {
         let response = request.send().await.map_err(|error| self.failure(&error))?;
+        let response = self.accepted(response).await?;
+        self.bytes(response).await
+    }
+
+    /// The answer, unless it says no.
+    async fn accepted(&self, response: Response) -> Result<Response, ApiError> {
         let status = response.status();
-        let bytes = self.bytes(response).await?;
         if status.is_success() {
-            return Ok(bytes);
+            return Ok(response);
         }
+        let bytes = self.bytes(response).await?;
         Err(match serde_json::from_slice::<ErrorBody>(&bytes) {
             Ok(body) => ApiError::Refused(Box::new(body)),
             Err(_) => self.strange(format!("HTTP status {status}")),

@@ -66,6 +66,9 @@ pub(crate) enum Command {
     /// Tokens of clusters
     #[command(subcommand)]
     Token(TokenCommand),
+    /// What admins do: backup and restore
+    #[command(subcommand)]
+    Admin(AdminCommand),
     /// Everything that looks at campaigns or steers them.
     #[command(flatten)]
     Show(ShowCommand),
@@ -139,6 +142,34 @@ pub(crate) enum TokenCommand {
     Remove {
         /// Name of the cluster
         cluster: String,
+    },
+}
+
+/// `cigri admin ...`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminCommand {
+    /// Copy the whole database to a file, while it is in use
+    ///
+    /// The copy is that of one moment; work goes on meanwhile. The key that seals tokens is no part of it.
+    #[command(after_help = "Example:\n  cigri --server /run/cigri/cigri.sock admin backup /backup/cigri-monday\n")]
+    Backup {
+        /// The file to write, readable for you alone; `-` for standard output
+        file: PathBuf,
+        /// Replace the file if it exists
+        #[arg(long)]
+        force: bool,
+    },
+    /// Put a backup in the place of the database, while no server runs
+    ///
+    /// The database that it replaces is kept aside. Nothing is sent to a cluster then before it was searched for jobs
+    /// that the backup does not know.
+    #[command(after_help = "Example:\n  cigri admin restore /backup/cigri-monday --config /etc/cigri/server.toml\n")]
+    Restore {
+        /// A file that `cigri admin backup` wrote
+        file: PathBuf,
+        /// Configuration file of the server whose database it is [default: the data directory]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
     },
 }
 

@@ -5,10 +5,13 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+pub(crate) use cigri_server::backup::Done;
+use cigri_server::backup::{self, Target};
 use cigri_server::embedded::{Embedded, EmbeddedConfig, StartError, socket_path};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::RunOptions;
+use crate::exit::Failure;
 
 /// Environment variable that says what is logged, in the words of `RUST_LOG`.
 const LOG_FILTER: &str = "CIGRI_LOG";
@@ -69,6 +72,17 @@ pub(crate) async fn start(data_dir: &Path, engine: &Engine) -> Result<Embedded, 
 /// The socket of whoever serves a data directory.
 pub(crate) fn socket(data_dir: &Path) -> PathBuf {
     socket_path(data_dir)
+}
+
+/// Puts a backup in the place of a database that no server uses: of a data directory, or of the server that a
+/// configuration file describes.
+pub(crate) fn restore(file: &Path, data_dir: &Path, config: Option<&Path>) -> Result<Done, Failure> {
+    let data_dir = || Target::DataDir(data_dir.to_owned());
+    let target = config.map_or_else(data_dir, |config| Target::Config(config.to_owned()));
+    backup::restore(&target, file).map_err(|error| {
+        let advice = format!("nothing was restored: {error}");
+        if error.is_refusal() { Failure::Refused(advice) } else { Failure::Environment(advice) }
+    })
 }
 
 fn all_cores() -> u32 {

@@ -1,5 +1,6 @@
 //! The `cigri` command: campaigns of many tasks, on this machine or through a CiGri server.
 
+mod admin;
 mod api;
 mod attach;
 mod cli;
@@ -46,6 +47,7 @@ async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Run(options) => run::run(&place, options, &screen).await,
         Command::Submit(options) => run::submit(&place, options, &screen).await,
         Command::Token(command) => token::token(&place, command, &screen).await,
+        Command::Admin(command) => admin::admin(&place, command, &screen).await,
         Command::Show(command) => show::show(&place, command, &screen).await,
     }
 }
