@@ -130,6 +130,10 @@ fn refuse_existing(target: &Path, force: bool) -> Result<(), Failure> {
     Ok(())
 }
 
+fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 fn cannot(path: &Path) -> impl Fn(std::io::Error) -> Failure + '_ {
     |error| Failure::Environment(format!("cannot write `{}`: {error}", path.display()))
 }
@@ -158,7 +162,8 @@ fn tell_restore(file: &Path, done: &Done, screen: &Screen) -> Result<(), Failure
             "aside": restored.aside,
         }))?;
     } else {
-        screen.line(&format!("`{}` is in place: {} campaigns", file.display(), restored.campaigns))?;
+        let campaigns = counted(restored.campaigns, "campaign");
+        screen.line(&format!("`{}` is in place: {campaigns}", file.display()))?;
     }
     if let Some(aside) = &restored.aside {
         screen.note(&format!("what it replaced is kept in `{aside}`"));
@@ -169,8 +174,8 @@ fn tell_restore(file: &Path, done: &Done, screen: &Screen) -> Result<(), Failure
         screen.note(&format!("on hold until searched for jobs that the backup does not know: {clusters} ({check})"));
     }
     if restored.tokens > 0 {
-        let (tokens, key) = (restored.tokens, done.key.display());
-        screen.note(&format!("{tokens} tokens in it can be used only with the key that sealed them, in `{key}`"));
+        let (tokens, key) = (counted(restored.tokens, "token"), done.key.display());
+        screen.note(&format!("{tokens} in it can be used only with the key that sealed them, in `{key}`"));
     }
     Ok(())
 }

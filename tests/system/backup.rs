@@ -30,7 +30,7 @@ fn a_copy_of_a_running_campaign_is_restored_and_the_campaign_finishes() {
 
     let restore = sandbox.cigri(&["admin", "restore", "copy"]);
     restore.expect(0);
-    assert!(restore.stdout.contains("1 campaigns") && restore.stderr.contains("before-restore-1"), "{restore}");
+    assert!(restore.stdout.contains(": 1 campaign") && restore.stderr.contains("before-restore-1"), "{restore}");
     let clusters = sandbox.json(&["clusters"]);
     let hold = clusters["items"][0]["hold"].as_str().unwrap();
     assert!(hold.contains("restored from a backup"), "{clusters}");
