@@ -17,6 +17,23 @@ pub struct Cluster {
     pub last_round: Option<i64>,
 }
 
+/// `POST /clusters/{name}/reset`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptReset {
+    /// What became of our jobs there.
+    pub jobs: JobsThere,
+}
+
+/// What became of our jobs on a cluster whose database was reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobsThere {
+    /// They are gone: their tasks are sent again.
+    Lost,
+    /// They are there, under their ids.
+    Kept,
+}
+
 /// `POST /tokens`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewToken {

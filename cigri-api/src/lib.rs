@@ -20,6 +20,7 @@
 //! | DELETE /jobs/{id} (`?again=1`) | | 202 [`Accepted`]: kill it, ending its task or sending it again |
 //! | GET /jobs/{id}/stdout, /jobs/{id}/stderr (`?tail=N` lines) | | [`Output`] |
 //! | GET /clusters | | [`List`] of [`Cluster`] |
+//! | POST /clusters/{name}/reset ([`AcceptReset`]) | | 202 [`Accepted`]: use a cluster again whose database was reset |
 //! | GET /admin/backup | | a copy of the database as it is now (bytes; whole only if the answer ends well) |
 //! | GET /tokens, POST /tokens ([`NewToken`]), DELETE /tokens/{cluster} | | [`List`] of [`TokenInfo`], 201, 202 |
 //!
@@ -33,7 +34,7 @@ mod job;
 pub use campaign::{
     Accepted, Campaign, CampaignState, ClusterShare, Origin, Refusal, Retried, SubmitOptions, Submitted,
 };
-pub use cluster::{Cluster, NewToken, TokenInfo};
+pub use cluster::{AcceptReset, Cluster, JobsThere, NewToken, TokenInfo};
 pub use error::{ErrorBody, ErrorCode, Problem};
 pub use job::{Event, Job, Output};
 

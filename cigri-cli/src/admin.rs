@@ -5,11 +5,12 @@ use std::io::{IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use cigri_api::{AcceptReset, Accepted};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::attach::with_server;
-use crate::cli::AdminCommand;
+use crate::cli::{AdminCommand, JobsThere};
 use crate::command_line::other_command;
 use crate::embed::{self, Done};
 use crate::exit::{Exit, Failure};
@@ -23,7 +24,26 @@ pub(crate) async fn admin(place: &Place, command: &AdminCommand, screen: &Screen
     match command {
         AdminCommand::Backup { file, force } => backup(place, file, *force, screen).await,
         AdminCommand::Restore { file, config } => restore(place, file, config.as_deref(), screen),
+        AdminCommand::AcceptReset { cluster, jobs } => accept_reset(place, cluster, *jobs, screen).await,
     }
+}
+
+async fn accept_reset(place: &Place, cluster: &str, jobs: JobsThere, screen: &Screen) -> Result<Exit, Failure> {
+    let jobs = match jobs {
+        JobsThere::Lost => cigri_api::JobsThere::Lost,
+        JobsThere::Kept => cigri_api::JobsThere::Kept,
+    };
+    with_server(place, async |api| {
+        let path = format!("/clusters/{cluster}/reset");
+        let accepted: Accepted = api.post_json(&path, &AcceptReset { jobs }).await?;
+        if screen.json {
+            screen.value(&accepted)?;
+        } else {
+            screen.note(&accepted.message);
+        }
+        Ok(Exit::Success)
+    })
+    .await
 }
 
 async fn backup(place: &Place, file: &Path, force: bool, screen: &Screen) -> Result<Exit, Failure> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::parser::ValueSource;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::exit::EXIT_CODES;
 use crate::place::Selector;
@@ -171,6 +171,27 @@ pub(crate) enum AdminCommand {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Use a cluster again whose database was reset or restored
+    ///
+    /// Such a cluster gives job numbers out twice, so nothing that it shows is believed. Find out whether the jobs of
+    /// CiGri still exist there (`oarstat` there), then say so here.
+    #[command(after_help = "Example:\n  cigri admin accept-reset dahu --jobs lost\n")]
+    AcceptReset {
+        /// Name of the cluster
+        cluster: String,
+        /// What became of our jobs there: lost ones are sent again
+        #[arg(long)]
+        jobs: JobsThere,
+    },
+}
+
+/// What became of our jobs on a cluster.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum JobsThere {
+    /// They are gone.
+    Lost,
+    /// They are there, under their numbers.
+    Kept,
 }
 
 /// Commands about campaigns that exist.

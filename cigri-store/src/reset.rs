@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use crate::connection::Database;
 use crate::schema::{cluster, event, gate_test, job, progress, submission};
 use crate::submission::{self as submissions, SubmissionRow};
-use crate::{Result, Store, bag, campaign, control, job as jobs};
+use crate::{Result, Store, StoreError, bag, campaign, control, job as jobs};
 
 /// Why a job ended that was lost with its cluster's database.
 const CAUSE: &str = "cluster_reset";
@@ -34,9 +34,11 @@ impl Store {
     }
 
     /// An admin has looked at a cluster whose database seemed to be another: its ids count from now on. Our jobs there
-    /// are kept, or lost: then their tasks go back to the bag. Returns how many jobs were lost.
+    /// are kept, or lost: then their tasks go back to the bag. Returns how many jobs were lost. An error if the cluster
+    /// is not on hold for this.
     pub fn accept_reset(&self, name: &str, jobs_are_lost: bool, now: i64) -> Result<usize> {
         self.write(|connection| {
+            close_hold(connection, name, now)?;
             let mut lost = 0;
             for row in submissions::unsettled(connection, name)? {
                 if jobs_are_lost {
@@ -47,14 +49,21 @@ impl Store {
                 .set((cluster::watermark.eq(0), cluster::ids_since.eq(now)))
                 .execute(connection)?;
             diesel::delete(gate_test::table.find(name)).execute(connection)?;
-            diesel::update(event::table)
-                .filter(event::closed_at.is_null())
-                .filter(event::code.eq(Code::ClusterReset.as_str()))
-                .filter(event::scope.eq(Scope::cluster(name).key()))
-                .set(event::closed_at.eq(Some(now)))
-                .execute(connection)?;
             Ok(lost)
         })
+    }
+}
+
+fn close_hold(connection: &mut Database, name: &str, now: i64) -> Result<()> {
+    let closed = diesel::update(event::table)
+        .filter(event::closed_at.is_null())
+        .filter(event::code.eq(Code::ClusterReset.as_str()))
+        .filter(event::scope.eq(Scope::cluster(name).key()))
+        .set(event::closed_at.eq(Some(now)))
+        .execute(connection)?;
+    match closed {
+        0 => Err(StoreError::Conflict(format!("no reset of {name}'s database waits to be accepted"))),
+        _ => Ok(()),
     }
 }
 

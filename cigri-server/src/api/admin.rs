@@ -5,11 +5,13 @@ use std::io::Read;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpResponse, web};
 use bytes::Bytes;
+use cigri_api::{AcceptReset, Accepted, JobsThere};
 use cigri_store::{Backup, BackupError};
 use futures_util::Stream;
 
 use super::identity::Caller;
 use super::respond::ApiError;
+use crate::clock::now_ms;
 use crate::grid::Grid;
 
 /// Bytes that are read at once.
@@ -29,6 +31,28 @@ pub(super) async fn backup(grid: web::Data<Grid>, caller: Caller) -> Result<Http
         answer.no_chunking(length);
     }
     Ok(answer.streaming(pieces(backup)))
+}
+
+/// `POST /clusters/{name}/reset` (admins): an admin has looked at a cluster whose database is not the one we knew.
+pub(super) async fn accept_reset(
+    grid: web::Data<Grid>,
+    caller: Caller,
+    name: web::Path<String>,
+    accepted: web::Json<AcceptReset>,
+) -> Result<HttpResponse, ApiError> {
+    caller.administers(&grid)?;
+    let (name, lost) = (name.into_inner(), accepted.jobs == JobsThere::Lost);
+    let cluster = name.clone();
+    let jobs = crate::blocking(&grid.store, move |store| store.accept_reset(&cluster, lost, now_ms())).await?;
+    tracing::info!(user = %caller.login, cluster.name = %name, lost, jobs, "a reset was accepted");
+    grid.wake_all();
+    let then = if lost {
+        format!("{jobs} jobs of ours there are given up and sent again")
+    } else {
+        "our jobs there are followed again".to_owned()
+    };
+    let message = format!("{name} is used again; {then}");
+    Ok(HttpResponse::Accepted().json(Accepted { status: 202, title: "Accepted".to_owned(), message }))
 }
 
 /// The copy piece by piece, read on threads that may wait. Dropped when the caller leaves.
@@ -69,5 +93,11 @@ mod tests {
         let body = ask("ada").await.unwrap().into_body();
         let bytes = to_bytes(body).await.unwrap_or_else(|_| panic!("the copy fails"));
         assert!(bytes.starts_with(b"SQLite format 3\0"));
+        let kept = || web::Json(AcceptReset { jobs: JobsThere::Kept });
+        let accept = async |login: &str| {
+            let caller = Caller { login: login.to_owned() };
+            accept_reset(grid.clone(), caller, "dahu".to_owned().into(), kept()).await.unwrap_err().status_code()
+        };
+        assert_eq!((accept("bob").await.as_u16(), accept("ada").await.as_u16()), (403, 409), "nothing to accept");
     }
 }

@@ -3,7 +3,7 @@
 //! Served on a Unix socket only; the peer's uid, told by the kernel, is the caller's identity. Every user of the socket
 //! may submit, and see which campaigns and clusters there are and how far they got; what is inside a campaign (its file,
 //! parameters, jobs, output, events) and every change are for its owner, root and the configured admins. Tokens are
-//! the caller's own. What is under `/admin` is for admins alone: root, the configured ones, and in a data directory its user.
+//! the caller's own. What is under `/admin`, and the acceptance of a reset, is for admins alone: root, the configured ones, and in a data directory its user.
 
 mod admin;
 mod campaigns;
@@ -52,6 +52,7 @@ fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/health", web::get().to(respond::health))
         .route("/admin/backup", web::get().to(admin::backup))
+        .route("/clusters/{name}/reset", web::post().to(admin::accept_reset))
         .route("/campaigns", web::get().to(campaigns::list))
         .route("/campaigns", web::post().to(intake::submit))
         .route("/campaigns/{id}", web::get().to(campaigns::show))

@@ -120,7 +120,7 @@ pub(super) fn after_a_reset_an_admin_keeps_our_jobs_or_gives_them_up(database: &
         Code::ClusterReset,
         "ids are given out twice",
     );
-    store.open_events(&[hold], 5000).unwrap();
+    store.open_events(std::slice::from_ref(&hold), 5000).unwrap();
     store.put_gate_test(&gate_test()).unwrap();
     assert_eq!(store.accept_reset("dahu", true, 6000).unwrap(), 3);
     assert_eq!(counters(&store, id), [3, 0, 0, 0, 0, 0, 0]);
@@ -129,6 +129,8 @@ pub(super) fn after_a_reset_an_admin_keeps_our_jobs_or_gives_them_up(database: &
     assert_eq!(store.cluster_hold("dahu").unwrap(), None);
     assert_eq!(store.find_gate_test("dahu").unwrap(), None, "gates are tried again");
     let again = submit(&store, id, "dahu", 3);
+    assert!(matches!(store.accept_reset("dahu", false, 7000), Err(StoreError::Conflict(_))), "nothing to accept");
+    store.open_events(&[hold], 7000).unwrap();
     assert_eq!(store.accept_reset("dahu", false, 7000).unwrap(), 0);
     assert_eq!(store.live_jobs(again.id).unwrap().len(), 3);
 }
