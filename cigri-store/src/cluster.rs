@@ -79,6 +79,17 @@ impl Store {
         self.read(|connection| Ok(instance::table.select(instance::name).first(connection)?))
     }
 
+    /// Keeps `new` as the check of the key that seals secrets, unless there is one; returns the one that is kept.
+    /// Also for a server that stands by: the first one to start has not led yet.
+    pub fn key_check(&self, new: &[u8]) -> Result<Vec<u8>> {
+        self.write_unled(|connection| {
+            let unset = instance::table.filter(instance::key_check.is_null());
+            diesel::update(unset).set(instance::key_check.eq(Some(new))).execute(connection)?;
+            let kept: Option<Vec<u8>> = instance::table.select(instance::key_check).first(connection)?;
+            kept.ok_or_else(|| StoreError::Missing("name of this database".to_owned()))
+        })
+    }
+
     /// Adds the cluster, or replaces its kind, URL and limits.
     pub fn put_cluster(&self, cluster: &ClusterRow) -> Result<()> {
         let limits = serde_json::to_string(&cluster.limits).map_err(StoreError::corrupt)?;

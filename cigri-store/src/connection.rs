@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel::sqlite::SqliteConnection;
 
 use crate::{Result, StoreError};
@@ -47,12 +49,12 @@ const SQLITE_SETUP: &str = "
     PRAGMA temp_store = MEMORY;
 ";
 
-/// What a PostgreSQL session needs before use. A server that froze must not keep its locks; commits are on disk
-/// whatever the server's default says.
+/// What a PostgreSQL session needs before use. A server that froze must not keep its locks for long; commits are on
+/// disk whatever the server's default says.
 const POSTGRESQL_SETUP: &str = "
     SET application_name = 'cigri';
     SET statement_timeout = '60s';
-    SET idle_in_transaction_session_timeout = '60s';
+    SET idle_in_transaction_session_timeout = '5s';
     SET synchronous_commit = on;
 ";
 
@@ -62,7 +64,11 @@ const POSTGRESQL_WAITS: [(&str, &str); 3] =
 
 /// One writer at a time, as on SQLite: what a transaction read is still true when it writes. Any constant will do;
 /// advisory locks belong to one database.
+///
+/// It also spares trying again: sessions that write run one after the other, at a level that knows no serialization
+/// failures, and the only statement beside them (renewing a lease) waits for no second lock, so nothing deadlocks.
 const WRITER_LOCK: &str = "SELECT pg_advisory_xact_lock(4)";
+const TRY_WRITER_LOCK: &str = "pg_try_advisory_xact_lock(4)";
 
 impl Place {
     /// Tells a PostgreSQL URL from the path of a SQLite file.
@@ -109,6 +115,17 @@ impl Link {
         Ok(begun?)
     }
 
+    /// Runs one statement outside of transactions. After a failure the connection is made sound before its next use.
+    pub(crate) fn alone<T>(&mut self, work: impl FnOnce(&mut Database) -> Result<T>) -> Result<T> {
+        if self.open {
+            self.repair()?;
+        }
+        self.open = true;
+        let worked = work(&mut self.database);
+        self.open = worked.is_err();
+        worked
+    }
+
     /// Leaves no transaction open: what an earlier one left undone is dropped.
     fn repair(&mut self) -> Result<()> {
         match &self.place {
@@ -140,8 +157,15 @@ impl Link {
     }
 }
 
+/// What libpq says of `sslmode=require` when it was built without OpenSSL, and what to do about it.
+const NO_TLS: &str = "SSL support is not compiled in";
+const NO_TLS_ADVICE: &str = "this program was built without TLS to PostgreSQL: build it with `--features postgres-tls`";
+
 fn connect(place: &Place) -> Result<Database> {
-    let failed = |error: &dyn std::fmt::Display| StoreError::Open(error.to_string().trim_end().to_owned());
+    let failed = |error: &dyn std::fmt::Display| {
+        let text = error.to_string().trim_end().to_owned();
+        StoreError::Open(if text.contains(NO_TLS) { format!("{NO_TLS_ADVICE} ({text})") } else { text })
+    };
     let (mut database, setup) = match place {
         Place::Sqlite(path) => {
             let text = path.to_str().ok_or_else(|| failed(&"its path is not UTF-8"))?;
@@ -177,6 +201,24 @@ pub(crate) fn write_transaction<T>(link: &mut Link, work: impl FnOnce(&mut Datab
         Database::Postgresql(postgresql) => postgresql.batch_execute(WRITER_LOCK).map_err(StoreError::from),
     };
     let worked = locked.and_then(|()| work(&mut link.database));
+    link.end(worked)
+}
+
+/// The same, but `None` and nothing done while another session has the right to write.
+pub(crate) fn try_write_transaction<T>(
+    link: &mut Link,
+    work: impl FnOnce(&mut Database) -> Result<T>,
+) -> Result<Option<T>> {
+    if matches!(link.database, Database::Sqlite(_)) {
+        return write_transaction(link, work).map(Some);
+    }
+    link.begin("BEGIN")?;
+    let locked = diesel::select(sql::<Bool>(TRY_WRITER_LOCK)).get_result(&mut link.database);
+    let worked = match locked.map_err(StoreError::from) {
+        Ok(true) => work(&mut link.database).map(Some),
+        Ok(false) => Ok(None),
+        Err(error) => Err(error),
+    };
     link.end(worked)
 }
 

@@ -20,6 +20,7 @@ mod gate_test;
 mod intake;
 mod job;
 mod job_list;
+mod lease;
 mod migrate;
 mod parameters;
 mod reset;
@@ -47,6 +48,7 @@ pub use intake::{CHUNK, NewCampaign, Origin};
 pub use job::{JobEnd, LiveJob, Look, Return};
 pub use job_list::{JobFilter, JobRow};
 pub use restore::{Restored, restore};
+pub use lease::{Candidate, Lease, LeaseRow};
 pub use round::{DecisionRow, RoundCampaign, RoundView};
 pub use submission::{AdoptedArray, Intent, NewSubmission, SubmissionRow};
 pub use token::TokenRow;
@@ -72,6 +74,9 @@ pub enum StoreError {
     /// What is asked for is not there.
     #[error("there is no {0}")]
     Missing(String),
+    /// Several servers share the database, and this one may not write now.
+    #[error("this server does not lead: another one took over, or none has yet")]
+    NotLeader,
     /// What is asked for does not fit the present state.
     #[error("{0}")]
     Conflict(String),
@@ -91,6 +96,8 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 pub struct Store {
     writer: Arc<Mutex<Link>>,
     reader: Arc<Mutex<Link>>,
+    /// Set when several servers share the database: the epoch in which this one may write.
+    epoch: Option<lease::Epoch>,
 }
 
 impl Store {
@@ -106,17 +113,36 @@ impl Store {
         Store::open_at(&Place::Sqlite(path.to_owned()), new_instance)
     }
 
+    /// Opens the database at `url` for one of several servers, as [`Store::open`] does otherwise. The store writes
+    /// nothing ([`StoreError::NotLeader`]) before the lease is taken, and after it is lost.
+    pub fn open_shared(url: &str, new_instance: &str) -> Result<(Store, Lease)> {
+        let place = Place::parse(url);
+        let mut store = Store::open_at(&place, new_instance)?;
+        let epoch = lease::Epoch::default();
+        store.epoch = Some(epoch.clone());
+        Ok((store, Lease::open(&place, epoch)?))
+    }
+
     fn open_at(place: &Place, new_instance: &str) -> Result<Store> {
         let mut writer = Link::open(place)?;
         migrate::bring_up_to_date(&mut writer.database)?;
         let writer = Arc::new(Mutex::new(writer));
         let reader = if place.is_shared() { Arc::new(Mutex::new(Link::open(place)?)) } else { Arc::clone(&writer) };
-        let store = Store { writer, reader };
+        let store = Store { writer, reader, epoch: None };
         store.write(|connection| cluster::name_instance(connection, new_instance))?;
         Ok(store)
     }
 
     fn write<T>(&self, work: impl FnOnce(&mut Database) -> Result<T>) -> Result<T> {
+        let epoch = self.epoch.as_ref().map(lease::Epoch::get).transpose()?;
+        connection::write_transaction(&mut lock(&self.writer), |connection| {
+            epoch.map_or(Ok(()), |epoch| lease::check(connection, epoch))?;
+            work(connection)
+        })
+    }
+
+    /// A transaction that any server may make, also one that stands by.
+    fn write_unled<T>(&self, work: impl FnOnce(&mut Database) -> Result<T>) -> Result<T> {
         connection::write_transaction(&mut lock(&self.writer), work)
     }
 

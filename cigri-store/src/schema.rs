@@ -1,7 +1,18 @@
 //! The tables as diesel sees them. Both databases share these names and types.
 
 diesel::table! { sequence (name) { name -> Text, next -> BigInt, } }
-diesel::table! { instance (one) { one -> Integer, name -> Text, } }
+diesel::table! { instance (one) { one -> Integer, name -> Text, key_check -> Nullable<Binary>, } }
+diesel::table! {
+    lease (one) {
+        one -> Integer,
+        epoch -> BigInt,
+        holder -> Text,
+        address -> Text,
+        certificate -> Binary,
+        secret -> Binary,
+        expires_at -> BigInt,
+    }
+}
 diesel::table! {
     cluster (name) {
         name -> Text,

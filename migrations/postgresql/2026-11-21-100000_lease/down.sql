@@ -1,0 +1,2 @@
+ALTER TABLE instance DROP COLUMN key_check;
+DROP TABLE lease;
