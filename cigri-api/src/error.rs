@@ -20,6 +20,8 @@ pub enum ErrorCode {
     Conflict,
     /// The cluster did not answer as needed.
     ClusterUnavailable,
+    /// Several servers share the database and none of them takes changes just now: try again.
+    NoLeader,
     /// The server failed; its log says more.
     Internal,
 }

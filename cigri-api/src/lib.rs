@@ -63,4 +63,17 @@ pub struct Health {
     pub pid: u32,
     /// False for a process that only answers requests and will soon be gone.
     pub runs_jobs: bool,
+    /// Whether this server leads; the only server of a database always does.
+    #[serde(default = "yes")]
+    pub leader: bool,
+    /// Who leads, where several servers share a database and one of them does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub led_by: Option<String>,
+    /// How often the lead was taken over, the present one included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<i64>,
+}
+
+fn yes() -> bool {
+    true
 }

@@ -119,7 +119,7 @@ fn exit_of(body: &ErrorBody) -> Exit {
     match body.code {
         ErrorCode::InvalidCampaign | ErrorCode::TooLarge => Exit::BadCampaign,
         ErrorCode::InvalidRequest | ErrorCode::NotFound | ErrorCode::Forbidden | ErrorCode::Conflict => Exit::Refused,
-        ErrorCode::ClusterUnavailable | ErrorCode::Internal => Exit::Environment,
+        ErrorCode::ClusterUnavailable | ErrorCode::NoLeader | ErrorCode::Internal => Exit::Environment,
     }
 }
 

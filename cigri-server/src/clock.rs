@@ -1,20 +1,13 @@
-//! The only clock of the server: everything else is told the time.
+//! The only clocks of the server: everything else is told the time.
+
+use std::time::Instant;
 
 /// Milliseconds since the epoch (UTC).
 pub(crate) fn now_ms() -> i64 {
     chrono::Utc::now().timestamp_millis()
 }
 
-/// How long something took.
-pub(crate) struct Stopwatch(std::time::Instant);
-
-impl Stopwatch {
-    pub(crate) fn start() -> Stopwatch {
-        Stopwatch(std::time::Instant::now())
-    }
-
-    /// Milliseconds since the start.
-    pub(crate) fn elapsed_ms(&self) -> i64 {
-        i64::try_from(self.0.elapsed().as_millis()).unwrap_or(i64::MAX)
-    }
+/// A clock that nobody sets, and that goes on while the process is stopped: for leases.
+pub(crate) fn monotonic() -> Instant {
+    Instant::now()
 }

@@ -34,6 +34,18 @@ pub enum StartError {
         /// What it said.
         error: StoreError,
     },
+    /// The database that servers share failed.
+    #[error("the database of `database`: {0}")]
+    Shared(StoreError),
+    /// The servers of one database have different keys.
+    #[error(
+        "{0} is not the key that this database's tokens were sealed with: copy the key file of a server that already \
+         runs on it"
+    )]
+    WrongKey(PathBuf),
+    /// The address for the other servers cannot be used.
+    #[error("cannot take passed requests on {0}. Correct `standby.listen` and `standby.advertise`")]
+    Standby(String),
     /// The local cluster could not start.
     #[error("the local cluster cannot start: {0}")]
     Local(String),

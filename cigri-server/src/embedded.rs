@@ -17,6 +17,7 @@ use crate::api;
 use crate::cluster::supervise;
 use crate::data_dir::{self, DataDir};
 use crate::grid::{Grid, GridError, LocalPool};
+use crate::leadership::Leadership;
 use crate::secret::Sealer;
 
 pub use crate::data_dir::StartError;
@@ -63,7 +64,8 @@ impl Embedded {
         let grid = Arc::new(open_grid(&config, &folder)?);
         let socket = socket_path(&config.data_dir);
         let listener = data_dir::listen(&socket, 0o600)?;
-        let server = api::serve(Arc::clone(&grid), listener).map_err(data_dir::io(&socket))?;
+        let alone = Arc::new(Leadership::alone());
+        let server = api::serve(Arc::clone(&grid), alone, listener).map_err(data_dir::io(&socket))?;
         let (handle, server) = (server.handle(), tokio::spawn(server));
         let stop = CancellationToken::new();
         let loops = match config.run_jobs {

@@ -68,6 +68,13 @@ impl Transport for InProcess {
     }
 }
 
+/// The way to a real cluster.
+pub(crate) fn http_transport(row: &ClusterRow) -> Result<Arc<dyn Transport>, GridError> {
+    let failed = |problem: String| GridError::Cluster { cluster: row.name.clone(), problem };
+    let url = Url::parse(&row.url).map_err(|error| failed(error.to_string()))?;
+    Ok(Arc::new(HttpTransport::new(&url).map_err(|error| failed(error.to_string()))?))
+}
+
 /// Everything that is shared.
 pub(crate) struct Grid {
     pub(crate) store: Store,
@@ -98,20 +105,22 @@ impl Grid {
         let transport: Arc<dyn Transport> = match (row.kind, &self.local) {
             (ClusterKind::Local, Some(pool)) => Arc::new(InProcess(Arc::clone(&pool.cluster))),
             (ClusterKind::Local, None) => return Err(failed("there are no local processes in this mode".to_owned())),
-            (ClusterKind::Oar3, _) => {
-                let url = Url::parse(&row.url).map_err(|error| failed(error.to_string()))?;
-                Arc::new(HttpTransport::new(&url).map_err(|error| failed(error.to_string()))?)
-            }
+            (ClusterKind::Oar3, _) => http_transport(&row)?,
         };
         self.add_with(row, transport)
     }
 
     /// The same, with a given way to send requests.
     pub(crate) fn add_with(&self, row: ClusterRow, transport: Arc<dyn Transport>) -> Result<(), GridError> {
+        self.store.put_cluster(&row)?;
+        self.hold_cluster(row, transport)
+    }
+
+    /// Makes the cluster's handle only: a server that stands by stores nothing.
+    pub(crate) fn hold_cluster(&self, row: ClusterRow, transport: Arc<dyn Transport>) -> Result<(), GridError> {
         let text = if row.kind == ClusterKind::Local { LOCAL_URL } else { &row.url };
         let url = Url::parse(text)
             .map_err(|error| GridError::Cluster { cluster: row.name.clone(), problem: error.to_string() })?;
-        self.store.put_cluster(&row)?;
         let settings = Settings { reads_any_path: row.kind == ClusterKind::Local, ..Settings::default() };
         let client = Client::new(url, transport, settings);
         let handle = Arc::new(ClusterHandle { client, wake: Arc::new(Notify::new()), row });

@@ -11,6 +11,7 @@ mod cluster;
 mod data_dir;
 pub mod embedded;
 mod grid;
+mod leadership;
 mod output;
 mod secret;
 pub mod service;

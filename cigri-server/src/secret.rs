@@ -78,6 +78,21 @@ fn fill(bytes: &mut [u8]) -> Result<(), SecretError> {
     getrandom::fill(bytes).map_err(|_| SecretError::Random)
 }
 
+/// What every key check holds: whoever opens it has the database's key.
+const KEY_CHECK: &str = "the key of this CiGri database";
+
+impl Sealer {
+    /// A text that only this key opens.
+    pub(crate) fn key_check(&self) -> Result<Vec<u8>, SecretError> {
+        self.seal(KEY_CHECK)
+    }
+
+    /// Whether a key check was made with this key.
+    pub(crate) fn passes(&self, check: &[u8]) -> bool {
+        self.unseal(check).is_ok_and(|text| text == KEY_CHECK)
+    }
+}
+
 /// 64 random bits.
 pub(crate) fn nonce() -> Result<u64, SecretError> {
     let mut bytes = [0u8; 8];
@@ -100,5 +115,7 @@ mod tests {
         let other = Sealer::open(&folder.path().join("other")).unwrap();
         assert!(matches!(other.unseal(&sealed), Err(SecretError::Open)));
         assert!(matches!(other.unseal(b"short"), Err(SecretError::Open)));
+        let check = sealer.key_check().unwrap();
+        assert_eq!((again.passes(&check), other.passes(&check), again.passes(&sealed)), (true, false, false));
     }
 }

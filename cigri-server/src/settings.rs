@@ -2,6 +2,7 @@
 //! variables that begin with `CIGRI_SERVER__`. `etc/server.toml` in the source equals the defaults, by test.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use cigri_core::meter::ClusterLimits;
@@ -11,14 +12,50 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Where the database and the key are kept.
+    /// Where the key and, by default, the database are kept.
     pub data_dir: PathBuf,
+    /// A PostgreSQL database, which several servers may share; empty: a SQLite file in `data_dir`.
+    pub database: DatabaseUrl,
+    /// The key that seals tokens; empty: `key` in `data_dir`. All servers of one database need the same.
+    pub key_file: PathBuf,
     /// The socket on which this machine's users are served.
     pub socket: PathBuf,
     /// Users who may change what belongs to others.
     pub admins: Vec<String>,
+    /// How this server shares a database with others.
+    pub standby: StandbySettings,
     /// Clusters by name.
     pub clusters: BTreeMap<String, ClusterSettings>,
+}
+
+/// `postgres://...`, or empty. It may hold a password: never shown.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DatabaseUrl(pub String);
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_empty() { "DatabaseUrl()" } else { "DatabaseUrl(****)" })
+    }
+}
+
+/// Leading and standing by, on a shared database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StandbySettings {
+    /// Address and port on which this server, while it leads, takes the changes that the others pass on (TLS; only
+    /// they know its secret). Empty: it takes none.
+    pub listen: String,
+    /// Host and port under which the others reach it; empty: the address of `listen`.
+    pub advertise: String,
+    /// Seconds without a sign of life after which another server leads.
+    pub lease_s: u64,
+}
+
+impl Default for StandbySettings {
+    fn default() -> StandbySettings {
+        StandbySettings { listen: String::new(), advertise: String::new(), lease_s: 10 }
+    }
 }
 
 /// One cluster.
@@ -74,17 +111,54 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             data_dir: PathBuf::from("/var/lib/cigri"),
+            database: DatabaseUrl::default(),
+            key_file: PathBuf::new(),
             socket: PathBuf::from("/run/cigri/cigri.sock"),
             admins: Vec::new(),
+            standby: StandbySettings::default(),
             clusters: BTreeMap::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Where the key is.
+    pub fn key_path(&self) -> PathBuf {
+        if self.key_file.as_os_str().is_empty() { self.data_dir.join("key") } else { self.key_file.clone() }
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        let wrong = |problem: &str| Err(SettingsError::Value(problem.to_owned()));
+        let (url, standby) = (&self.database.0, &self.standby);
+        if !url.is_empty() && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return wrong("`database` is empty (a SQLite file in data_dir) or begins with postgres://");
+        }
+        if !(1..=3600).contains(&standby.lease_s) {
+            return wrong("`standby.lease_s` is a number of seconds from 1 to 3600");
+        }
+        if standby.listen.is_empty() {
+            return Ok(());
+        }
+        match standby.listen.parse::<SocketAddr>() {
+            Err(_) => wrong("`standby.listen` is an address and a port, like 192.0.2.7:8443, or empty"),
+            Ok(address) if address.ip().is_unspecified() && standby.advertise.is_empty() => wrong(
+                "`standby.listen` is every address of this machine: say in `standby.advertise` which host:port others reach",
+            ),
+            Ok(_) => Ok(()),
         }
     }
 }
 
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("the configuration cannot be used: {0}")]
-pub struct SettingsError(#[from] config::ConfigError);
+pub enum SettingsError {
+    /// The file or a variable cannot be read.
+    #[error("the configuration cannot be used: {0}")]
+    Read(#[from] config::ConfigError),
+    /// A value makes no sense.
+    #[error("the configuration cannot be used: {0}")]
+    Value(String),
+}
 
 /// Reads the configuration. A file that is named must exist; without one, the default place may be empty.
 pub fn read(file: Option<&Path>) -> Result<Settings, SettingsError> {
@@ -92,7 +166,9 @@ pub fn read(file: Option<&Path>) -> Result<Settings, SettingsError> {
     let source = config::Config::builder()
         .add_source(config::File::from(path).format(config::FileFormat::Toml).required(required))
         .add_source(config::Environment::with_prefix("CIGRI_SERVER").prefix_separator("__").separator("__"));
-    Ok(source.build()?.try_deserialize()?)
+    let settings: Settings = source.build()?.try_deserialize()?;
+    settings.check()?;
+    Ok(settings)
 }
 
 #[cfg(test)]
@@ -119,5 +195,25 @@ mod tests {
         assert!(parse("[clusters.dahu]\nmax_waiting = 60\n").unwrap_err().contains("url"));
         assert!(parse("adminz = [\"root\"]\n").unwrap_err().contains("adminz"));
         assert!(read(Some(&folder.path().join("missing.toml"))).is_err());
+    }
+
+    #[test]
+    fn what_servers_share_is_checked_and_the_password_never_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("server.toml");
+        let parse = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            read(Some(&file)).map_err(|error| error.to_string())
+        };
+        let settings = parse("database = \"postgres://cigri:hunter2@db/grid\"\n").unwrap();
+        assert!(!format!("{settings:?}").contains("hunter2"));
+        assert_eq!(settings.key_path(), Path::new("/var/lib/cigri/key"));
+        assert_eq!(parse("key_file = \"/etc/cigri/key\"\n").unwrap().key_path(), Path::new("/etc/cigri/key"));
+        let wrong = parse("database = \"mysql://cigri:hunter2@db/grid\"\n").unwrap_err();
+        assert!(wrong.contains("postgres://") && !wrong.contains("hunter2"), "{wrong}");
+        assert!(parse("[standby]\nlease_s = 0\n").unwrap_err().contains("lease_s"));
+        assert!(parse("[standby]\nlisten = \"8443\"\n").unwrap_err().contains("listen"));
+        assert!(parse("[standby]\nlisten = \"0.0.0.0:8443\"\n").unwrap_err().contains("advertise"));
+        assert!(parse("[standby]\nlisten = \"0.0.0.0:8443\"\nadvertise = \"a.example:8443\"\n").is_ok());
     }
 }

@@ -1,15 +1,20 @@
-//! Who is calling: the uid of the socket's peer, as the kernel tells it.
+//! Who is calling: the uid of the socket's peer, as the kernel tells it; or, on a request that another server passes
+//! on, whom its passport names.
 
 use std::any::Any;
 
-use actix_web::dev::{Extensions, Payload};
+use actix_web::body::MessageBody;
+use actix_web::dev::{Extensions, Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::middleware::Next;
 use actix_web::rt::net::UnixStream;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, web};
 use nix::unistd::{Uid, User};
 use std::future::{Ready, ready};
 
 use super::respond::ApiError;
 use crate::grid::Grid;
+use crate::leadership::{Leadership, passport};
 
 /// The caller's login, or `uid N` for a uid without an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +28,21 @@ pub(super) fn note_peer(connection: &dyn Any, extensions: &mut Extensions) {
     if let Some(peer) = peer {
         extensions.insert(Caller { login: login(peer.uid()) });
     }
+}
+
+/// Lets a passed request through to the routes if its passport was signed with this leader's secret; its caller is
+/// whom the passport names.
+pub(super) async fn by_passport(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let secret = request.app_data::<web::Data<Leadership>>().and_then(|leadership| leadership.secret());
+    let secret = secret.ok_or_else(|| ApiError::no_leader("this server does not lead"))?;
+    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = header.and_then(|value| value.strip_prefix("Bearer "));
+    let login = token.and_then(|token| passport::login(&secret, token)).ok_or_else(ApiError::no_passport)?;
+    request.extensions_mut().insert(Caller { login });
+    next.call(request).await
 }
 
 /// Login of a uid.
@@ -64,8 +84,9 @@ impl FromRequest for Caller {
     type Future = Ready<Result<Caller, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let caller = request.conn_data::<Caller>().cloned();
-        ready(caller.ok_or_else(|| ApiError::forbidden("Access denied: not authenticated".to_owned())))
+        let passed = request.extensions().get::<Caller>().cloned();
+        let caller = passed.or_else(|| request.conn_data::<Caller>().cloned());
+        ready(caller.ok_or_else(ApiError::nobody))
     }
 }
 

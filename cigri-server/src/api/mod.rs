@@ -1,6 +1,7 @@
 //! The REST API: routes, and who may call them.
 //!
-//! Served on a Unix socket only; the peer's uid, told by the kernel, is the caller's identity. Every user of the socket
+//! Served on a Unix socket; the peer's uid, told by the kernel, is the caller's identity. A leader also takes what other
+//! servers of its database pass on, over TLS: they sign who called them. Every user of the socket
 //! may submit, and see which campaigns and clusters there are and how far they got; what is inside a campaign (its file,
 //! parameters, jobs, output, events) and every change are for its owner, root and the configured admins. Tokens are
 //! the caller's own. What is under `/admin`, and the acceptance of a reset, is for admins alone: root, the configured ones, and in a data directory its user.
@@ -12,6 +13,7 @@ mod clusters;
 mod identity;
 mod intake;
 mod jobs;
+mod pass;
 mod respond;
 mod tokens;
 
@@ -19,28 +21,36 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
 use crate::grid::Grid;
+use crate::leadership::{Door, Leadership};
 
 /// Largest JSON campaign file, in bytes.
 pub(crate) const MAX_JDL_BYTES: usize = 64 << 20;
 
-/// Starts serving on `listener`; the caller runs and stops the returned server.
-pub(crate) fn serve(grid: Arc<Grid>, listener: UnixListener) -> std::io::Result<Server> {
-    let grid = web::Data::from(grid);
+/// Starts serving on `listener`; the caller runs and stops the returned server. While this server stands by, changes
+/// are passed on to the leader.
+pub(crate) fn serve(grid: Arc<Grid>, leadership: Arc<Leadership>, listener: UnixListener) -> std::io::Result<Server> {
+    let (grid, leadership) = (web::Data::from(grid), web::Data::from(leadership));
     let server = HttpServer::new(move || {
-        App::new()
-            .app_data(grid.clone())
-            .app_data(web::PayloadConfig::new(MAX_JDL_BYTES))
-            .app_data(respond::query_errors())
-            .app_data(respond::json_errors())
-            .app_data(respond::path_errors())
-            .configure(routes)
-            .default_service(web::to(respond::no_such_route))
+        let app = App::new().app_data(grid.clone()).app_data(leadership.clone());
+        app.configure(routes).default_service(web::to(respond::no_such_route)).wrap(from_fn(pass::unless_leading))
     });
     let server = server.on_connect(identity::note_peer).workers(2).disable_signals().shutdown_timeout(5);
     Ok(server.listen_uds(listener)?.run())
+}
+
+/// Starts taking what other servers pass on: nobody else gets in.
+pub(crate) fn serve_passed(grid: Arc<Grid>, leadership: Arc<Leadership>, door: Door) -> std::io::Result<Server> {
+    let (grid, leadership) = (web::Data::from(grid), web::Data::from(leadership));
+    let server = HttpServer::new(move || {
+        let app = App::new().app_data(grid.clone()).app_data(leadership.clone());
+        app.configure(routes).default_service(web::to(respond::no_such_route)).wrap(from_fn(identity::by_passport))
+    });
+    let server = server.workers(1).disable_signals().shutdown_timeout(5);
+    Ok(server.listen_rustls_0_23(door.listener, door.tls)?.run())
 }
 
 /// Login of the user that this process runs as.
@@ -50,6 +60,10 @@ pub(crate) fn own_login() -> String {
 
 fn routes(config: &mut web::ServiceConfig) {
     config
+        .app_data(web::PayloadConfig::new(MAX_JDL_BYTES))
+        .app_data(respond::query_errors())
+        .app_data(respond::json_errors())
+        .app_data(respond::path_errors())
         .route("/health", web::get().to(respond::health))
         .route("/admin/backup", web::get().to(admin::backup))
         .route("/clusters/{name}/reset", web::post().to(admin::accept_reset))

@@ -7,6 +7,10 @@ use cigri_core::language::Problems;
 use cigri_store::{BackupError, StoreError};
 
 use crate::grid::{Grid, GridError};
+use crate::leadership::Leadership;
+
+/// When to try again while no server leads: another one takes over within seconds.
+const RETRY_AFTER_S: u32 = 3;
 
 /// An error on its way to the caller.
 #[derive(Debug)]
@@ -32,6 +36,27 @@ impl ApiError {
 
     pub(super) fn unavailable(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::BAD_GATEWAY, ErrorCode::ClusterUnavailable, message.into())
+    }
+
+    /// Nothing was done, for want of a leader; worth another try.
+    pub(super) fn no_leader(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::NoLeader, message.into())
+    }
+
+    /// Passed on, and no answer came back.
+    pub(super) fn doubtful(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::BAD_GATEWAY, ErrorCode::Internal, message.into())
+    }
+
+    /// The peer is unknown.
+    pub(super) fn nobody() -> ApiError {
+        ApiError::forbidden("Access denied: not authenticated".to_owned())
+    }
+
+    /// Passed on by nobody who knows this leader's secret.
+    pub(super) fn no_passport() -> ApiError {
+        let message = "only the servers of this database pass requests on here".to_owned();
+        ApiError::new(StatusCode::UNAUTHORIZED, ErrorCode::Forbidden, message)
     }
 
     pub(super) fn too_large(message: impl Into<String>) -> ApiError {
@@ -70,7 +95,11 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        HttpResponse::build(self.status_code()).json(&self.0)
+        let mut answer = HttpResponse::build(self.status_code());
+        if self.0.code == ErrorCode::NoLeader {
+            answer.insert_header(("Retry-After", RETRY_AFTER_S.to_string()));
+        }
+        answer.json(&self.0)
     }
 }
 
@@ -79,6 +108,7 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Missing(_) => ApiError::not_found(error.to_string()),
             StoreError::Conflict(_) => ApiError::new(StatusCode::CONFLICT, ErrorCode::Conflict, error.to_string()),
+            StoreError::NotLeader => ApiError::no_leader(error.to_string()),
             StoreError::Sql(_) => internal(&error, &storage_advice(&error)),
             _ => internal(&error, &error.to_string()),
         }
@@ -125,11 +155,22 @@ pub(super) async fn no_such_route(request: HttpRequest) -> Result<HttpResponse, 
     Err(ApiError::not_found(format!("{} {} not found on this server", request.method(), request.path())))
 }
 
-pub(super) async fn health(grid: web::Data<Grid>) -> Result<web::Json<Health>, ApiError> {
+/// Whether this server answers, and whether it leads (anybody).
+pub(super) async fn health(
+    grid: web::Data<Grid>,
+    leadership: web::Data<Leadership>,
+) -> Result<web::Json<Health>, ApiError> {
     crate::blocking(&grid.store, |store| store.instance()).await?;
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    let runs_jobs = grid.local.as_ref().is_none_or(|pool| pool.runs_jobs);
-    Ok(web::Json(Health { version, status: "ok".to_owned(), pid: std::process::id(), runs_jobs }))
+    let other = leadership.leader();
+    Ok(web::Json(Health {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        status: "ok".to_owned(),
+        pid: std::process::id(),
+        runs_jobs: grid.local.as_ref().is_none_or(|pool| pool.runs_jobs),
+        leader: leadership.leads(),
+        epoch: leadership.epoch().or(other.as_ref().map(|leader| leader.epoch)),
+        led_by: other.map(|leader| leader.holder.clone()),
+    }))
 }
 
 pub(super) fn query_errors() -> web::QueryConfig {

@@ -48,9 +48,9 @@ pub(super) async fn submit(
         return reset::hold(round, &evidence).await;
     }
     let array = array(&submission, (campaign, spec), &tasks, gate);
-    let sent = crate::clock::Stopwatch::start();
+    let sent = crate::clock::monotonic();
     let answer = client.submit(&token, &array).await;
-    memory.slowest_post_ms = memory.slowest_post_ms.max(sent.elapsed_ms());
+    memory.slowest_post_ms = memory.slowest_post_ms.max(sent.elapsed().as_millis() as i64);
     match answer {
         Ok(array_id) => {
             if adopt::adopt(round, &submission, (gate, array_id), (gates, true)).await? {
