@@ -49,7 +49,8 @@ async fn pass_on(leadership: &Leadership, request: &HttpRequest, payload: Payloa
     let token = token.ok_or_else(|| ApiError::no_leader("this request cannot be signed for the leader"))?;
     let method = http::Method::from_bytes(request.method().as_str().as_bytes());
     let method = method.map_err(|error| ApiError::bad_request(error.to_string()))?;
-    let mut passed = way.client.request(method, format!("{}{}", way.base, request.uri())).bearer_auth(token);
+    let place = request.uri().path_and_query().map_or("/", |place| place.as_str());
+    let mut passed = way.client.request(method, format!("{}{place}", way.base)).bearer_auth(token);
     for name in [CONTENT_TYPE, CONTENT_LENGTH] {
         if let Some(value) = request.headers().get(name.as_str()) {
             passed = passed.header(name, value.as_bytes());

@@ -1,0 +1,9 @@
+//! The real `cigri-server` program over a cluster that speaks OAR 3's API on a real port.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bed;
+mod fail_over;
+#[path = "../../../cigri-store/tests/databases/server.rs"]
+mod postgresql;
+mod single;
+mod standby;
