@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::bed::{Oar, Server, campaign, ran};
+use crate::holding::Holding;
 use crate::postgresql;
 
 /// Fail-over by default takes at most 15 s; a busy machine is given some more.
@@ -25,12 +26,12 @@ pub struct Pair {
 impl Pair {
     /// On the process's shared PostgreSQL; `None`, said loudly, where there is none.
     pub async fn start(lease_s: u64) -> Option<Pair> {
-        Some(Pair::start_on(postgresql::fresh_database(false)?, lease_s).await)
-    }
-
-    async fn start_on(database: String, lease_s: u64) -> Pair {
         let folder = tempfile::tempdir().unwrap();
         let oar = Oar::start(folder.path());
+        Some(Pair::start_on(postgresql::fresh_database(false)?, lease_s, (folder, oar)).await)
+    }
+
+    async fn start_on(database: String, lease_s: u64, (folder, oar): (TempDir, Oar)) -> Pair {
         let settings = format!(
             "database = {database:?}\nkey_file = {:?}\n[standby]\nlisten = \"127.0.0.1:0\"\nlease_s = {lease_s}\n",
             folder.path().join("key")
@@ -42,11 +43,15 @@ impl Pair {
         Pair { servers: vec![first, second], oar, database, folder }
     }
 
+    async fn give_token(&self) {
+        let token = json!({"cluster": "dahu", "token": self.oar.token});
+        assert_eq!(self.servers[1].post("/tokens", &token).await.0, 201);
+    }
+
     /// Hands a campaign to the standby, and waits until the first tasks have run.
     async fn begin(&self, tasks: u64) -> Value {
         let standby = &self.servers[1];
-        let (status, info) = standby.post("/tokens", &json!({"cluster": "dahu", "token": self.oar.token})).await;
-        assert_eq!(status, 201, "{info}");
+        self.give_token().await;
         let jdl = campaign(self.folder.path(), tasks, "echo $CIGRI_TASK_INDEX >> ran; sleep 0.2");
         let (status, new) = standby.post("/campaigns", &jdl).await;
         assert_eq!(status, 201, "{new}");
@@ -102,6 +107,49 @@ async fn a_leader_frozen_past_its_lease_wakes_up_as_a_standby_and_no_task_runs_t
     pair.assert_each_ran_once(80);
 }
 
+/// The gate's POST is the first of a submission, the array's the second.
+#[tokio::test]
+async fn a_post_that_a_frozen_leader_left_on_its_way_starts_nothing_when_it_arrives() {
+    for passing in [0, 1] {
+        let Some(database) = postgresql::fresh_database(false) else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let mut oar = Oar::start(folder.path());
+        let cluster = std::mem::take(&mut oar.url);
+        let holding = Holding::before(&cluster);
+        oar.url = holding.url.clone();
+        let pair = Pair::start_on(database, 1, (folder, oar)).await;
+        pair.give_token().await;
+        holding.hold_after(passing);
+        let jdl = campaign(pair.folder.path(), 8, "echo $CIGRI_TASK_INDEX >> ran");
+        let (_, new) = pair.servers[1].post("/campaigns", &jdl).await;
+        holding.wait();
+        pair.servers[0].signal(Signal::SIGSTOP);
+        pair.servers[1].until("/health", LEAD, leads).await;
+        let done = pair.servers[1].wait_for(&new["id"], "state", &json!("terminated")).await;
+        let before = jobs_of(&cluster).await;
+        holding.release();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while jobs_of(&cluster).await == before {
+            assert!(Instant::now() < deadline, "the POST never arrives");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        pair.servers[0].signal(Signal::SIGCONT);
+        pair.servers[0].until("/health", LEAD, |health| health["led_by"].is_string()).await;
+        // Another campaign takes the cluster through some more rounds of scheduling.
+        let (_, more) = pair.servers[0].post("/campaigns", &campaign(pair.folder.path(), 8, "echo 9 >> ran")).await;
+        pair.servers[0].wait_for(&more["id"], "state", &json!("terminated")).await;
+        assert_eq!(done["done"], 8);
+        assert_eq!(ran(pair.folder.path()), [0, 1, 2, 3, 4, 5, 6, 7, 9, 9, 9, 9, 9, 9, 9, 9]);
+        assert!(leads(&pair.servers[1].get("/health").await), "who wakes up takes nothing back");
+    }
+}
+
+/// How many jobs the cluster knows.
+async fn jobs_of(cluster: &str) -> usize {
+    let listed = reqwest::get(format!("{cluster}/jobs?limit=1000")).await.unwrap();
+    listed.json::<Value>().await.unwrap()["items"].as_array().unwrap().len()
+}
+
 #[tokio::test]
 async fn a_leader_that_is_stopped_hands_over_before_its_lease_is_over() {
     let Some(mut pair) = Pair::start(600).await else { return };
@@ -118,7 +166,9 @@ async fn a_leader_that_is_stopped_hands_over_before_its_lease_is_over() {
 #[tokio::test]
 async fn a_database_that_crashes_and_comes_back_costs_no_task() {
     let Some(server) = postgresql::Server::start(true) else { return };
-    let pair = Pair::start_on(server.fresh_database(), 10).await;
+    let folder = tempfile::tempdir().unwrap();
+    let oar = Oar::start(folder.path());
+    let pair = Pair::start_on(server.fresh_database(), 10, (folder, oar)).await;
     let id = pair.begin(60).await;
     for _ in 0..3 {
         let before = ran(pair.folder.path()).len();

@@ -3,6 +3,7 @@
 
 mod bed;
 mod fail_over;
+mod holding;
 #[path = "../../../cigri-store/tests/databases/server.rs"]
 mod postgresql;
 mod single;
