@@ -46,6 +46,18 @@ pub(crate) enum Ask {
     Other,
 }
 
+impl Ask {
+    /// Whether it asks for jobs.
+    pub(crate) fn is_post(self) -> bool {
+        matches!(self, Ask::Gate | Ask::Array)
+    }
+
+    /// Whether it changes nothing.
+    pub(crate) fn is_read(self) -> bool {
+        !self.is_post() && !matches!(self, Ask::GateDelete | Ask::Delete)
+    }
+}
+
 /// What has to be remembered to recognise the next request.
 #[derive(Default)]
 pub(crate) struct Reader {

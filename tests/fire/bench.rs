@@ -11,8 +11,8 @@ use crate::oar::Oar;
 use crate::proxy::Proxy;
 use crate::server::{self, Limits, Server};
 
-/// A campaign may take this long, restarts included.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+/// A campaign may take this long, restarts and pauses included.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Everything of one run.
 pub(crate) struct Bench {
@@ -22,6 +22,8 @@ pub(crate) struct Bench {
     pub(crate) oar: Oar,
     /// What stands before it.
     pub(crate) proxy: Proxy,
+    /// A second cluster, where one is wanted.
+    pub(crate) second: Option<(Oar, Proxy)>,
     limits: Limits,
 }
 
@@ -43,25 +45,52 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let oar = Oar::start(folder.path(), cores, kills);
         let proxy = Proxy::start(&oar.url);
-        Bench { folder, oar, proxy, limits }
+        Bench { folder, oar, proxy, second: None, limits }
+    }
+
+    /// Adds a second cluster.
+    pub(crate) fn with_second(mut self, cores: u32) -> Bench {
+        let oar = Oar::start(&self.folder.path().join("second"), cores, (0.0, 0));
+        let proxy = Proxy::start(&oar.url);
+        self.second = Some((oar, proxy));
+        self
     }
 
     /// Starts a server on what the last one left.
     pub(crate) async fn serve(&self) -> Server {
-        Server::start(self.folder.path(), &self.proxy.url, self.limits).await
+        let mut clusters = vec![("dahu", self.proxy.url.as_str())];
+        clusters.extend(self.second.iter().map(|(_, proxy)| ("luke", proxy.url.as_str())));
+        Server::start(self.folder.path(), &clusters, self.limits).await
     }
 
-    /// Gives the server the user's token and a campaign; returns its id.
-    pub(crate) async fn submit(&self, server: &Server, tasks: Tasks) -> i64 {
+    /// Gives the server the user's tokens, which it tries on the clusters.
+    pub(crate) async fn give_tokens(&self, server: &Server) {
         server.post("/tokens", &json!({"cluster": "dahu", "token": self.oar.token})).await;
+        if let Some((oar, _)) = &self.second {
+            server.post("/tokens", &json!({"cluster": "luke", "token": oar.token})).await;
+        }
+    }
+
+    /// Gives the server the user's tokens and a campaign; returns its id.
+    pub(crate) async fn submit(&self, server: &Server, tasks: Tasks) -> i64 {
+        self.give_tokens(server).await;
+        self.submit_campaign(server, tasks).await
+    }
+
+    /// Gives the server a campaign; returns its id.
+    pub(crate) async fn submit_campaign(&self, server: &Server, tasks: Tasks) -> i64 {
         let script = format!(
             "echo \"$CIGRI_TASK_INDEX $CIGRI_ATTEMPT\" >> started\nsleep {}\n\
              [ $CIGRI_TASK_INDEX != {} ] || {{ echo no >&2; exit 3; }}\n",
             tasks.sleep, tasks.failing
         );
         std::fs::write(self.folder.path().join("task.sh"), script).unwrap();
-        let dahu = json!({"exec_file": "sh task.sh", "exec_directory": self.folder.path(), "walltime": "0:10:0"});
-        let jdl = json!({"name": "fire", "nb_jobs": tasks.count, "clusters": {"dahu": dahu}});
+        let how = json!({"exec_file": "sh task.sh", "exec_directory": self.folder.path(), "walltime": "0:10:0"});
+        let mut clusters = json!({"dahu": how});
+        if self.second.is_some() {
+            clusters["luke"] = how;
+        }
+        let jdl = json!({"name": "fire", "nb_jobs": tasks.count, "clusters": clusters});
         server.post("/campaigns", &jdl).await["id"].as_i64().unwrap()
     }
 
@@ -91,6 +120,15 @@ impl Bench {
         let opened = || self.proxy.seen().iter().filter(|seen| seen.ask == Ask::GateVerify).count();
         while self.started().is_empty() || opened() < 2 {
             assert!(Instant::now() < deadline, "nothing starts\n{}", self.tail_of_log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until so many tasks have started.
+    pub(crate) async fn wait_for_starts(&self, count: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.started().len() < count {
+            assert!(Instant::now() < deadline, "too little starts\n{}", self.tail_of_log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -13,9 +13,6 @@ pub(crate) struct Job {
     /// Index of its task.
     #[diesel(sql_type = BigInt)]
     pub(crate) task_index: i64,
-    /// Attempt, from 1.
-    #[diesel(sql_type = BigInt)]
-    pub(crate) attempt: i64,
     /// State.
     #[diesel(sql_type = Text)]
     pub(crate) state: String,
@@ -53,7 +50,7 @@ impl Ledger {
         }
         let file = copy.path().join("cigri.sqlite");
         let mut database = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
-        let jobs = diesel::sql_query("SELECT task_index, attempt, state FROM job ORDER BY id");
+        let jobs = diesel::sql_query("SELECT task_index, state FROM job ORDER BY id");
         let submissions = diesel::sql_query("SELECT name, state FROM submission ORDER BY id");
         Ledger { jobs: jobs.load(&mut database).unwrap(), submissions: submissions.load(&mut database).unwrap() }
     }

@@ -26,14 +26,14 @@ pub(crate) enum Side {
 pub(crate) enum Fault {
     /// 500, and nothing is done.
     Fail,
-    /// The connection is closed before the cluster hears of it.
-    Drop,
     /// All is done, then the connection is closed after a while.
     LoseAnswer(Duration),
     /// All is done; the answer comes after a while.
     Late(Duration),
     /// No answer, and nothing is done, until the weather changes; then the connection is closed.
     Hang,
+    /// The same, but then all is done and answered, as by a process that was frozen.
+    Freeze,
     /// It is answered; then connections are refused for a while.
     CloseDoor(Duration),
 }
@@ -91,16 +91,16 @@ enum Act {
 pub(crate) struct Seen {
     /// What it was.
     pub(crate) ask: Ask,
-    /// When it came, and when the cluster's own answer was there.
-    pub(crate) at: Instant,
-    /// Status of an answer that the server was given.
-    pub(crate) status: Option<u16>,
+    /// When the server was answered, and with which status.
+    pub(crate) answered: Option<(Instant, u16)>,
 }
 
 struct State {
     reader: Reader,
     rules: Vec<Rule>,
     seen: Vec<Seen>,
+    /// When the last request that met bad weather was done with.
+    spoiled_until: Option<Instant>,
 }
 
 struct Inner {
@@ -129,7 +129,12 @@ impl Proxy {
         let inner = Arc::new(Inner {
             target: target.to_owned(),
             client: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap(),
-            state: Mutex::new(State { reader: Reader::default(), rules: Vec::new(), seen: Vec::new() }),
+            state: Mutex::new(State {
+                reader: Reader::default(),
+                rules: Vec::new(),
+                seen: Vec::new(),
+                spoiled_until: None,
+            }),
             weather: watch::Sender::new(None),
             door: watch::Sender::new(true),
         });
@@ -152,6 +157,11 @@ impl Proxy {
         self.inner.lock().rules.push(Rule { ask, skip: nth - 1, act: Act::Meet(fault) });
     }
 
+    /// Lets everything pass that was to be held or spoiled.
+    pub(crate) fn disarm(&self) {
+        self.inner.lock().rules.clear();
+    }
+
     /// Sets what goes wrong from now on.
     pub(crate) fn set_weather(&self, weather: Option<Weather>) {
         self.inner.weather.send_replace(weather);
@@ -160,6 +170,11 @@ impl Proxy {
     /// Accepts connections, or refuses them.
     pub(crate) fn set_door(&self, open: bool) {
         self.inner.door.send_replace(open);
+    }
+
+    /// When the last request that went wrong was done with.
+    pub(crate) fn spoiled_until(&self) -> Option<Instant> {
+        self.inner.lock().spoiled_until
     }
 
     /// All requests so far.
@@ -207,7 +222,7 @@ async fn serve(inner: Arc<Inner>, mut stream: TcpStream) {
     let Some(request) = wire::read(&mut stream).await else { return };
     let (ask, act, index) = inner.meet(&request);
     if let Some(answer) = inner.answer(request, ask, act).await {
-        inner.lock().seen[index].status = Some(answer.status().as_u16());
+        inner.lock().seen[index].answered = Some((Instant::now(), answer.status().as_u16()));
         wire::write(&mut stream, &answer).await;
     }
 }
@@ -220,7 +235,7 @@ impl Inner {
     fn meet(&self, request: &Request<Bytes>) -> (Ask, Option<Act>, usize) {
         let mut state = self.lock();
         let ask = state.reader.read(request);
-        state.seen.push(Seen { ask, at: Instant::now(), status: None });
+        state.seen.push(Seen { ask, answered: None });
         let index = state.seen.len() - 1;
         let mut due = None;
         for (place, rule) in state.rules.iter_mut().enumerate().filter(|(_, rule)| rule.ask == ask) {
@@ -241,7 +256,11 @@ impl Inner {
         match act {
             None => Some(self.pass_on(request, ask).await),
             Some(Act::Hold(hold)) => self.held(request, ask, hold).await,
-            Some(Act::Meet(fault)) => self.spoiled(request, ask, fault).await,
+            Some(Act::Meet(fault)) => {
+                let answer = self.spoiled(request, ask, fault).await;
+                self.lock().spoiled_until = Some(Instant::now());
+                answer
+            }
         }
     }
 
@@ -264,7 +283,6 @@ impl Inner {
     async fn spoiled(&self, request: Request<Bytes>, ask: Ask, fault: Fault) -> Option<Response<Bytes>> {
         match fault {
             Fault::Fail => Some(status(500)),
-            Fault::Drop => None,
             Fault::LoseAnswer(after) => {
                 self.pass_on(request, ask).await;
                 tokio::time::sleep(after).await;
@@ -276,10 +294,12 @@ impl Inner {
                 Some(answer)
             }
             Fault::Hang => {
-                let mut weather = self.weather.subscribe();
-                weather.mark_unchanged();
-                weather.changed().await.ok();
+                self.next_weather().await;
                 None
+            }
+            Fault::Freeze => {
+                self.next_weather().await;
+                Some(self.pass_on(request, ask).await)
             }
             Fault::CloseDoor(time) => {
                 let answer = self.pass_on(request, ask).await;
@@ -292,6 +312,12 @@ impl Inner {
                 Some(answer)
             }
         }
+    }
+
+    async fn next_weather(&self) {
+        let mut weather = self.weather.subscribe();
+        weather.mark_unchanged();
+        weather.changed().await.ok();
     }
 
     async fn pass_on(&self, request: Request<Bytes>, ask: Ask) -> Response<Bytes> {

@@ -9,11 +9,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-/// How the server sees its one cluster.
+/// How the server sees its clusters.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// Jobs per submission.
     pub(crate) max_array: u64,
+    /// Jobs that may wait.
+    pub(crate) max_waiting: u64,
     /// Seconds between two looks.
     pub(crate) period_s: u64,
 }
@@ -26,11 +28,15 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts one over `folder`, in which an earlier one may have lived, and waits until it answers.
-    pub(crate) async fn start(folder: &Path, url: &str, limits: Limits) -> Server {
+    pub(crate) async fn start(folder: &Path, clusters: &[(&str, &str)], limits: Limits) -> Server {
         let (data, socket, config) = (data_dir(folder), folder.join("cigri.sock"), folder.join("server.toml"));
-        let Limits { max_array, period_s } = limits;
-        let cluster = format!("[clusters.dahu]\nurl = {url:?}\nperiod_s = {period_s}\nmax_array = {max_array}\n");
-        std::fs::write(&config, format!("data_dir = {data:?}\nsocket = {socket:?}\n{cluster}")).unwrap();
+        let Limits { max_array, max_waiting, period_s } = limits;
+        let mut text = format!("data_dir = {data:?}\nsocket = {socket:?}\n");
+        for (name, url) in clusters {
+            text += &format!("[clusters.{name}]\nurl = {url:?}\nperiod_s = {period_s}\n");
+            text += &format!("max_array = {max_array}\nmax_waiting = {max_waiting}\n");
+        }
+        std::fs::write(&config, text).unwrap();
         let log = File::options().create(true).append(true).open(log(folder)).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_cigri-server"));
         command.arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);

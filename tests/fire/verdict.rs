@@ -36,6 +36,12 @@ impl Times {
     }
 }
 
+impl std::fmt::Display for Times {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} / {} / {}", self.once, self.more, self.never)
+    }
+}
+
 /// What was found.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Verdict {
@@ -45,6 +51,8 @@ pub(crate) struct Verdict {
     pub(crate) recorded: Times,
     /// Attempts that were started.
     pub(crate) attempts: usize,
+    /// Submissions that were given up behind their gates.
+    pub(crate) given_up: usize,
 }
 
 impl Verdict {
@@ -71,8 +79,12 @@ impl Verdict {
         let live = ["launching", "submitted", "running", "unknown"];
         let left: Vec<_> = ledger.jobs.iter().filter(|job| live.contains(&job.state.as_str())).collect();
         assert!(left.is_empty(), "live in the ledger of an ended campaign: {left:?}");
-        let executed = Times::count(&executed, tasks.count);
-        Verdict { executed, recorded: Times::count(&recorded, tasks.count), attempts: attempts.len() }
+        Verdict {
+            executed: Times::count(&executed, tasks.count),
+            recorded: Times::count(&recorded, tasks.count),
+            attempts: attempts.len(),
+            given_up: ledger.submissions.iter().filter(|row| row.state == "abandoned").count(),
+        }
     }
 
     /// Every task ran to its end once, and was written down once.
