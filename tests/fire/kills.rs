@@ -101,7 +101,8 @@ fn print_table(runs: u64, steps: &BTreeMap<&str, usize>, hits: &Hits) {
 async fn run(seed: u64, plan: Plan) -> Vec<Vec<String>> {
     let mut dice = Dice::new(seed);
     let cancelled = plan.cancel != Cancel::Never;
-    let sleep = if cancelled { 60.0 } else { [0.05, 0.1, 0.3, 0.8][dice.roll(4) as usize] };
+    let sleep = [0.05, 0.1, 0.3, 0.8][dice.roll(4) as usize];
+    let sleep = if cancelled { 60.0 } else { plan.sleep.unwrap_or(sleep) };
     let tasks = Tasks { count: 6 + dice.roll(5), sleep, failing: dice.roll(4) };
     let limits = Limits { max_array: 3 + dice.roll(3), max_waiting: 500, period_s: 1 };
     let bench = Bench::new(1 + dice.roll(3) as u32, (plan.kill_rate, seed), limits);

@@ -34,6 +34,8 @@ pub(crate) enum Fault {
     Hang,
     /// The same, but then all is done and answered, as by a process that was frozen.
     Freeze,
+    /// The first row of the listing is missing in the answer.
+    Hide,
     /// It is answered; then connections are refused for a while.
     CloseDoor(Duration),
 }
@@ -301,6 +303,7 @@ impl Inner {
                 self.next_weather().await;
                 Some(self.pass_on(request, ask).await)
             }
+            Fault::Hide => Some(without_first(self.pass_on(request, ask).await)),
             Fault::CloseDoor(time) => {
                 let answer = self.pass_on(request, ask).await;
                 self.door.send_replace(false);
@@ -344,6 +347,15 @@ impl Inner {
 /// Waits until somebody decides; a trap that is gone lets nothing pass.
 async fn may_go(mut go: watch::Receiver<Option<bool>>) -> bool {
     go.wait_for(Option::is_some).await.is_ok_and(|decided| *decided == Some(true))
+}
+
+fn without_first(answer: Response<Bytes>) -> Response<Bytes> {
+    answer.map(|body| {
+        let mut page: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        page["items"].as_array_mut().unwrap().remove(0);
+        page["total"] = (page["total"].as_u64().unwrap() - 1).into();
+        page.to_string().into()
+    })
 }
 
 fn status(code: u16) -> Response<Bytes> {
