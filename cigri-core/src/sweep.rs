@@ -106,10 +106,15 @@ pub fn sweep(
 }
 
 /// A gate that was never opened, because its campaign was cancelled first, goes once nothing waits behind it; that of
-/// a submission that was given up once nothing can arrive there any more.
+/// a submission that was given up once nothing can arrive there any more. Behind that of a refused one nothing can.
 fn gate_may_go(known: &Known, behind: usize, now: i64) -> bool {
     let age = now.saturating_sub(known.changed_at);
-    known.state == SubmissionState::Closed || is_given_up(known.state) && behind == 0 && age >= GATE_PATIENCE_MS
+    match known.state {
+        SubmissionState::Closed => true,
+        SubmissionState::Refused => behind == 0 && age >= ROW_PATIENCE_MS,
+        SubmissionState::Abandoned => behind == 0 && age >= GATE_PATIENCE_MS,
+        _ => false,
+    }
 }
 
 fn row(result: &mut Sweep, id: u64, known: &Known, now: i64) {
@@ -216,6 +221,13 @@ mod tests {
         let at = |now| swept(&[gate(1, 5)], &known, now).gates;
         assert_eq!(at(30 * DAY - 1), Vec::<u64>::new());
         assert_eq!(at(30 * DAY), [1]);
+    }
+
+    #[test]
+    fn a_gate_without_an_answer_goes_as_soon_as_its_post_is_over() {
+        let known = known(&[(5, SubmissionState::Refused)]);
+        let at = |now| swept(&[gate(1, 5)], &known, now).gates;
+        assert_eq!((at(119_999), at(120_000)), (vec![], vec![1]));
     }
 
     #[test]

@@ -8,9 +8,9 @@ use crate::{Result, Store, StoreError};
 /// How far a test got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GateTestState {
-    /// A gate and a job behind it are there, or on their way.
+    /// Its jobs are there.
     Posted,
-    /// The job did not start.
+    /// The job behind the gate did not start, the other did.
     Works,
     /// It did.
     Fails,
@@ -37,15 +37,17 @@ pub struct GateTestRow {
     pub name: String,
     /// Whose token is used.
     pub owner: String,
-    /// Remote id of the gate, once posted.
+    /// Remote id of the gate.
     pub gate_id: Option<i64>,
-    /// Remote id of the job, once posted.
+    /// Remote id of the job behind it.
     pub job_id: Option<i64>,
+    /// Remote id of a job that waits for nothing.
+    pub control_id: Option<i64>,
     /// When it was written down, epoch milliseconds.
     pub posted_at: i64,
 }
 
-type Columns = (String, String, String, String, Option<i64>, Option<i64>, i64);
+type Columns = (String, String, String, String, Option<i64>, Option<i64>, Option<i64>, i64);
 
 impl Store {
     /// The test of a cluster, if there was one.
@@ -64,7 +66,7 @@ impl Store {
                     (gate_test::cluster.eq(&test.cluster), gate_test::state.eq(test.state.as_str())),
                     (gate_test::name.eq(&test.name), gate_test::owner.eq(&test.owner)),
                     (gate_test::gate_id.eq(test.gate_id), gate_test::job_id.eq(test.job_id)),
-                    gate_test::posted_at.eq(test.posted_at),
+                    (gate_test::control_id.eq(test.control_id), gate_test::posted_at.eq(test.posted_at)),
                 ))
                 .execute(connection)?;
             Ok(())
@@ -80,12 +82,12 @@ impl Store {
     }
 }
 
-fn row((cluster, state, name, owner, gate_id, job_id, posted_at): Columns) -> Result<GateTestRow> {
+fn row((cluster, state, name, owner, gate_id, job_id, control_id, posted_at): Columns) -> Result<GateTestRow> {
     let state = match state.as_str() {
         "posted" => GateTestState::Posted,
         "works" => GateTestState::Works,
         "fails" => GateTestState::Fails,
         other => return Err(StoreError::Corrupt(format!("gate test state `{other}`"))),
     };
-    Ok(GateTestRow { cluster, state, name, owner, gate_id, job_id, posted_at })
+    Ok(GateTestRow { cluster, state, name, owner, gate_id, job_id, control_id, posted_at })
 }

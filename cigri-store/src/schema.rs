@@ -135,6 +135,7 @@ diesel::table! {
         owner -> Text,
         gate_id -> Nullable<BigInt>,
         job_id -> Nullable<BigInt>,
+        control_id -> Nullable<BigInt>,
         posted_at -> BigInt,
     }
 }

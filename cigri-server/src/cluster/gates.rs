@@ -1,19 +1,19 @@
-//! Trying whether a shut gate stops jobs on a cluster: a held job, and one behind it that does nothing. When a job of
-//! ours that was submitted later has started and that one has not, gates work; when it starts, they don't.
+//! Trying whether a shut gate stops jobs on a cluster: a held job, one behind it, and one that waits for nothing; they
+//! do nothing. When the last has started and the one behind the gate has not, gates work; when that starts, they don't.
 
 use cigri_core::absence::Gates;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::ledger::{self, TEST_SUBMISSION};
-use cigri_store::{GateTestRow, GateTestState, RoundView, SubmissionRow};
+use cigri_store::{GateTestRow, GateTestState, RoundView};
 use oar_client::{Error as ApiError, JobQuery, JobSummary, NewJob, State, Token};
 use tracing::info;
 
-use super::{Memory, Round, StepError};
+use super::{Memory, Round, StepError, account};
 use crate::grid::GridError;
 use crate::secret;
 
-/// A test that tells nothing is made again after this long: its jobs may be gone.
-const GIVE_UP_MS: i64 = 24 * 3_600_000;
+/// Jobs of a test that are missing for so long are gone: it is made again.
+const GIVE_UP_MS: i64 = 600_000;
 
 /// Whether gates work there, as far as is known.
 pub(super) async fn state(round: &Round<'_>, memory: &mut Memory) -> Result<Gates, StepError> {
@@ -34,93 +34,83 @@ pub(super) async fn state(round: &Round<'_>, memory: &mut Memory) -> Result<Gate
     Ok(gates)
 }
 
-/// The same, before a submission: a test is begun if there was none.
-pub(super) async fn ready(
-    round: &Round<'_>,
-    memory: &mut Memory,
-    owner: &str,
-    token: &Token,
-    types: &[String],
-) -> Result<Gates, StepError> {
-    let gates = state(round, memory).await?;
-    if gates != Gates::Untested {
-        return Ok(gates);
-    }
-    let name = round.name().to_owned();
-    if round.store(move |store| store.find_gate_test(&name)).await?.is_none() {
-        match begin(round, owner, token, types).await {
-            // The submission itself will be told why, and tells its owner.
-            Err(StepError::Api(ApiError::Refused { .. } | ApiError::Unauthorized { .. })) => {}
-            other => other?,
-        }
-    }
-    Ok(gates)
-}
-
-/// Posts the pair. When that fails, the sweep removes what is left, and the test is made again.
-async fn begin(round: &Round<'_>, owner: &str, token: &Token, types: &[String]) -> Result<(), StepError> {
-    let nonce = secret::nonce().map_err(GridError::Secret)?;
-    let name = ledger::submission_name(&round.grid.instance, TEST_SUBMISSION, nonce);
-    let mut test = GateTestRow {
-        cluster: round.name().to_owned(),
-        state: GateTestState::Posted,
-        name: name.clone(),
-        owner: owner.to_owned(),
-        gate_id: None,
-        job_id: None,
-        posted_at: round.now,
-    };
-    let client = &round.handle.client;
-    let gate = NewJob { command: "false".into(), hold: true, types: types.to_vec(), ..NewJob::default() };
-    let gate_id = client.submit(token, &NewJob { name: Some(ledger::gate_name(&name)), ..gate.clone() }).await?;
-    let job = NewJob { command: "true".into(), hold: false, after: vec![gate_id], name: Some(name), ..gate };
-    test.job_id = Some(client.submit(token, &job).await? as i64);
-    test.gate_id = Some(gate_id as i64);
-    round.store(move |store| store.put_gate_test(&test)).await
-}
-
-/// Looks at a test. `started` are submissions of which jobs started in this round.
-pub(super) async fn follow(
-    round: &Round<'_>,
-    memory: &mut Memory,
-    view: &RoundView,
-    started: &[i64],
-) -> Result<(), StepError> {
+/// Goes on with a test until it has an answer; begins one when there is something to send.
+pub(super) async fn try_out(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -> Result<(), StepError> {
     if state(round, memory).await? != Gates::Untested {
         return Ok(());
     }
     let name = round.name().to_owned();
-    let Some(test) = round.store(move |store| store.find_gate_test(&name)).await? else { return Ok(()) };
-    let (Some(gate_id), Some(job_id)) = (test.gate_id, test.job_id) else { return Ok(()) };
-    let ids = vec![gate_id as u64, job_id as u64];
-    let listed = round.handle.client.list_all(&JobQuery { ids, ..JobQuery::default() }).await?;
-    let find = |id: i64| listed.iter().find(|row| row.id == id as u64).filter(|row| is_of(row, &test));
-    let (Some(gate), Some(job)) = (find(gate_id), find(job_id)) else {
-        return give_up(round, &test).await;
+    if let Some(test) = round.store(move |store| store.find_gate_test(&name)).await? {
+        return look(round, memory, test).await;
+    }
+    let sending =
+        view.campaigns.iter().map(|campaign| (&campaign.row.owner, campaign.row.spec.clusters.get(round.name())));
+    for (owner, spec) in sending {
+        let Ok((token, login)) = round.grid.token(owner, round.handle)? else { continue };
+        let types = spec.map(|spec| spec.types()).unwrap_or_default();
+        if account::is_there(round, memory, (owner, &login), &token).await? {
+            return begin(round, (owner, &token), &types).await;
+        }
+    }
+    Ok(())
+}
+
+/// Posts the jobs. When that fails, the sweep removes what is left, and the test is made again.
+async fn begin(round: &Round<'_>, (owner, token): (&str, &Token), types: &[String]) -> Result<(), StepError> {
+    let nonce = secret::nonce().map_err(GridError::Secret)?;
+    let name = ledger::submission_name(&round.grid.instance, TEST_SUBMISSION, nonce);
+    let client = &round.handle.client;
+    let job = NewJob { command: "true".into(), types: types.to_vec(), name: Some(name.clone()), ..NewJob::default() };
+    let gate = NewJob { hold: true, name: Some(ledger::gate_name(&name)), ..job.clone() };
+    let gate_id = match client.submit(token, &gate).await {
+        Ok(id) => id,
+        // The submission itself will be told why, and tells its owner.
+        Err(ApiError::Refused { .. } | ApiError::Unauthorized { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
     };
-    let later = |s: &&SubmissionRow| started.contains(&s.id) && s.array_id.is_some_and(|array| array > job_id);
-    let overtaken = view.submissions.iter().any(|submission| later(&submission));
-    match (&gate.state, &job.state) {
-        (State::Hold, State::Waiting) if overtaken => conclude(round, memory, test, GateTestState::Works).await,
-        (State::Hold, State::Waiting) => Ok(()),
-        (State::Hold, State::Hold | State::Error) => give_up(round, &test).await,
-        (State::Hold, _) => conclude(round, memory, test, GateTestState::Fails).await,
-        // Somebody opened the gate: it tells nothing.
-        _ => give_up(round, &test).await,
+    let job_id = client.submit(token, &NewJob { after: vec![gate_id], ..job.clone() }).await?;
+    let control_id = client.submit(token, &job).await?;
+    let test = GateTestRow {
+        cluster: round.name().to_owned(),
+        state: GateTestState::Posted,
+        name,
+        owner: owner.to_owned(),
+        gate_id: Some(gate_id as i64),
+        job_id: Some(job_id as i64),
+        control_id: Some(control_id as i64),
+        posted_at: round.now,
+    };
+    round.store(move |store| store.put_gate_test(&test)).await
+}
+
+/// Looks how a test goes.
+async fn look(round: &Round<'_>, memory: &mut Memory, test: GateTestRow) -> Result<(), StepError> {
+    let ids = [test.gate_id, test.job_id, test.control_id].into_iter().flatten().map(|id| id as u64).collect();
+    let listed = round.handle.client.list_all(&JobQuery { ids, ..JobQuery::default() }).await?;
+    let state_of = |id: Option<i64>| {
+        let row = listed.iter().find(|row| Some(row.id as i64) == id).filter(|row| is_of(row, &test));
+        row.map(|row| row.state.clone())
+    };
+    match (state_of(test.gate_id), state_of(test.job_id), state_of(test.control_id)) {
+        (Some(State::Hold), Some(State::Waiting), Some(State::Waiting | State::Hold)) => Ok(()),
+        (Some(State::Hold), Some(State::Waiting), Some(state)) if state != State::Error => {
+            conclude(round, memory, test, GateTestState::Works).await
+        }
+        (Some(State::Hold), Some(state), _) if !matches!(state, State::Waiting | State::Hold | State::Error) => {
+            conclude(round, memory, test, GateTestState::Fails).await
+        }
+        // A listing may leave rows out for once.
+        (None, _, _) | (_, None, _) | (_, _, None) if round.now - test.posted_at < GIVE_UP_MS => Ok(()),
+        // Somebody meddled with it: it tells nothing.
+        _ => {
+            let name = test.cluster.clone();
+            round.store(move |store| store.remove_gate_test(&name)).await
+        }
     }
 }
 
 fn is_of(row: &JobSummary, test: &GateTestRow) -> bool {
     row.name.as_deref().is_some_and(|name| name.starts_with(&test.name))
-}
-
-/// The pair is gone, or was meddled with; a listing may also have left it out for once.
-async fn give_up(round: &Round<'_>, test: &GateTestRow) -> Result<(), StepError> {
-    if round.now - test.posted_at < GIVE_UP_MS {
-        return Ok(());
-    }
-    let name = test.cluster.clone();
-    round.store(move |store| store.remove_gate_test(&name)).await
 }
 
 async fn conclude(
@@ -142,8 +132,8 @@ async fn conclude(
         );
         round.tell(NewEvent::note(Scope::cluster(round.name()), Code::GatesFail, message)).await?;
     }
-    // The job first: it must not run. What is left of the pair is swept.
-    for id in [test.job_id, test.gate_id].into_iter().flatten() {
+    // The gate last: the job behind it need not run. What is left of them is swept.
+    for id in [test.job_id, test.control_id, test.gate_id].into_iter().flatten() {
         round.delete_job(&test.owner, id as u64).await?;
     }
     Ok(())

@@ -44,6 +44,16 @@ pub(crate) enum StepError {
     Grid(#[from] GridError),
 }
 
+impl StepError {
+    /// Nothing to tell, if this server does not lead.
+    fn unless_not_leader(self) -> Result<(), StepError> {
+        match self {
+            StepError::Grid(GridError::Store(StoreError::NotLeader)) => Ok(()),
+            other => Err(other),
+        }
+    }
+}
+
 impl From<StoreError> for StepError {
     fn from(error: StoreError) -> StepError {
         StepError::Grid(GridError::Store(error))

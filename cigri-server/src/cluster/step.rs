@@ -28,6 +28,7 @@ pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progr
         // Nothing that it shows is believed: only the reason is written down.
         return plan_and_submit(round, memory, 0).await.map(|_| Progress::default());
     }
+    gates::try_out(round, memory, &view).await?;
     let starts = observe_all(round, memory, &view).await?;
     kill::kill_unwanted(round, memory, &view).await?;
     sweep::sweep_if_due(round, memory).await?;
@@ -41,9 +42,9 @@ pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progr
 
 /// Settles what is in doubt and looks at what is there; returns how many jobs started.
 async fn observe_all(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -> Result<u64, StepError> {
-    let (mut starts, mut started) = (0, Vec::new());
+    let mut starts = 0;
     for submission in &view.submissions {
-        let new = match submission.state {
+        starts += match submission.state {
             SubmissionState::Intent | SubmissionState::Unknown => {
                 settle::settle(round, memory, submission).await?;
                 0
@@ -54,12 +55,7 @@ async fn observe_all(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -
             }
             _ => observe::observe(round, memory, submission).await?,
         };
-        if new > 0 {
-            starts += new;
-            started.push(submission.id);
-        }
     }
-    gates::follow(round, memory, view, &started).await?;
     Ok(starts)
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn submit(
     if !account::is_there(round, memory, (&campaign.row.owner, &login), &token).await? {
         return Ok(());
     }
-    let gates = gates::ready(round, memory, &campaign.row.owner, &token, &spec.types()).await?;
+    let gates = gates::state(round, memory).await?;
     if gates == Gates::Fail && late_rows(round, campaign, &login).await? {
         return Ok(());
     }
@@ -40,7 +40,7 @@ pub(super) async fn submit(
         Gates::Fail => None,
         _ => match client.submit(&token, &gate(&submission, spec)).await {
             Ok(id) => Some(id),
-            Err(error) => return unsent(round, &submission, error).await,
+            Err(error) => return gate_unsent(round, &submission, error).await,
         },
     };
     if let Some(evidence) = reset_shown(round, gate).await? {
@@ -171,6 +171,17 @@ fn array(
         after: gate.into_iter().collect(),
         ..NewJob::default()
     }
+}
+
+/// Whatever became of a gate without an answer: nothing was sent behind it. Its tasks can go again at once, and the
+/// gate, if it is there, is swept.
+async fn gate_unsent(round: &Round<'_>, submission: &SubmissionRow, error: ApiError) -> Result<(), StepError> {
+    if error.certainly_not_done() {
+        return unsent(round, submission, error).await;
+    }
+    let (id, now, reason) = (submission.id, round.now, format!("its gate got no usable answer: {error}"));
+    round.store(move |store| store.give_up(id, SubmissionState::Refused, &reason, now)).await?;
+    Err(error.into())
 }
 
 /// A POST that did not answer 200: certainly without effect, or in doubt.

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::step::{self, Progress};
-use super::{Memory, Round};
+use super::{Memory, Round, StepError};
 use crate::clock::now_ms;
 use crate::grid::{ClusterHandle, Grid};
 
@@ -95,7 +95,9 @@ async fn rounds(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: CancellationT
                 failures += 1;
                 let delay = backoff(failures, &pace);
                 warn!(cluster.name = %handle.row.name, "round failed, next try in {delay:?}: {error}");
-                if let Err(error) = step::failed(&round, &mut memory, &error).await {
+                // Who lost the lead says so elsewhere.
+                let told = step::failed(&round, &mut memory, &error).await;
+                if let Err(error) = told.or_else(StepError::unless_not_leader) {
                     error!(cluster.name = %handle.row.name, "cannot write an event: {error}");
                 }
                 wait(&stop, delay).await;
@@ -119,10 +121,11 @@ async fn note_round(round: &Round<'_>, memory: &mut Memory, progress: Progress) 
     }
 }
 
-/// 1, 2, 4... times the gap, at most the idle period.
+/// 1, 2, 4... times the gap, at most one and a half periods: a cluster that is back is used in its next but one round,
+/// and one that is down is asked once.
 fn backoff(failures: u32, pace: &Pace) -> Duration {
     let factor = 2u32.saturating_pow(failures.saturating_sub(1).min(10));
-    pace.gap.saturating_mul(factor).clamp(Duration::from_millis(200), pace.idle)
+    pace.gap.saturating_mul(factor).clamp(Duration::from_millis(200), pace.busy * 3 / 2)
 }
 
 async fn wait(stop: &CancellationToken, period: Duration) {

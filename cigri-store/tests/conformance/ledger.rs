@@ -154,6 +154,7 @@ fn gate_test() -> GateTestRow {
         owner: "alice".into(),
         gate_id: None,
         job_id: None,
+        control_id: None,
         posted_at: 1,
     }
 }

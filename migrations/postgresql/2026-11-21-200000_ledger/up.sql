@@ -23,5 +23,6 @@ CREATE TABLE gate_test (
   owner TEXT COLLATE "C" NOT NULL,
   gate_id BIGINT,
   job_id BIGINT,
+  control_id BIGINT,
   posted_at BIGINT NOT NULL
 );
