@@ -42,6 +42,8 @@ pub(crate) enum Ask {
     Delete,
     /// Whether the API's database answers.
     Probe,
+    /// POST of the jobs by which gates are tried.
+    Test,
     /// Anything else.
     Other,
 }
@@ -49,7 +51,7 @@ pub(crate) enum Ask {
 impl Ask {
     /// Whether it asks for jobs.
     pub(crate) fn is_post(self) -> bool {
-        matches!(self, Ask::Gate | Ask::Array)
+        matches!(self, Ask::Gate | Ask::Array | Ask::Test)
     }
 
     /// Whether it changes nothing.
@@ -62,6 +64,7 @@ impl Ask {
 #[derive(Default)]
 pub(crate) struct Reader {
     gates: HashSet<u64>,
+    tests: HashSet<u64>,
     deleted: HashSet<u64>,
     last: Option<Ask>,
 }
@@ -77,8 +80,10 @@ impl Reader {
     /// Learns the ids of gates from the cluster's answers.
     pub(crate) fn learn(&mut self, ask: Ask, answer: &Response<Bytes>) {
         let id = serde_json::from_slice::<Value>(answer.body()).ok().and_then(|body| body["id"].as_u64());
-        if let (Ask::Gate, Some(id)) = (ask, id) {
-            self.gates.insert(id);
+        match (ask, id) {
+            (Ask::Gate, Some(id)) => drop(self.gates.insert(id)),
+            (Ask::Test, Some(id)) => drop(self.tests.insert(id)),
+            _ => {}
         }
     }
 
@@ -94,6 +99,7 @@ impl Reader {
                 self.deleted.insert(id);
                 Ask::GateDelete
             }
+            (&Method::DELETE, _, Some(id)) if self.tests.contains(&id) => Ask::Other,
             (&Method::DELETE, _, Some(_)) => Ask::Delete,
             (&Method::GET, _, Some(_)) => Ask::SecondLook,
             (&Method::GET, "/media", _) if get("tail").is_some() => Ask::Tail,
@@ -123,6 +129,7 @@ impl Reader {
 fn posted(body: &Bytes) -> Ask {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     match body["name"].as_str().and_then(ledger::parse_name) {
+        Some(name) if name.submission == ledger::TEST_SUBMISSION => Ask::Test,
         Some(name) if name.gate => Ask::Gate,
         Some(_) => Ask::Array,
         None => Ask::Other,

@@ -14,17 +14,8 @@ use crate::verdict::{self, Verdict};
 
 /// Work must go on this many cycles after the fault ended.
 const MOST_CYCLES: f64 = 2.0;
-
-/// Trials after which it goes on later, and how many cycles and seconds more they get: rounds that fail are up to four
-/// cycles apart, and a campaign whose submissions were given up three times in a row waits 30 s, then 60 s.
-const SLOWER: [(&str, f64, f64); 6] = [
-    ("R2a", 3.0, 0.0),
-    ("R2b", 3.0, 0.0),
-    ("R5a", 3.0, 0.0),
-    ("R5c", 3.0, 0.0),
-    ("R2d'", 3.0, 60.0),
-    ("R5b", 3.0, 60.0),
-];
+/// What a busy machine may add: sixteen clusters and servers share it.
+const SLACK_S: f64 = 3.0;
 
 /// What came out of one trial.
 struct Row {
@@ -102,8 +93,7 @@ async fn run(scenario: &Scenario, is_long: bool, period_s: u64) -> Row {
     if !verdict.is_exactly_once(tasks) || campaign["done"] != tasks.count {
         wrong.push(format!("not exactly once: {verdict:?}, {campaign}"));
     }
-    let (_, cycles, seconds) = SLOWER.into_iter().find(|row| row.0 == scenario.name).unwrap_or(("", 0.0, 0.0));
-    let most = Duration::from_secs_f64((MOST_CYCLES + cycles) * period_s as f64 + seconds);
+    let most = Duration::from_secs_f64(MOST_CYCLES * period_s as f64 + SLACK_S);
     if let Some(time) = recovery.filter(|time| *time > most) {
         wrong.push(format!("work went on {time:?} after the fault, {most:?} allowed"));
     }

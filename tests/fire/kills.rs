@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cigri_core::state::{JobState, SubmissionState};
+use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -22,12 +23,6 @@ const AT_ONCE: usize = 6;
 const RANDOM_EVERY: u64 = 4;
 /// How long a step may take to be reached.
 const PATIENCE: Duration = Duration::from_secs(45);
-
-/// States that no row can be in at a kill, each with the reason.
-const UNREACHABLE: [&str; 1] = [
-    // Missing jobs are told as an event and keep their state.
-    "job unknown",
-];
 
 /// How many kills found a row of the ledger in each state.
 type Hits = BTreeMap<String, usize>;
@@ -84,7 +79,7 @@ fn choose(seed: u64, named: &[Plan]) -> (&'static str, Plan) {
 fn every_state() -> impl Iterator<Item = String> {
     let submissions = SubmissionState::ALL.iter().map(|state| format!("submission {state}"));
     let jobs = JobState::ALL.iter().map(|state| format!("job {state}"));
-    submissions.chain(jobs).filter(|state| !UNREACHABLE.contains(&state.as_str()))
+    submissions.chain(jobs)
 }
 
 fn print_table(runs: u64, steps: &BTreeMap<&str, usize>, hits: &Hits) {
@@ -100,50 +95,70 @@ fn print_table(runs: u64, steps: &BTreeMap<&str, usize>, hits: &Hits) {
 /// One campaign; returns, per kill, the states that the ledger's rows were in.
 async fn run(seed: u64, plan: Plan) -> Vec<Vec<String>> {
     let mut dice = Dice::new(seed);
-    let cancelled = plan.cancel != Cancel::Never;
+    let (bench, tasks) = prepare(seed, &plan, &mut dice);
+    let trap = arm(&bench, plan.strikes[0]);
+    let server = bench.serve().await;
+    let id = bench.submit(&server, tasks).await;
+    if plan.cancel == Cancel::OnceRunning {
+        bench.wait_for_two_submissions().await;
+        server.delete(&format!("/campaigns/{id}")).await;
+    }
+    let (server, hits, at_the_end) = strike((&bench, id), &plan, &mut dice, (server, trap)).await;
+    let campaign = bench.wait_for_end(&server, id).await;
+    for trap in at_the_end {
+        trap.carry_out().await;
+    }
+    verdict::assert_nothing_left(&bench).await;
+    judge(&bench, tasks, &campaign, plan.cancel != Cancel::Never);
+    hits
+}
+
+fn prepare(seed: u64, plan: &Plan, dice: &mut Dice) -> (Bench, Tasks) {
     let sleep = [0.05, 0.1, 0.3, 0.8][dice.roll(4) as usize];
-    let sleep = if cancelled { 60.0 } else { plan.sleep.unwrap_or(sleep) };
+    let sleep = if plan.cancel == Cancel::Never { plan.sleep.unwrap_or(sleep) } else { 60.0 };
     let tasks = Tasks { count: 6 + dice.roll(5), sleep, failing: dice.roll(4) };
     let limits = Limits { max_array: 3 + dice.roll(3), max_waiting: 500, period_s: 1 };
     let bench = Bench::new(1 + dice.roll(3) as u32, (plan.kill_rate, seed), limits);
     for (ask, nth, fault) in &plan.spoil {
         bench.proxy.spoil(*ask, *nth, *fault);
     }
-    let mut trap = arm(&bench, plan.strikes[0]);
-    let mut server = bench.serve().await;
-    let id = bench.submit(&server, tasks).await;
-    if plan.cancel == Cancel::OnceRunning {
-        bench.wait_for_two_submissions().await;
-        server.delete(&format!("/campaigns/{id}")).await;
-    }
+    (bench, tasks)
+}
+
+/// Kills one server after the other; returns the last one, and what is still held.
+async fn strike(
+    (bench, id): (&Bench, i64),
+    plan: &Plan,
+    dice: &mut Dice,
+    (mut server, mut trap): (Server, Option<Trap>),
+) -> (Server, Vec<Vec<String>>, Vec<Trap>) {
     let (mut hits, mut at_the_end) = (Vec::new(), Vec::new());
     for (turn, strike) in plan.strikes.iter().enumerate() {
-        wait_for(&bench, *strike, trap.as_mut()).await;
+        wait_for(bench, *strike, trap.as_mut()).await;
         if turn == 0 && plan.cancel == Cancel::WhileHeld {
             server.delete(&format!("/campaigns/{id}")).await;
         }
         server.kill();
-        hits.push(states(&bench));
-        let next = plan.strikes.get(turn + 1).and_then(|strike| arm(&bench, *strike));
-        let late = plan.late.unwrap_or_else(|| choose_late(*strike, &mut dice));
-        server = restart(&bench, std::mem::replace(&mut trap, next), late, &mut at_the_end).await;
+        hits.push(states(bench));
+        let next = plan.strikes.get(turn + 1).and_then(|strike| arm(bench, *strike));
+        let late = plan.late.unwrap_or_else(|| choose_late(*strike, dice));
+        server = restart(bench, std::mem::replace(&mut trap, next), late, &mut at_the_end).await;
     }
-    let campaign = bench.wait_for_end(&server, id).await;
-    for trap in at_the_end {
-        trap.carry_out().await;
-    }
-    verdict::assert_nothing_left(&bench).await;
-    assert_eq!(campaign["state"], if cancelled { "cancelled" } else { "terminated" }, "{campaign}");
-    let verdict = Verdict::read(&bench, tasks);
-    if cancelled {
+    (server, hits, at_the_end)
+}
+
+fn judge(bench: &Bench, tasks: Tasks, campaign: &Value, is_cancelled: bool) {
+    let verdict = Verdict::read(bench, tasks);
+    if is_cancelled {
+        assert_eq!(campaign["state"], "cancelled", "{campaign}");
         assert_eq!((verdict.executed.more, verdict.recorded.more), (0, 0), "{verdict:?}");
         assert_eq!(verdict.executed.once, 0, "a task of a cancelled campaign ran to its end: {verdict:?}");
-    } else {
-        assert!(verdict.is_exactly_once(tasks), "{tasks:?} {verdict:?}\n{}", bench.tail_of_log());
-        let failed = u64::from(tasks.failing < tasks.count);
-        assert_eq!((&campaign["failed"], &campaign["done"]), (&failed.into(), &(tasks.count - failed).into()));
+        return;
     }
-    hits
+    assert_eq!(campaign["state"], "terminated", "{campaign}");
+    assert!(verdict.is_exactly_once(tasks), "{tasks:?} {verdict:?}\n{}", bench.tail_of_log());
+    let failed = u64::from(tasks.failing < tasks.count);
+    assert_eq!((&campaign["failed"], &campaign["done"]), (&failed.into(), &(tasks.count - failed).into()));
 }
 
 fn arm(bench: &Bench, strike: Strike) -> Option<Trap> {

@@ -136,7 +136,7 @@ pub(crate) fn kills() -> Vec<Scenario> {
 pub(crate) fn first_posts() -> Vec<Scenario> {
     let outage = |from, weather, seconds| Trial::Outage { from, weather, seconds };
     let stalled = |after| ["stalled for ever", "0 / 0 / 80", after];
-    let posts = Seconds { short: 16, long: 40 };
+    let posts = Seconds { short: 10, long: 40 };
     let row = |name, what, trial, cigri3| Scenario { name, what, trial, params: 80, back: SENT, cigri3 };
     let late = ["stalled for ever", "after fix 72 / 8 / 0", "22 / 0 / 58"];
     vec![
