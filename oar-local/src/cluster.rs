@@ -155,7 +155,7 @@ impl Shared {
             for command in commands {
                 match command {
                     Command::Start(id) => inner.starts.push_back(id),
-                    Command::Kill(id) => inner.kill(id, now),
+                    Command::Kill(id) | Command::Destroy(id) => inner.kill(id, now),
                 }
             }
             changed |= self.write_journal(inner);

@@ -12,7 +12,7 @@ use http::{Request, Response};
 
 use crate::Core;
 use crate::chaos::{Chaos, ChaosConfig, Cluster, Fault, Outcome, Report, array_of, carry_out};
-use crate::machine::{Mishap, Runs};
+use crate::machine::{Mishap, Runs, Suspicion};
 
 /// What goes wrong with a served cluster.
 #[derive(Debug)]
@@ -64,6 +64,14 @@ impl Cluster for &Core {
 
     fn preempt(&mut self, draw: u64, _: i64) {
         self.change(|machine, now| machine.preempt_any(draw, now));
+    }
+
+    fn suspect(&mut self, draw: u64, how: Suspicion, _: i64) {
+        self.change(|machine, _| machine.suspect_any(draw, how));
+    }
+
+    fn forget(&mut self, draw: u64, _: i64) {
+        self.change(|machine, now| machine.forget_any(draw, now));
     }
 }
 

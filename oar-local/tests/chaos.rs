@@ -12,6 +12,8 @@ const T0: i64 = 1_795_246_000_000;
 /// How long jobs take, and how late late things are, milliseconds.
 const TAKES: i64 = 10_000;
 const LATE: i64 = 60_000;
+/// How long OAR takes to treat a node's trouble, milliseconds.
+const TROUBLE: i64 = 20_000;
 
 fn cluster() -> VirtualCluster {
     let settings = Settings {
@@ -29,7 +31,7 @@ fn cluster() -> VirtualCluster {
 
 fn fixed(plan: Plan) -> Plan {
     let same = |length| Span { least: length, most: length };
-    Plan { late_ms: same(60_000), outage_ms: same(30_000), skew_s: same(500), ..plan }
+    Plan { late_ms: same(60_000), outage_ms: same(30_000), skew_s: same(500), trouble_ms: same(20_000), ..plan }
 }
 
 /// A cluster where one kind of fault meets every request that it can meet.
@@ -333,6 +335,63 @@ fn a_best_effort_job_is_killed_and_no_other() {
     assert_eq!((bed.ended("normal"), bed.ended("idle")), (1, 0));
     let job = bed.job(2);
     assert_eq!((&job["state"], &job["events"][0]["type"]), (&json!("Error"), &json!("BESTEFFORT_KILL")));
+}
+
+#[test]
+fn a_best_effort_job_loses_its_node_and_mostly_comes_back_under_another_id() {
+    let mut bed = Bed::new(Kind::Resubmit);
+    let mut copies = 0;
+    for _ in 0..20 {
+        bed.submit_well(&json!({ "command": "normal" }));
+        let id = bed.submit_well(&json!({ "command": "idle", "type": ["besteffort"] }));
+        assert_eq!(answer(bed.get("/")).0, 200);
+        let job = bed.job(id);
+        let event = &job["events"][0];
+        assert_eq!(
+            (&job["state"], &event["type"], &event["to_check"]),
+            (&json!("Error"), &json!("PING_CHECKER_NODE_SUSPECTED"), &json!("YES"))
+        );
+        bed.pass(TROUBLE);
+        let treated = bed.job(id);
+        assert_eq!(treated["events"][0]["to_check"], "NO");
+        if treated["events"].as_array().unwrap().len() == 2 {
+            copies += 1;
+            assert_eq!(bed.job(id + 1)["resubmit_job_id"], id);
+        }
+        bed.pass(TAKES);
+    }
+    assert!((10..20).contains(&copies), "{copies}");
+    assert_eq!((bed.ended("normal"), bed.ended("idle")), (20, copies));
+}
+
+#[test]
+fn a_best_effort_job_is_gone_and_no_other() {
+    let mut bed = Bed::new(Kind::Forget);
+    bed.submit_well(&json!({ "command": "normal" }));
+    bed.submit_well(&json!({ "command": "idle", "type": ["besteffort"] }));
+    assert_is_500(bed.get("/jobs/2"));
+    assert_eq!(bed.rows(), 1);
+    assert_eq!(bed.look("GET", "/resources/busy")["busy"], 1);
+    bed.pass(TAKES);
+    assert_eq!((bed.ended("normal"), bed.ended("idle")), (1, 0));
+    assert_eq!(bed.face.runs()["idle"].started, 1);
+}
+
+#[test]
+fn a_cluster_whose_database_is_reset_or_restored_gives_ids_again() {
+    let mut bed = Bed::new(Kind::Late);
+    let idle = json!({ "command": "idle" });
+    bed.submit_well(&array(3));
+    bed.pass(TAKES / 2);
+    bed.face.cluster_mut().restore_to(1, bed.now);
+    assert_eq!((bed.rows(), bed.submit_well(&idle)), (1, 2));
+    bed.face.cluster_mut().reset(1, bed.now);
+    assert_eq!((bed.rows(), bed.submit_well(&idle)), (0, 1));
+    bed.face.cluster_mut().reset(50, bed.now);
+    assert_eq!((bed.rows(), bed.submit_well(&idle)), (0, 50));
+    bed.pass(TAKES);
+    assert_eq!((bed.ended("idle"), bed.face.runs()["idle"].started), (1, 3));
+    assert_eq!((bed.ended("work 1"), bed.face.runs()["work 3"].started), (0, 1));
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use oar_local::machine::{LaunchFailure, Machine, Settings};
+use oar_local::machine::{LaunchFailure, Machine, Record, Settings, Suspicion};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::{Lab, settings};
@@ -22,6 +22,9 @@ enum Step {
     Hold { job: u64 },
     Resume { job: u64 },
     Pass { milliseconds: i64 },
+    Suspect { job: u64, resubmits: bool },
+    Forget { job: u64 },
+    Restore { last: u64 },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -38,6 +41,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => job().prop_map(|job| Step::Hold { job }),
         1 => job().prop_map(|job| Step::Resume { job }),
         1 => (0..9_000_000_i64).prop_map(|milliseconds| Step::Pass { milliseconds }),
+        1 => (job(), any::<bool>()).prop_map(|(job, resubmits)| Step::Suspect { job, resubmits }),
+        1 => job().prop_map(|job| Step::Forget { job }),
+        1 => job().prop_map(|last| Step::Restore { last }),
     ]
 }
 
@@ -62,6 +68,11 @@ fn take(lab: &mut Lab, step: &Step) {
         Step::Hold { job } => drop(lab.post_as("alice", &format!("/jobs/{job}/hold/new"), &Value::Null)),
         Step::Resume { job } => drop(lab.post_as("alice", &format!("/jobs/{job}/resumptions/new"), &Value::Null)),
         Step::Pass { milliseconds } => lab.pass(milliseconds),
+        Step::Suspect { job, resubmits } => {
+            lab.machine.suspect(job, Suspicion { after_ms: 10_000, resubmits });
+        }
+        Step::Forget { job } => drop(lab.machine.forget(job, lab.now)),
+        Step::Restore { last } => lab.machine.restore_to(last, lab.now),
     }
     lab.records.extend(lab.machine.take_records());
 }
@@ -117,7 +128,16 @@ proptest! {
         let mut lab = Lab::new(3);
         let mut known = BTreeMap::new();
         for step in &steps {
+            let written = lab.records.len();
             take(&mut lab, step);
+            // What is gone, or was given to another job, is not compared.
+            for record in &lab.records[written..] {
+                match record {
+                    Record::Gone(id) => drop(known.remove(id)),
+                    Record::Cut { after, .. } => drop(known.split_off(&(after + 1))),
+                    _ => {}
+                }
+            }
             known = check(&mut lab, &known, 3);
             assert_no_idle_core(&mut lab, &known);
         }

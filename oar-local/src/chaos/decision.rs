@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dice::Dice;
 use super::plan::{Kind, Plan, Target};
+use crate::machine::Suspicion;
 
 /// What happens to one request; all lengths and choices are drawn already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +71,18 @@ pub enum Fault {
     },
     /// [`Kind::Preempt`], then an answer as always.
     Preempt {
+        /// Chooses the job.
+        draw: u64,
+    },
+    /// [`Kind::Resubmit`], then an answer as always.
+    Resubmit {
+        /// Chooses the job.
+        draw: u64,
+        /// What OAR makes of it.
+        how: Suspicion,
+    },
+    /// [`Kind::Forget`], then an answer as always.
+    Forget {
         /// Chooses the job.
         draw: u64,
     },
@@ -187,6 +200,8 @@ impl Chaos {
             Kind::Unfinished => Fault::Unfinished { by_ms: self.length(self.plan.late_ms) },
             Kind::Skew => Fault::Skew { seconds: self.length(self.plan.skew_s) },
             Kind::Preempt => Fault::Preempt { draw: self.dice.next() },
+            Kind::Resubmit => Fault::Resubmit { draw: self.dice.next(), how: self.suspicion() },
+            Kind::Forget => Fault::Forget { draw: self.dice.next() },
             Kind::Vanish => Fault::Vanish { draw: self.dice.next() },
             Kind::Duplicate => Fault::Duplicate { draw: self.dice.next() },
         }
@@ -194,6 +209,11 @@ impl Chaos {
 
     fn length(&mut self, span: super::Span) -> i64 {
         i64::try_from(self.dice.between(span.least, span.most)).unwrap_or(i64::MAX)
+    }
+
+    /// One trouble in four is treated without a copy.
+    fn suspicion(&mut self) -> Suspicion {
+        Suspicion { after_ms: self.length(self.plan.trouble_ms), resubmits: self.dice.between(1, 4) > 1 }
     }
 
     /// From one row to all of them.

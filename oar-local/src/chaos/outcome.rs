@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::decision::{Fault, needs_database};
 use super::listing::{drop_rows, repeat_rows};
-use crate::machine::Mishap;
+use crate::machine::{Mishap, Suspicion};
 
 /// What becomes of a request.
 #[derive(Debug)]
@@ -27,6 +27,10 @@ pub(crate) trait Cluster {
     fn respond(&mut self, request: &Request<Bytes>, mishap: Option<Mishap>, now: i64) -> Response<Bytes>;
     /// Kills a best-effort job that `draw` chooses, if there is one.
     fn preempt(&mut self, draw: u64, now: i64);
+    /// Lets the node of such a job fail, if there is one.
+    fn suspect(&mut self, draw: u64, how: Suspicion, now: i64);
+    /// Lets a best-effort job that `draw` chooses be gone, if there is one.
+    fn forget(&mut self, draw: u64, now: i64);
 }
 
 /// Does a fault to a request. For those that act at a later time as well, this is what they do at once.
@@ -56,6 +60,14 @@ pub(crate) fn carry_out(target: &mut impl Cluster, fault: Fault, request: &Reque
         Fault::Skew { seconds } => Outcome::Answered(submit(target, Mishap::Skewed { seconds })),
         Fault::Preempt { draw } => {
             target.preempt(draw, now);
+            Outcome::Answered(target.respond(request, None, now))
+        }
+        Fault::Resubmit { draw, how } => {
+            target.suspect(draw, how, now);
+            Outcome::Answered(target.respond(request, None, now))
+        }
+        Fault::Forget { draw } => {
+            target.forget(draw, now);
             Outcome::Answered(target.respond(request, None, now))
         }
         Fault::Vanish { draw } => Outcome::Answered(drop_rows(target.respond(request, None, now), draw)),

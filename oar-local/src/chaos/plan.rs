@@ -36,6 +36,10 @@ pub enum Kind {
     Skew,
     /// A best-effort job is killed as for a normal one.
     Preempt,
+    /// The node of a best-effort job fails: the job is in Error, and some time later OAR mostly makes a copy of it.
+    Resubmit,
+    /// A best-effort job that waits or runs is gone, without a trace.
+    Forget,
     /// Rows are missing in a listing.
     Vanish,
     /// Rows are twice in a listing.
@@ -44,7 +48,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the declaration.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::LostAfter,
         Self::LostBefore,
         Self::FailedAfter,
@@ -59,6 +63,8 @@ impl Kind {
         Self::Unfinished,
         Self::Skew,
         Self::Preempt,
+        Self::Resubmit,
+        Self::Forget,
         Self::Vanish,
         Self::Duplicate,
     ];
@@ -105,6 +111,8 @@ pub struct Plan {
     pub outage_ms: Span,
     /// How far in the past a submission is dated, seconds.
     pub skew_s: Span,
+    /// How long OAR takes to treat the trouble of a node, milliseconds.
+    pub trouble_ms: Span,
 }
 
 /// Why a text is not a plan.
@@ -129,6 +137,7 @@ impl Default for Plan {
             late_ms: Span { least: 5_000, most: 300_000 },
             outage_ms: Span { least: 10_000, most: 120_000 },
             skew_s: Span { least: 100, most: 1_000 },
+            trouble_ms: Span { least: 5_000, most: 60_000 },
         }
     }
 }
@@ -138,7 +147,7 @@ impl Plan {
     #[must_use]
     pub fn mild() -> Self {
         let chances = Kind::ALL.map(|kind| match kind {
-            Kind::Outage | Kind::Restart | Kind::Poison => (kind, 0.002),
+            Kind::Outage | Kind::Restart | Kind::Poison | Kind::Forget => (kind, 0.002),
             Kind::Skew => (kind, 0.2),
             _ => (kind, 0.01),
         });
@@ -150,6 +159,7 @@ impl Plan {
     pub fn hostile() -> Self {
         let chances = Kind::ALL.map(|kind| match kind {
             Kind::Outage | Kind::Restart | Kind::Poison => (kind, 0.01),
+            Kind::Forget => (kind, 0.02),
             Kind::Vanish | Kind::Duplicate => (kind, 0.1),
             _ => (kind, 0.05),
         });
@@ -160,6 +170,13 @@ impl Plan {
     #[must_use]
     pub fn always(kind: Kind) -> Self {
         Self { chances: [(kind, 1.0)].into(), ..Self::default() }
+    }
+
+    /// The same without some kinds.
+    #[must_use]
+    pub fn without(mut self, kinds: &[Kind]) -> Self {
+        self.chances.retain(|kind, _| !kinds.contains(kind));
+        self
     }
 
     /// Reads a plan written in JSON.

@@ -8,7 +8,7 @@ use http::{Request, Response};
 
 use super::outcome::Cluster;
 use crate::face::{Auth, Face, Outside, Unreadable, Wanted, respond};
-use crate::machine::{Command, Job, Machine, Mishap, Settings};
+use crate::machine::{Command, Job, Machine, Mishap, Settings, Suspicion};
 
 /// Time from the kill signal to the end of a job, milliseconds.
 const DYING: i64 = 1_000;
@@ -100,6 +100,16 @@ impl VirtualCluster {
         result
     }
 
+    /// The cluster's database is reset at `now`: no job is left, and ids start from `first`.
+    pub fn reset(&mut self, first: u64, now: i64) {
+        self.change(now, |machine, now| machine.reset(first, now));
+    }
+
+    /// The cluster's database is one from before all jobs after `last`: these are gone, their ids are given again.
+    pub fn restore_to(&mut self, last: u64, now: i64) {
+        self.change(now, |machine, now| machine.restore_to(last, now));
+    }
+
     /// Lets everything happen that is due until `now`, each at its time.
     pub fn advance(&mut self, now: i64) {
         while let Some(at) = self.next_wake().filter(|at| *at <= now) {
@@ -135,6 +145,10 @@ impl VirtualCluster {
                         self.ends.retain(|(_, job, _)| *job != id);
                         self.ends.insert((now.saturating_add(DYING), id, KILLED));
                     }
+                    Command::Destroy(id) => {
+                        self.ends.retain(|(_, job, _)| *job != id);
+                        self.machine.exited(id, KILLED, now);
+                    }
                 }
             }
         }
@@ -164,5 +178,13 @@ impl Cluster for VirtualCluster {
 
     fn preempt(&mut self, draw: u64, now: i64) {
         self.change(now, |machine, now| machine.preempt_any(draw, now));
+    }
+
+    fn suspect(&mut self, draw: u64, how: Suspicion, now: i64) {
+        self.change(now, |machine, _| machine.suspect_any(draw, how));
+    }
+
+    fn forget(&mut self, draw: u64, now: i64) {
+        self.change(now, |machine, now| machine.forget_any(draw, now));
     }
 }

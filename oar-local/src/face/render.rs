@@ -132,7 +132,7 @@ pub(super) fn full<'a>(machine: &'a Machine, job: &'a Job, detailed: bool) -> Fu
         checkpoint_signal: batch.checkpoint_signal,
         stdout_file: job.stdout_file(),
         stderr_file: job.stderr_file(),
-        resubmit_job_id: 0,
+        resubmit_job_id: job.copy_of,
         suspended: "NO",
         exit_status_code: exit_status_code(job),
         details: detailed.then(|| details(machine, job)),
@@ -172,7 +172,7 @@ pub(super) fn events(machine: &Machine, job: &Job) -> Vec<Value> {
             "job_id": job.id,
             "date": event.date,
             "description": event.description(subject),
-            "to_check": "NO",
+            "to_check": if event.kind.untreated().is_some() { "YES" } else { "NO" },
         })
     };
     job.events.iter().map(show).collect()

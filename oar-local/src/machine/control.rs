@@ -24,12 +24,11 @@ impl Machine {
 
     /// Asks for the end of a whole array.
     pub fn delete_array(&mut self, array: u64, user: &str, now: i64) -> Outcome {
-        let is_of_it = |job: &super::Job| job.array() == array;
-        let Some(&count) = self.arrays.get(&array).filter(|_| self.jobs.get(&array).is_some_and(is_of_it)) else {
+        let ids: Vec<u64> = self.rows(array).filter(|job| job.array() == array).map(|job| job.id).collect();
+        if ids.is_empty() {
             let text = format!("#WARNING: There are no job for this array job ({array}) 4\n");
             return Outcome { text, exit_status: 0 };
-        };
-        let ids: Vec<u64> = (array..array + count).filter(|id| self.jobs.contains_key(id)).collect();
+        }
         self.delete_each(&ids, user, now)
     }
 

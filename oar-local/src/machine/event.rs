@@ -41,6 +41,43 @@ pub enum EventKind {
     /// A user resumed the held job.
     #[serde(rename = "RESUME_JOB")]
     Resume(Box<str>),
+    /// The job's node failed; with what OAR will make of it, until it has.
+    #[serde(rename = "TROUBLE")]
+    Trouble(Trouble, Option<Treatment>),
+    /// OAR made a copy of the job because of its node's trouble: the copy's id.
+    #[serde(rename = "RESUBMIT_JOB_AUTOMATICALLY")]
+    Resubmitted(u64, Trouble),
+}
+
+/// How a node failed. The serialised names are OAR's own event types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Trouble {
+    /// It does not answer.
+    #[serde(rename = "PING_CHECKER_NODE_SUSPECTED")]
+    Unreachable,
+    /// It could not start the job, whose user it does not know.
+    #[serde(rename = "LAUNCHING_OAREXEC_TIMEOUT")]
+    LaunchTimeout,
+}
+
+/// What OAR will make of a trouble. The event's `to_check` is `YES` until then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Treatment {
+    /// When, in epoch milliseconds.
+    pub at: i64,
+    /// Whether it makes a copy of the job.
+    pub resubmits: bool,
+}
+
+impl Trouble {
+    /// OAR's name of the event type.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreachable => "PING_CHECKER_NODE_SUSPECTED",
+            Self::LaunchTimeout => "LAUNCHING_OAREXEC_TIMEOUT",
+        }
+    }
 }
 
 /// One event of one job.
@@ -88,6 +125,24 @@ impl EventKind {
             Self::Exterminate => "EXTERMINATE_JOB",
             Self::Hold(_) => "HOLD_WAITING_JOB",
             Self::Resume(_) => "RESUME_JOB",
+            Self::Trouble(trouble, _) => trouble.name(),
+            Self::Resubmitted(..) => "RESUBMIT_JOB_AUTOMATICALLY",
+        }
+    }
+
+    /// A trouble that OAR has not treated yet, and what it will make of it.
+    #[must_use]
+    pub fn untreated(&self) -> Option<(Trouble, Treatment)> {
+        match self {
+            Self::Trouble(trouble, Some(treatment)) => Some((*trouble, *treatment)),
+            _ => None,
+        }
+    }
+
+    /// OAR has treated it.
+    pub(super) fn settle(&mut self) {
+        if let Self::Trouble(_, treatment) = self {
+            *treatment = None;
         }
     }
 }
@@ -118,6 +173,19 @@ impl Event {
             EventKind::Exterminate => format!("I exterminate the job {job}"),
             EventKind::Hold(user) => format!("User {user} launched oarhold on the job {job}"),
             EventKind::Resume(user) => format!("User {user} launched oarresume on the job {job}"),
+            EventKind::Trouble(Trouble::Unreachable, _) => {
+                format!("[bipbip] OAR suspects nodes for the job {job}: ['{node}']")
+            }
+            // Literally: OAR forgets to fill the name in.
+            EventKind::Trouble(Trouble::LaunchTimeout, _) => format!(
+                "[{job}] launching oarexec timeout, exit value = 50; the job $job_id is in Error and the node \
+                 {node}is Suspected"
+            ),
+            EventKind::Resubmitted(copy, trouble) => format!(
+                "Resubmiting job {job} => ((0, ''), {copy}) (due to event {} & job is neither a reservation nor an \
+                 interactive job)",
+                trouble.name()
+            ),
         }
     }
 }

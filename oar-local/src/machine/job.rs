@@ -176,7 +176,8 @@ pub struct Job {
     pub state: State,
     /// Epoch seconds of the scheduling, 0 before.
     pub start: i64,
-    /// Epoch seconds of the end; 0 before it, and for ever if the job never started.
+    /// Epoch seconds of the end; 0 before it, and for ever if the job never started. A copy has that of its original
+    /// until it ends itself.
     pub stop: i64,
     /// Raw wait status of a job that ended by itself.
     pub exit: Option<i32>,
@@ -190,6 +191,8 @@ pub struct Job {
     pub killing: bool,
     /// Its process and that process's start in clock ticks since boot.
     pub process: Option<(u32, u64)>,
+    /// The job that OAR copied it from, 0 normally.
+    pub copy_of: u64,
 }
 
 impl Job {
@@ -197,6 +200,12 @@ impl Job {
     #[must_use]
     pub fn array(&self) -> u64 {
         if self.batch.damage == Some(super::Damage::Arrayless) { 0 } else { self.batch.first }
+    }
+
+    /// Whether listings show it: a copy that OAR made is in none before it was scheduled.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        self.copy_of == 0 || self.start != 0
     }
 
     /// The full command line.

@@ -1,7 +1,8 @@
 //! What becomes of started jobs, and how any job ends.
 
-use super::event::EventKind;
+use super::event::{EventKind, Trouble};
 use super::job::State;
+use super::loss::Doom;
 use super::record::Record;
 use super::{Alarm, Command, Machine};
 
@@ -17,6 +18,9 @@ pub enum LaunchFailure {
     OutputFiles,
     /// The machine could not create the process at all.
     Node,
+    /// The node does not know the user. OAR takes the node for broken: its cores are lost until
+    /// [`Machine::repair`], and a copy of the job is made, for the next ones.
+    NoAccount,
 }
 
 /// How a job ends.
@@ -52,11 +56,14 @@ impl Machine {
     /// The job's process is over, with its raw wait status.
     pub fn exited(&mut self, id: u64, status: i32, now: i64) {
         let Some(job) = self.jobs.get(&id).filter(|job| job.state.holds_cores()) else { return };
-        if job.killing {
-            self.finish(id, Ending::Error, &[EventKind::IntoError], now);
-        } else {
-            self.finish(id, Ending::Terminated(status), &[EventKind::IntoTerminated], now);
+        let killing = job.killing;
+        match self.doomed.remove(&id) {
+            Some(Doom::Forgotten) => self.erase(id),
+            Some(Doom::Suspected(how)) => self.trouble(id, Trouble::Unreachable, how, now),
+            None if killing => self.finish(id, Ending::Error, &[EventKind::IntoError], now),
+            None => self.finish(id, Ending::Terminated(status), &[EventKind::IntoTerminated], now),
         }
+        self.try_cut();
         self.rounds.wake(now);
         self.react(now);
     }
@@ -66,10 +73,14 @@ impl Machine {
         if self.jobs.get(&id).is_none_or(|job| !job.state.holds_cores()) {
             return;
         }
+        if self.doomed.contains_key(&id) {
+            return self.exited(id, 0, now);
+        }
         let events = match failure {
             LaunchFailure::WorkingDirectory => [EventKind::IntoError, EventKind::WorkingDirectory],
             LaunchFailure::OutputFiles => [EventKind::IntoError, EventKind::OutputFiles],
             LaunchFailure::Node => [EventKind::Exterminate, EventKind::IntoError],
+            LaunchFailure::NoAccount => return self.unknown_user(id, now),
         };
         self.finish(id, Ending::Error, &events, now);
         self.rounds.wake(now);
@@ -100,26 +111,26 @@ impl Machine {
     pub(super) fn kill(&mut self, id: u64, why: &[EventKind], now: i64) {
         let kinds = why.iter().cloned().chain([EventKind::SendKill]);
         let events = kinds.map(|kind| self.event(kind, now)).collect();
-        self.dying += self.jobs.get(&id).map_or(0, |job| u32::try_from(job.cores.len()).unwrap_or(0));
+        let again = !self.begin_kill(id);
         self.record(Record::Frag(id, true, events));
-        self.commands.push(Command::Kill(id));
+        if !again {
+            self.commands.push(Command::Kill(id));
+        }
+    }
+
+    /// From now on the job's cores count as being freed; false when they did already.
+    pub(super) fn begin_kill(&mut self, id: u64) -> bool {
+        let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.killing) else { return false };
+        job.killing = true;
+        self.dying += u32::try_from(job.cores.len()).unwrap_or(0);
+        true
     }
 
     /// Ends a job in any state, frees what it holds, and releases who waited for it.
     pub(super) fn finish(&mut self, id: u64, ending: Ending, why: &[EventKind], now: i64) {
         let Some(job) = self.jobs.get(&id) else { return };
-        let (cores, had_cores) = (job.cores.clone(), job.state.holds_cores());
-        let killing = job.killing;
-        if had_cores {
-            self.pool.give(&cores);
-            self.dying -= if killing { u32::try_from(cores.len()).unwrap_or(0) } else { 0 };
-        }
-        if had_cores {
-            // Only jobs with cores are in these, so there are few entries to look at.
-            self.preemptible.retain(|(_, other)| *other != id);
-            self.alarms.retain(|(_, other, _)| *other != id);
-        }
-        let stop = if had_cores { now.div_euclid(1000) } else { 0 };
+        let stop = if job.state.holds_cores() { now.div_euclid(1000) } else { job.stop };
+        self.free(id);
         let events = why.iter().map(|kind| self.event(kind.clone(), now)).collect();
         let (state, exit) = match ending {
             Ending::Terminated(status) => (State::Terminated, Some(status)),
@@ -130,11 +141,21 @@ impl Machine {
         self.release(id);
     }
 
+    /// Gives back what the job holds, if it holds cores.
+    pub(super) fn free(&mut self, id: u64) {
+        let Some(job) = self.jobs.get(&id).filter(|job| job.state.holds_cores()) else { return };
+        self.pool.give(&job.cores);
+        self.dying -= if job.killing { u32::try_from(job.cores.len()).unwrap_or(0) } else { 0 };
+        // Only jobs with cores and few others are in these, so there are few entries to look at.
+        self.preemptible.retain(|(_, other)| *other != id);
+        self.alarms.retain(|(_, other, _)| *other != id);
+    }
+
     /// Looks again at the arrays that waited for `gate`.
-    fn release(&mut self, gate: u64) {
+    pub(super) fn release(&mut self, gate: u64) {
         for array in self.gates.remove(&gate).unwrap_or_default() {
-            let ids = array..array + self.arrays.get(&array).copied().unwrap_or(0);
-            ids.for_each(|id| self.enqueue(id));
+            let ids: Vec<u64> = self.rows(array).map(|job| job.id).collect();
+            ids.into_iter().for_each(|id| self.enqueue(id));
         }
     }
 }

@@ -126,32 +126,21 @@ impl Machine {
 
     /// Kills one of the best-effort jobs that hold cores, chosen by `draw`, as for a normal job. Answers which.
     pub fn preempt_any(&mut self, draw: u64, now: i64) -> Option<u64> {
-        let can_die = |id: &u64| self.jobs.get(id).is_some_and(|job| job.state.holds_cores() && !job.killing);
-        let jobs: Vec<u64> = self.preemptible.iter().map(|(_, id)| *id).filter(can_die).collect();
-        let place = usize::try_from(draw % u64::try_from(jobs.len()).ok().filter(|count| *count > 0)?).ok()?;
-        let id = *jobs.get(place)?;
+        let id = self.pick_running(draw)?;
         self.preempt(id, now);
         Some(id)
     }
 
-    /// How often each command line was started and ran to its end, by all the jobs that are still known.
-    #[must_use]
-    pub fn runs(&self) -> std::collections::BTreeMap<String, Runs> {
-        let mut runs = std::collections::BTreeMap::<String, Runs>::new();
-        for job in self.jobs.values().filter(|job| job.start != 0) {
-            let of_command = runs.entry(job.command()).or_default();
-            of_command.started += 1;
-            of_command.ended += u64::from(job.state == State::Terminated);
-        }
-        runs
+    /// One of the best-effort jobs that hold cores and are not being killed.
+    pub(super) fn pick_running(&self, draw: u64) -> Option<u64> {
+        let can_die = |id: &u64| self.jobs.get(id).is_some_and(|job| job.state.holds_cores() && !job.killing);
+        let jobs: Vec<u64> = self.preemptible.iter().map(|(_, id)| *id).filter(can_die).collect();
+        pick(&jobs, draw)
     }
 }
 
-/// How often one command line ran.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Runs {
-    /// Jobs that got their cores.
-    pub started: u64,
-    /// Those that ended by themselves, with whatever exit code.
-    pub ended: u64,
+/// One of some jobs, chosen by `draw`.
+pub(super) fn pick(jobs: &[u64], draw: u64) -> Option<u64> {
+    let place = draw % u64::try_from(jobs.len()).ok().filter(|count| *count > 0)?;
+    jobs.get(usize::try_from(place).ok()?).copied()
 }

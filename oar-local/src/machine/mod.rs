@@ -13,6 +13,7 @@ mod control;
 mod event;
 mod job;
 mod life;
+mod loss;
 mod mishap;
 mod pool;
 mod property;
@@ -21,19 +22,23 @@ mod restore;
 mod schedule;
 mod select;
 mod shape;
+mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use admission::{Refusal, Request};
 pub use control::Outcome;
-pub use event::{Event, EventKind, Subject};
+pub use event::{Event, EventKind, Subject, Treatment, Trouble};
 pub use job::{Batch, Job, STATE_NAMES, State, Tasks, absolute};
 pub use life::LaunchFailure;
-pub use mishap::{Damage, Mishap, Runs};
-pub use record::Record;
+pub use loss::Runs;
+pub use mishap::{Damage, Mishap};
+pub use record::{Copied, Record};
 pub use restore::Interrupted;
 pub use select::{Query, Window};
+pub use trouble::Suspicion;
 
+use loss::{Cut, Doom};
 use pool::Pool;
 use property::{Property, PropertyError, Value};
 use schedule::Rounds;
@@ -67,6 +72,8 @@ pub enum Command {
     Start(u64),
     /// Kill the job's processes; `exited` follows, also for a job whose process was not started yet.
     Kill(u64),
+    /// The same, but at once, as by the failure of a node.
+    Destroy(u64),
 }
 
 /// The cluster.
@@ -76,6 +83,8 @@ pub struct Machine {
     jobs: BTreeMap<u64, Job>,
     /// Number of jobs by array id.
     arrays: BTreeMap<u64, u64>,
+    /// Copies that OAR made of jobs, by array id.
+    copies: BTreeMap<u64, BTreeSet<u64>>,
     next_job: u64,
     next_event: u64,
     live: BTreeSet<u64>,
@@ -101,6 +110,12 @@ pub struct Machine {
     records: Vec<Record>,
     /// What the next submission through the face meets.
     mishap: Option<Mishap>,
+    /// Why jobs are being destroyed.
+    doomed: HashMap<u64, Doom>,
+    /// An earlier state of the database, wanted as soon as the processes of later jobs are gone.
+    cut: Option<Cut>,
+    /// How often the jobs ran that are gone.
+    past_runs: BTreeMap<String, Runs>,
 }
 
 /// Why a job is looked at when a moment comes.
@@ -108,6 +123,7 @@ pub struct Machine {
 enum Alarm {
     Walltime,
     Chance,
+    Treatment,
 }
 
 impl Machine {
@@ -119,6 +135,7 @@ impl Machine {
             settings,
             jobs: BTreeMap::new(),
             arrays: BTreeMap::new(),
+            copies: BTreeMap::new(),
             next_job: 1,
             next_event: 1,
             live: BTreeSet::new(),
@@ -138,6 +155,9 @@ impl Machine {
             commands: Vec::new(),
             records: Vec::new(),
             mishap: None,
+            doomed: HashMap::new(),
+            cut: None,
+            past_runs: BTreeMap::new(),
         }
     }
 
@@ -156,7 +176,12 @@ impl Machine {
     /// Cores that jobs hold now.
     #[must_use]
     pub fn busy_cores(&self) -> u32 {
-        self.settings.cores - self.pool.free()
+        self.settings.cores - self.pool.free() - self.pool.suspected()
+    }
+
+    /// Whether no job may be started now.
+    fn is_halted(&self) -> bool {
+        self.frozen || self.cut.is_some()
     }
 
     /// Submits jobs for `user`; their ids are consecutive from the answered one, which is the array's id.
@@ -175,6 +200,7 @@ impl Machine {
             match alarm {
                 Alarm::Walltime => self.walltime_over(id, now),
                 Alarm::Chance => self.preempt(id, now),
+                Alarm::Treatment => self.treat(id, now),
             }
         }
         self.react(now);
@@ -184,8 +210,8 @@ impl Machine {
     #[must_use]
     pub fn next_wake(&self) -> Option<i64> {
         let alarm = self.alarms.first().map(|(at, ..)| *at);
-        let round =
-            self.rounds.due().filter(|_| !self.frozen && (!self.normal.is_empty() || !self.besteffort.is_empty()));
+        let has_work = !self.normal.is_empty() || !self.besteffort.is_empty();
+        let round = self.rounds.due().filter(|_| has_work && !self.is_halted());
         alarm.into_iter().chain(round).min()
     }
 

@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 #[derive(Debug)]
 pub(super) struct Pool {
     free: BTreeSet<u32>,
+    suspected: BTreeSet<u32>,
 }
 
 impl Pool {
     pub(super) fn new(cores: u32) -> Self {
-        Self { free: (1..=cores).collect() }
+        Self { free: (1..=cores).collect(), suspected: BTreeSet::new() }
     }
 
     /// Number of free cores.
@@ -29,5 +30,20 @@ impl Pool {
     /// Gives cores back.
     pub(super) fn give(&mut self, cores: &[u32]) {
         self.free.extend(cores);
+    }
+
+    /// Number of cores that are neither free nor held.
+    pub(super) fn suspected(&self) -> u32 {
+        u32::try_from(self.suspected.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Nobody gets these free cores any more.
+    pub(super) fn suspect(&mut self, cores: &[u32]) {
+        self.suspected.extend(cores.iter().filter(|core| self.free.remove(core)));
+    }
+
+    /// All suspected cores are free again.
+    pub(super) fn repair(&mut self) {
+        self.free.append(&mut self.suspected);
     }
 }

@@ -12,7 +12,7 @@ use super::job::{Batch, Job, State, Tasks};
 /// One fact. Serialised with short names: a campaign writes about three per job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Record {
-    /// Identifiers not to be used again (head of a compacted journal).
+    /// Identifiers not to be used again (end of a compacted journal).
     #[serde(rename = "open")]
     Opened {
         /// Next job id.
@@ -41,6 +41,31 @@ pub enum Record {
     /// A job ended: id, final state, stop time in epoch seconds, raw wait status, events.
     #[serde(rename = "end")]
     End(u64, State, i64, Option<i32>, Vec<Event>),
+    /// The trouble of a job's node was treated: id, the copy that was made of the job, events.
+    #[serde(rename = "treat")]
+    Treated(u64, Option<Copied>, Vec<Event>),
+    /// A job is gone without a trace.
+    #[serde(rename = "gone")]
+    Gone(u64),
+    /// The database is an earlier one: the jobs after a given one are gone, and ids go on from another.
+    #[serde(rename = "cut")]
+    Cut {
+        /// The last job that is kept.
+        after: u64,
+        /// Next job id.
+        next_job: u64,
+    },
+}
+
+/// A copy that OAR made of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copied {
+    /// Its id.
+    pub id: u64,
+    /// The row of its submission that it stands for.
+    pub row: u64,
+    /// The stop time that it has from its original.
+    pub stop: i64,
 }
 
 impl Machine {
@@ -70,6 +95,12 @@ impl Machine {
                 (job.state, job.stop, job.exit) = (state, at, exit);
                 (job.process, job.killing) = (None, false);
             }),
+            Record::Treated(id, copied, events) => {
+                self.change_with(id, events, |job| job.events.iter_mut().for_each(|event| event.kind.settle()));
+                copied.into_iter().for_each(|copied| self.insert_copy(id, copied));
+            }
+            Record::Gone(id) => self.drop_row(id),
+            Record::Cut { after, next_job } => self.drop_rows(after, next_job),
         }
     }
 
@@ -112,6 +143,15 @@ impl Machine {
         self.next_job = self.next_job.max(id);
         self.arrays.insert(batch.first, id - batch.first);
     }
+
+    fn insert_copy(&mut self, copy_of: u64, copied: Copied) {
+        let Some(model) = self.jobs.get(&copy_of).or_else(|| self.jobs.get(&copied.row)) else { return };
+        let fresh = fresh(copied.id, &model.batch, model.index, model.line);
+        let copy = Job { copy_of, state: State::Waiting, stop: copied.stop, ..fresh };
+        self.copies.entry(copy.batch.first).or_default().insert(copied.id);
+        self.next_job = self.next_job.max(copied.id + 1);
+        self.jobs.insert(copied.id, copy);
+    }
 }
 
 fn fresh(id: u64, batch: &Arc<Batch>, index: u32, line: Option<(u32, u32)>) -> Job {
@@ -129,5 +169,6 @@ fn fresh(id: u64, batch: &Arc<Batch>, index: u32, line: Option<(u32, u32)>) -> J
         fragged: false,
         killing: false,
         process: None,
+        copy_of: 0,
     }
 }

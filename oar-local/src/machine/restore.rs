@@ -1,9 +1,12 @@
 //! Builds a machine from the facts of its journal.
 
+use std::sync::Arc;
+
 use super::event::EventKind;
+use super::job::{Batch, Tasks};
 use super::life::Ending;
-use super::record::Record;
-use super::{Machine, Settings};
+use super::record::{Copied, Record};
+use super::{Job, Machine, Settings};
 
 /// A job that held cores when the journal stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +30,7 @@ impl Machine {
         let ended = machine.jobs.values().filter(|job| job.state.is_final()).map(|job| job.id);
         for id in ended.collect::<Vec<_>>() {
             machine.retire_live(id);
+            machine.expect_treatment(id);
         }
         machine
     }
@@ -62,25 +66,48 @@ impl Machine {
     /// seconds): the head of a new journal. `None` when nothing would be dropped. No job may hold cores.
     #[must_use]
     pub fn compacted(&self, before: i64) -> Option<Vec<Record>> {
-        let mut records = vec![Record::Opened { next_job: self.next_job, next_event: self.next_event }];
-        let mut dropped = false;
+        let mut records = Vec::new();
+        let (mut copies, mut dropped) = (Vec::new(), false);
         for (&array, &count) in &self.arrays {
-            let jobs: Vec<_> = self.jobs.range(array..array + count).map(|(_, job)| job).collect();
-            let is_old = |job: &&super::Job| job.state.is_final() && job.stop.max(job.batch.submitted) < before;
+            let jobs: Vec<_> = self.rows(array).collect();
+            let is_old = |job: &&Job| job.state.is_final() && job.stop.max(job.batch.submitted) < before;
             if jobs.iter().all(is_old) {
                 dropped = true;
                 continue;
             }
             let Some(first) = jobs.first() else { continue };
-            records.push(Record::Submitted(std::sync::Arc::clone(&first.batch)));
-            jobs.into_iter().for_each(|job| restate(job, &mut records));
+            records.push(Record::Submitted(Arc::clone(&first.batch)));
+            if made_by(&first.batch) > count {
+                let after = array + count - 1;
+                records.push(Record::Cut { after, next_job: after + 1 });
+            }
+            let (of_array, more): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.copy_of == 0);
+            of_array.into_iter().for_each(|job| restate(job, &mut records));
+            copies.extend(more);
         }
+        self.restate_copies(copies, &mut records);
+        records.push(Record::Opened { next_job: self.next_job, next_event: self.next_event });
         dropped.then_some(records)
+    }
+
+    /// The facts that make copies, and those that remove the rows that are gone while others of their array are not.
+    fn restate_copies(&self, mut copies: Vec<&Job>, records: &mut Vec<Record>) {
+        copies.sort_unstable_by_key(|job| job.id);
+        for job in copies {
+            let row = job.batch.first + u64::from(job.index) - 1;
+            let copied = Copied { id: job.id, row, stop: job.stop };
+            records.push(Record::Treated(job.copy_of, Some(copied), Vec::new()));
+            restate(job, records);
+        }
+        for (&array, &count) in &self.arrays {
+            let gone = (array..array + count).filter(|id| !self.jobs.contains_key(id));
+            records.extend(gone.map(Record::Gone));
+        }
     }
 }
 
 /// The facts that bring a fresh job to the state of `job`, which holds no cores.
-fn restate(job: &super::Job, records: &mut Vec<Record>) {
+fn restate(job: &Job, records: &mut Vec<Record>) {
     let events = job.events.clone();
     if job.start != 0 {
         records.push(Record::Start(job.id, job.start, job.cores.clone()));
@@ -92,5 +119,13 @@ fn restate(job: &super::Job, records: &mut Vec<Record>) {
         records.push(Record::End(job.id, job.state, job.stop, job.exit, events));
     } else if !events.is_empty() {
         records.push(Record::Hold(job.id, job.state, events));
+    }
+}
+
+/// How many rows a submission made, whatever became of them.
+fn made_by(batch: &Batch) -> u64 {
+    match &batch.tasks {
+        Tasks::Same(count) => u64::from(*count),
+        Tasks::Lines(text) => text.split('\n').count() as u64,
     }
 }

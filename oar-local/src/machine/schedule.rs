@@ -59,7 +59,7 @@ impl Rounds {
 impl Machine {
     /// Runs a round if one is due.
     pub(super) fn react(&mut self, now: i64) {
-        if self.frozen || self.rounds.due().is_none_or(|due| due > now) {
+        if self.is_halted() || self.rounds.due().is_none_or(|due| due > now) {
             return;
         }
         self.rounds.begin(now);
@@ -107,6 +107,7 @@ impl Machine {
             self.preemptible.insert((self.starts, id));
         }
         self.record(Record::Start(id, now.div_euclid(1000), cores));
+        self.show_live(id);
         self.commands.push(Command::Start(id));
         true
     }

@@ -47,7 +47,8 @@ impl Window {
 impl Query {
     /// Whether a candidate is shown; candidates are already right about `ids`.
     fn shows(&self, job: &Job) -> bool {
-        self.user.as_ref().is_none_or(|user| *user == job.batch.user)
+        job.is_listed()
+            && self.user.as_ref().is_none_or(|user| *user == job.batch.user)
             && self.array.is_none_or(|array| array == job.array())
             && (self.states.is_empty() || self.states.iter().any(|state| state == job.state.name()))
             && (self.window.is_open() || self.window.shows(job))
@@ -94,8 +95,7 @@ impl Machine {
             return Box::new(ids.into_iter().filter_map(|id| self.jobs.get(&id)));
         }
         if let Some(array) = query.array {
-            let count = self.arrays.get(&array).copied().unwrap_or(0);
-            return Box::new(self.jobs.range(array..array + count).map(|(_, job)| job));
+            return Box::new(self.rows(array));
         }
         if query.window.is_open() && query.wants_final() {
             return Box::new(self.jobs.values());
@@ -111,6 +111,13 @@ impl Machine {
         Box::new(ids.into_iter().filter_map(|id| self.jobs.get(&id)))
     }
 
+    /// The jobs of an array, in the order of their ids: the rows of the submission, and their copies.
+    pub(super) fn rows(&self, array: u64) -> impl Iterator<Item = &Job> {
+        let count = self.arrays.get(&array).copied().unwrap_or(0);
+        let copies = self.copies.get(&array).into_iter().flatten().filter_map(|id| self.jobs.get(id));
+        self.jobs.range(array..array + count).map(|(_, job)| job).chain(copies)
+    }
+
     fn live_ids<'a>(&'a self, user: Option<&str>) -> Box<dyn Iterator<Item = u64> + 'a> {
         match user {
             None => Box::new(self.live.iter().copied()),
@@ -120,9 +127,7 @@ impl Machine {
 
     /// Indexes the live jobs of a new array and makes candidates of those that nothing blocks.
     pub(super) fn admit_live(&mut self, array: u64) {
-        let count = self.arrays.get(&array).copied().unwrap_or(0);
-        let ids = array..array + count;
-        let Some(batch) = self.jobs.get(&array).map(|job| std::sync::Arc::clone(&job.batch)) else { return };
+        let Some(batch) = self.rows(array).next().map(|job| std::sync::Arc::clone(&job.batch)) else { return };
         for template in [&batch.stdout, &batch.stderr].into_iter().flatten() {
             if !template.contains("%jobid%") {
                 let name = template.replace("%jobname%", batch.name.as_deref().unwrap_or_default());
@@ -130,10 +135,8 @@ impl Machine {
                 self.shared_outputs.entry(path).or_default().push(array);
             }
         }
-        let is_live = |id: &u64| self.jobs.get(id).is_some_and(|job| !job.state.is_final());
-        let live: Vec<u64> = ids.filter(is_live).collect();
-        self.live.extend(&live);
-        self.live_of.entry(batch.user.clone()).or_default().extend(&live);
+        let live: Vec<u64> = self.rows(array).filter(|job| !job.state.is_final()).map(|job| job.id).collect();
+        live.iter().for_each(|id| self.show_live(*id));
         let blocked = self.is_blocked(&batch.after);
         for gate in batch.after.iter().filter(|_| blocked) {
             self.gates.entry(*gate).or_default().push(array);
@@ -141,12 +144,18 @@ impl Machine {
         live.into_iter().for_each(|id| self.enqueue(id));
     }
 
+    /// Puts a job into the live index, unless no listing may show it yet.
+    pub(super) fn show_live(&mut self, id: u64) {
+        let Some(job) = self.jobs.get(&id).filter(|job| job.is_listed()) else { return };
+        if self.live.insert(id) {
+            self.live_of.entry(job.batch.user.clone()).or_default().insert(id);
+        }
+    }
+
     /// Moves a job from the live index to that of the ended.
     pub(super) fn retire_live(&mut self, id: u64) {
         let Some(job) = self.jobs.get(&id).filter(|job| job.state.is_final()) else { return };
-        // One that never started has no stop time: its submission is the only date it has.
-        let date = if job.stop == 0 { job.batch.submitted } else { job.stop };
-        self.ended.insert((date, id));
+        self.ended.insert((end_of(job), id));
         self.live.remove(&id);
         if let Some(ids) = self.live_of.get_mut(&job.batch.user) {
             ids.remove(&id);
@@ -157,7 +166,7 @@ impl Machine {
     #[must_use]
     pub fn jobs_of_shared_output(&self, path: &str) -> Vec<u64> {
         let arrays = self.shared_outputs.get(path).into_iter().flatten();
-        arrays.flat_map(|array| *array..*array + self.arrays.get(array).copied().unwrap_or(0)).collect()
+        arrays.flat_map(|array| self.rows(*array)).map(|job| job.id).collect()
     }
 
     /// How many jobs are in a state, among those that are not over.
@@ -165,4 +174,10 @@ impl Machine {
     pub fn count_live(&self, state: State) -> usize {
         self.live.iter().filter(|id| self.jobs.get(id).is_some_and(|job| job.state == state)).count()
     }
+}
+
+/// Where an ended job stands in the index of the ended. One that never started has no stop time: its submission is
+/// the only date it has.
+pub(super) fn end_of(job: &Job) -> i64 {
+    if job.stop == 0 { job.batch.submitted } else { job.stop }
 }

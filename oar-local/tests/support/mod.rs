@@ -144,7 +144,7 @@ impl Lab {
                     self.machine.started(id, 1000, 1, self.now);
                     started.push(id);
                 }
-                Command::Kill(id) => self.kills.push(id),
+                Command::Kill(id) | Command::Destroy(id) => self.kills.push(id),
             }
         }
         self.records.extend(self.machine.take_records());
