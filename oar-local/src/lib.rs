@@ -190,10 +190,22 @@ impl LocalCluster {
         self.core.faults.as_ref().map(Faults::report)
     }
 
-    /// How often each command line ran, by all the jobs that the cluster remembers.
+    /// How often each command line ran, by all the jobs that the cluster remembers, and those that it was made to
+    /// forget since it was opened or its journal was last compacted.
     #[must_use]
     pub fn runs(&self) -> BTreeMap<String, Runs> {
         self.core.runs()
+    }
+
+    /// The cluster's database is reset: no job is left, as soon as their processes are dead, and ids start from `first`.
+    pub fn reset(&self, first: u64) {
+        self.core.change(|machine, now| machine.reset(first, now));
+    }
+
+    /// The cluster's database is one from before all jobs after `last`: these are gone, as soon as their processes are
+    /// dead, and their ids are given again.
+    pub fn restore_to(&self, last: u64) {
+        self.core.change(|machine, now| machine.restore_to(last, now));
     }
 
     /// Kills what runs, as `oar` would, records it, and stops. Waiting jobs stay for the next start. Blocking, for

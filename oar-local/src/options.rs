@@ -62,6 +62,15 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "SEED")]
     chaos: Option<u64>,
     /// JSON file that says how much of what fails [default: a mild plan]
+    ///
+    /// For example: {"chances": {"lost_after": 0.05, "resubmit": 0.02}, "trouble_ms": {"least": 5000, "most": 60000}}.
+    /// A chance is that of one request. The kinds are:
+    /// answers: lost_after, lost_before, failed_after, failed_before, late, reset;
+    /// the API: outage, restart, poison;
+    /// submissions: partial, arrayless, unfinished, skew;
+    /// best-effort jobs: preempt, resubmit (its node fails, and OAR mostly makes a copy of it), forget (it is gone);
+    /// listings: vanish, duplicate.
+    /// Lengths: late_ms, outage_ms, skew_s, trouble_ms (until OAR treats the failure of a node).
     #[arg(long, value_name = "FILE", requires = "chaos")]
     chaos_plan: Option<PathBuf>,
 }

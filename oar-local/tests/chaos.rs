@@ -78,6 +78,12 @@ impl Bed {
         serde_json::from_slice(response.body()).unwrap()
     }
 
+    /// The status of a file that is not there.
+    fn media(&mut self) -> u16 {
+        let request = self.request("GET", "/media?path_filename=/home/alice/nosuch", "");
+        self.face.cluster_mut().respond(&request, self.now).status().as_u16()
+    }
+
     fn rows(&mut self) -> usize {
         let states = ["Waiting", "Hold", "Running", "Terminated", "Error"].map(|state| format!("&states={state}"));
         let page = self.look("GET", &format!("/jobs?limit=1000{}", states.concat()));
@@ -431,4 +437,21 @@ fn refused_submissions_stay_refused() {
         bed.submit_well(&one());
         assert_eq!(bed.job(1)["state"], "Running", "{kind:?}");
     }
+}
+
+#[test]
+fn jobs_of_a_user_without_account_take_the_cluster_down() {
+    let mut bed = Bed::new(Kind::Late);
+    assert_eq!(bed.media(), 404, "a file that is not there");
+    bed.face.cluster_mut().set_unknown_users(&["alice"]);
+    assert_eq!(bed.media(), 500);
+    bed.submit_well(&one());
+    bed.pass(100 * TAKES);
+    let states: Vec<Value> = (1..=5).map(|id| bed.job(id)["state"].clone()).collect();
+    assert_eq!(states, ["Error", "Error", "Error", "Error", "Waiting"], "four cores, and a copy that waits for ever");
+    bed.face.cluster_mut().set_unknown_users(&[]);
+    let now = bed.now;
+    bed.face.cluster_mut().change(now, |machine, now| machine.repair(now));
+    bed.pass(TAKES);
+    assert_eq!(bed.ended("work"), 1);
 }

@@ -10,16 +10,18 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use oar_local::LocalCluster;
 use oar_local::chaos::{ChaosConfig, Kind, Plan, Span};
 use oar_local::machine::Runs;
-use real::{PATIENCE, Site, call, eventually};
+use real::{PATIENCE, Site, call, event_types, eventually, is_alive, pid_in};
 use serde_json::{Value, json};
 
 /// How late late things are, milliseconds.
 const LATE: u64 = 300;
 
 fn plan(kind: Kind) -> Plan {
-    Plan { late_ms: Span { least: LATE, most: LATE }, ..Plan::always(kind) }
+    let late = Span { least: LATE, most: LATE };
+    Plan { late_ms: late, trouble_ms: late, ..Plan::always(kind) }
 }
 
 /// Sends a request and leaves the connection open.
@@ -109,6 +111,68 @@ fn an_unfinished_submission_goes_on_and_is_answered() {
     });
 }
 
+/// A best-effort job that runs, once it does: its process.
+fn running(site: &Site) -> u32 {
+    let command = "echo $$ > pid; exec sleep 600";
+    let id = site.submit(&json!({ "command": command, "type": ["besteffort"] }));
+    site.wait_for(id, &["Running"]);
+    pid_in(&site.folder.path().join("pid"))
+}
+
+#[test]
+fn a_node_that_fails_kills_its_job_and_oar_copies_it() {
+    serve(Kind::Resubmit, |site, address, _| {
+        let pid = running(site);
+        assert!(read(send(address, "GET", "/", "", "")).unwrap().starts_with("HTTP/1.1 200 "));
+        site.cluster.stop_faults();
+        let failed = site.wait_for(1, &["Error"]);
+        assert!(!is_alive(pid), "the job's process is dead before the job is in Error");
+        assert_eq!(event_types(&failed)[0], "PING_CHECKER_NODE_SUSPECTED");
+        eventually("OAR's answer", || site.job(1)["events"][0]["to_check"] == "NO");
+        assert_eq!(event_types(&site.job(1)), ["PING_CHECKER_NODE_SUSPECTED", "RESUBMIT_JOB_AUTOMATICALLY"]);
+        let copy = site.wait_for(2, &["Running"]);
+        assert_eq!((&copy["resubmit_job_id"], &copy["command"]), (&json!(1), &failed["command"]));
+        site.delete(2);
+        site.end_of(2);
+        assert_eq!(site.cluster.runs()["echo $$ > pid; exec sleep 600"], Runs { started: 2, ended: 0 });
+    });
+}
+
+#[test]
+fn a_forgotten_job_is_dead_and_gone_also_for_the_next_life_of_the_cluster() {
+    serve(Kind::Forget, |site, address, _| {
+        let pid = running(site);
+        assert!(read(send(address, "GET", "/", "", "")).unwrap().starts_with("HTTP/1.1 200 "));
+        site.cluster.stop_faults();
+        eventually("its end", || read(send(address, "GET", "/jobs/1", "", "")).unwrap().starts_with("HTTP/1.1 500 "));
+        assert!(!is_alive(pid));
+        assert_eq!(site.cluster.runs().values().collect::<Vec<_>>(), [&Runs { started: 1, ended: 0 }]);
+        let gate = site.submit(&json!({ "command": "false", "hold": true, "type": ["besteffort"] }));
+        let waits = json!({ "command": "true", "after": [gate], "type": ["besteffort"] });
+        let waiting = site.submit(&waits);
+        site.delete(gate);
+        assert_eq!(site.end_of(waiting)["state"], "Terminated", "a gate that is deleted by hand still opens");
+        site.cluster.shutdown();
+        let again = LocalCluster::open(real::config(site.folder.path(), 2)).unwrap();
+        assert_eq!(call(&again, "GET", "/jobs/1", "").0, 500);
+        assert_eq!(real::job(&again, waiting)["state"], "Terminated");
+    });
+}
+
+#[test]
+fn a_real_cluster_can_be_reset_and_restored() {
+    let site = Site::new(2);
+    let pid = running(&site);
+    site.cluster.restore_to(1);
+    assert!(is_alive(pid), "a job that the restored database knows goes on");
+    site.cluster.reset(1);
+    eventually("the reset", || call(&site.cluster, "GET", "/jobs/1", "").0 == 500);
+    assert!(!is_alive(pid));
+    assert_eq!(site.submit(&json!({ "command": "true" })), 1);
+    assert_eq!(site.end_of(1)["exit_code"], 0);
+    assert_eq!(site.cluster.runs().len(), 2);
+}
+
 fn program(arguments: &[&str], folder: &std::path::Path) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_oar-local"));
     program.args(["--listen", "127.0.0.1:0", "--cores", "1", "--state-dir"]).arg(folder.join("state")).args(arguments);
@@ -143,4 +207,14 @@ fn the_program_fails_by_seed_until_it_is_told_to_stop() {
     let refused = program(&arguments, folder.path()).output().unwrap();
     let message = String::from_utf8(refused.stderr).unwrap();
     assert!(!refused.status.success() && message.contains("the chance of Late must be"), "{message}");
+}
+
+#[test]
+fn the_help_names_every_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let help = String::from_utf8(program(&["--help"], folder.path()).output().unwrap().stdout).unwrap();
+    for kind in Kind::ALL {
+        let name = serde_json::to_value(kind).unwrap();
+        assert!(help.contains(name.as_str().unwrap()), "{name}: {help}");
+    }
 }

@@ -129,7 +129,13 @@ fn listing_jobs() {
 #[test]
 fn media() {
     let mut lab = lab();
-    for name in ["media_get_missing", "media_get_no_param", "media_get_tail_bad", "media_get_unreadable"] {
+    for name in [
+        "media_get_missing",
+        "media_get_no_param",
+        "media_get_tail_bad",
+        "media_get_unreadable",
+        "media_get_as_nosuchuser",
+    ] {
         assert_same(&mut lab, name, &[]);
     }
     for name in ["media_get_empty_path", "media_get_space", "media_get_dollar", "media_get_comma"] {

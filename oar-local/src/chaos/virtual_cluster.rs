@@ -8,7 +8,7 @@ use http::{Request, Response};
 
 use super::outcome::Cluster;
 use crate::face::{Auth, Face, Outside, Unreadable, Wanted, respond};
-use crate::machine::{Command, Job, Machine, Mishap, Settings, Suspicion};
+use crate::machine::{Command, Job, LaunchFailure, Machine, Mishap, Settings, Suspicion};
 
 /// Time from the kill signal to the end of a job, milliseconds.
 const DYING: i64 = 1_000;
@@ -41,12 +41,34 @@ impl Outside for EmptyWorld {
     }
 }
 
+/// A world in which some users have no account.
+struct Accounts<'a> {
+    outside: &'a dyn Outside,
+    unknown: &'a BTreeSet<String>,
+}
+
+impl Outside for Accounts<'_> {
+    fn load(&self) -> Option<String> {
+        self.outside.load()
+    }
+
+    fn has_account(&self, user: &str) -> bool {
+        !self.unknown.contains(user) && self.outside.has_account(user)
+    }
+
+    fn read(&self, wanted: &Wanted) -> Result<Vec<u8>, Unreadable> {
+        self.outside.read(wanted)
+    }
+}
+
 /// A cluster whose time is its caller's.
 pub struct VirtualCluster {
     machine: Machine,
     auth: Auth,
     outside: Box<dyn Outside + Send>,
     execute: Execute,
+    /// Users that the nodes do not know.
+    unknown: BTreeSet<String>,
     /// When which job ends, with its wait status.
     ends: BTreeSet<(i64, u64, i32)>,
     /// Epoch milliseconds of the last call.
@@ -64,7 +86,15 @@ impl VirtualCluster {
     #[must_use]
     pub fn new(settings: Settings, secret: &[u8], execute: Execute) -> Self {
         let (machine, auth) = (Machine::new(settings), Auth::new(secret));
-        Self { machine, auth, outside: Box::new(EmptyWorld), execute, ends: BTreeSet::new(), now: 0 }
+        Self {
+            machine,
+            auth,
+            outside: Box::new(EmptyWorld),
+            execute,
+            unknown: BTreeSet::new(),
+            ends: BTreeSet::new(),
+            now: 0,
+        }
     }
 
     /// The same with files to read.
@@ -72,6 +102,12 @@ impl VirtualCluster {
     pub fn with_outside(mut self, outside: Box<dyn Outside + Send>) -> Self {
         self.outside = outside;
         self
+    }
+
+    /// From now on, these are the users that the nodes do not know: their jobs are accepted, and each takes the cores
+    /// that it gets away from everybody until [`Machine::repair`].
+    pub fn set_unknown_users(&mut self, users: &[&str]) {
+        self.unknown = users.iter().map(|user| (*user).to_owned()).collect();
     }
 
     /// The scheduler's state.
@@ -158,6 +194,9 @@ impl VirtualCluster {
 
     fn start(&mut self, id: u64, now: i64) {
         let Some(job) = self.machine.find_job(id).filter(|job| !job.killing) else { return };
+        if self.unknown.contains(&job.batch.user) {
+            return self.machine.launch_failed(id, LaunchFailure::NoAccount, now);
+        }
         let run = (self.execute)(job);
         self.machine.launching(id);
         self.machine.started(id, 0, 0, now);
@@ -169,7 +208,8 @@ impl Cluster for VirtualCluster {
     fn respond(&mut self, request: &Request<Bytes>, mishap: Option<Mishap>, now: i64) -> Response<Bytes> {
         self.change(now, |_, _| ());
         self.machine.expect_mishap(mishap);
-        let face = Face { auth: &self.auth, outside: &*self.outside };
+        let outside = Accounts { outside: &*self.outside, unknown: &self.unknown };
+        let face = Face { auth: &self.auth, outside: &outside };
         let response = respond(&mut self.machine, request, &face, self.now);
         self.machine.expect_mishap(None);
         self.settle(self.now);

@@ -56,13 +56,14 @@ pub(super) fn resources(machine: &Machine, call: &Call<'_>) -> Answer {
 
 fn resource(machine: &Machine, id: u32, detailed: bool) -> Value {
     let (node, memory) = (&machine.settings().node, machine.settings().memory);
+    let state = if machine.is_suspected(id) { "Suspected" } else { "Alive" };
     if !detailed {
         return json!({
-            "id": id, "network_address": node, "state": "Alive", "available_upto": FOR_EVER,
+            "id": id, "network_address": node, "state": state, "available_upto": FOR_EVER,
         });
     }
     json!({
-        "id": id, "type": "default", "network_address": node, "state": "Alive",
+        "id": id, "type": "default", "network_address": node, "state": state,
         "next_state": "UnChanged", "finaud_decision": "NO", "next_finaud_decision": "NO",
         "state_num": 0, "suspended_jobs": "NO", "scheduler_priority": 0,
         "cpuset": (id - 1).to_string(), "besteffort": "YES", "deploy": "NO", "expiry_date": 0,

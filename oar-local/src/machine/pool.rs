@@ -37,6 +37,11 @@ impl Pool {
         u32::try_from(self.suspected.len()).unwrap_or(u32::MAX)
     }
 
+    /// Whether a core is one of them.
+    pub(super) fn is_suspected(&self, core: u32) -> bool {
+        self.suspected.contains(&core)
+    }
+
     /// Nobody gets these free cores any more.
     pub(super) fn suspect(&mut self, cores: &[u32]) {
         self.suspected.extend(cores.iter().filter(|core| self.free.remove(core)));

@@ -37,6 +37,12 @@ impl Machine {
         self.suspect(id, how).then_some(id)
     }
 
+    /// Whether a core was lost to a job of an unknown user.
+    #[must_use]
+    pub fn is_suspected(&self, core: u32) -> bool {
+        self.pool.is_suspected(core)
+    }
+
     /// The admin repairs all nodes that were lost to jobs of unknown users.
     pub fn repair(&mut self, now: i64) {
         self.pool.repair();

@@ -21,6 +21,10 @@ impl Outside for World {
         Some("7.52".to_owned())
     }
 
+    fn has_account(&self, user: &str) -> bool {
+        user != "nosuchuser"
+    }
+
     fn read(&self, wanted: &Wanted) -> Result<Vec<u8>, Unreadable> {
         match wanted.path.as_str() {
             "/home/alice/m/ten.txt" => Ok(b"line 1\nline 2\n".to_vec()),
