@@ -1,128 +1,12 @@
 //! The seeded faults: repeatable, and each with the effect that its name says, on the cluster and on the answer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use bytes::Bytes;
-use http::Request;
-use oar_local::chaos::{Chaos, ChaoticFace, Fault, Kind, Outcome, Plan, Run, Span, VirtualCluster};
-use oar_local::machine::Settings;
+#[path = "support/bed.rs"]
+mod bed;
+
+use bed::{Bed, LATE, T0, TAKES, answer, array, assert_is_500, cluster, fixed, one};
+use oar_local::chaos::{Chaos, ChaoticFace, Fault, Kind, Outcome, Plan};
 use serde_json::{Value, json};
-
-/// Start of the test clock, epoch milliseconds.
-const T0: i64 = 1_795_246_000_000;
-/// How long jobs take, and how late late things are, milliseconds.
-const TAKES: i64 = 10_000;
-const LATE: i64 = 60_000;
-/// How long OAR takes to treat a node's trouble, milliseconds.
-const TROUBLE: i64 = 20_000;
-
-fn cluster() -> VirtualCluster {
-    let settings = Settings {
-        cores: 4,
-        lenient: false,
-        period: None,
-        kill_rate: 0.0,
-        seed: 7,
-        home: "/home/alice".to_owned(),
-        node: "node1".to_owned(),
-        memory: 2048,
-    };
-    VirtualCluster::new(settings, b"secret", Box::new(|_| Run { takes_ms: TAKES, status: 0 }))
-}
-
-fn fixed(plan: Plan) -> Plan {
-    let same = |length| Span { least: length, most: length };
-    Plan { late_ms: same(60_000), outage_ms: same(30_000), skew_s: same(500), trouble_ms: same(20_000), ..plan }
-}
-
-/// A cluster where one kind of fault meets every request that it can meet.
-struct Bed {
-    face: ChaoticFace,
-    now: i64,
-}
-
-impl Bed {
-    fn new(kind: Kind) -> Self {
-        Self { face: ChaoticFace::new(cluster(), Chaos::new(1, fixed(Plan::always(kind)))), now: T0 }
-    }
-
-    fn request(&self, method: &str, path: &str, body: &str) -> Request<Bytes> {
-        let token = self.face.cluster().issue_token("alice", 86_400, T0);
-        let request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {token}"));
-        request.body(Bytes::from(body.to_owned())).unwrap()
-    }
-
-    fn send(&mut self, method: &str, path: &str, body: &Value) -> Outcome {
-        let text = if body.is_null() { String::new() } else { body.to_string() };
-        self.face.send(self.request(method, path, &text), self.now)
-    }
-
-    fn submit(&mut self, body: &Value) -> Outcome {
-        self.send("POST", "/jobs", body)
-    }
-
-    fn get(&mut self, path: &str) -> Outcome {
-        self.send("GET", path, &Value::Null)
-    }
-
-    /// Submits through the API as it would be without faults.
-    fn submit_well(&mut self, body: &Value) -> u64 {
-        let request = self.request("POST", "/jobs", &body.to_string());
-        let response = self.face.cluster_mut().respond(&request, self.now);
-        serde_json::from_slice::<Value>(response.body()).unwrap()["id"].as_u64().unwrap()
-    }
-
-    /// What the API answers to a request without faults.
-    fn look(&mut self, method: &str, path: &str) -> Value {
-        let request = self.request(method, path, "");
-        let response = self.face.cluster_mut().respond(&request, self.now);
-        serde_json::from_slice(response.body()).unwrap()
-    }
-
-    /// The status of a file that is not there.
-    fn media(&mut self) -> u16 {
-        let request = self.request("GET", "/media?path_filename=/home/alice/nosuch", "");
-        self.face.cluster_mut().respond(&request, self.now).status().as_u16()
-    }
-
-    fn rows(&mut self) -> usize {
-        let states = ["Waiting", "Hold", "Running", "Terminated", "Error"].map(|state| format!("&states={state}"));
-        let page = self.look("GET", &format!("/jobs?limit=1000{}", states.concat()));
-        page["items"].as_array().unwrap().len()
-    }
-
-    fn job(&mut self, id: u64) -> Value {
-        self.look("GET", &format!("/jobs/{id}?details=1"))
-    }
-
-    fn pass(&mut self, milliseconds: i64) {
-        self.now += milliseconds;
-        self.face.advance(self.now);
-    }
-
-    fn ended(&self, command: &str) -> u64 {
-        self.face.runs().get(command).map_or(0, |runs| runs.ended)
-    }
-}
-
-fn one() -> Value {
-    json!({ "command": "work" })
-}
-
-fn array(rows: usize) -> Value {
-    let lines: Vec<String> = (1..=rows).map(|line| line.to_string()).collect();
-    json!({ "command": "work", "name": "n", "param_file": lines.join("\n") })
-}
-
-/// Status and body of an answer.
-fn answer(outcome: Outcome) -> (u16, Value) {
-    let Outcome::Answered(response) = outcome else { panic!("no answer: {outcome:?}") };
-    let text = String::from_utf8(response.body().to_vec()).unwrap();
-    (response.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::String(text)))
-}
-
-fn assert_is_500(outcome: Outcome) {
-    assert_eq!(answer(outcome), (500, json!("Internal Server Error")));
-}
 
 #[test]
 fn a_seed_is_a_scenario() {
@@ -344,63 +228,6 @@ fn a_best_effort_job_is_killed_and_no_other() {
 }
 
 #[test]
-fn a_best_effort_job_loses_its_node_and_mostly_comes_back_under_another_id() {
-    let mut bed = Bed::new(Kind::Resubmit);
-    let mut copies = 0;
-    for _ in 0..20 {
-        bed.submit_well(&json!({ "command": "normal" }));
-        let id = bed.submit_well(&json!({ "command": "idle", "type": ["besteffort"] }));
-        assert_eq!(answer(bed.get("/")).0, 200);
-        let job = bed.job(id);
-        let event = &job["events"][0];
-        assert_eq!(
-            (&job["state"], &event["type"], &event["to_check"]),
-            (&json!("Error"), &json!("PING_CHECKER_NODE_SUSPECTED"), &json!("YES"))
-        );
-        bed.pass(TROUBLE);
-        let treated = bed.job(id);
-        assert_eq!(treated["events"][0]["to_check"], "NO");
-        if treated["events"].as_array().unwrap().len() == 2 {
-            copies += 1;
-            assert_eq!(bed.job(id + 1)["resubmit_job_id"], id);
-        }
-        bed.pass(TAKES);
-    }
-    assert!((10..20).contains(&copies), "{copies}");
-    assert_eq!((bed.ended("normal"), bed.ended("idle")), (20, copies));
-}
-
-#[test]
-fn a_best_effort_job_is_gone_and_no_other() {
-    let mut bed = Bed::new(Kind::Forget);
-    bed.submit_well(&json!({ "command": "normal" }));
-    bed.submit_well(&json!({ "command": "idle", "type": ["besteffort"] }));
-    assert_is_500(bed.get("/jobs/2"));
-    assert_eq!(bed.rows(), 1);
-    assert_eq!(bed.look("GET", "/resources/busy")["busy"], 1);
-    bed.pass(TAKES);
-    assert_eq!((bed.ended("normal"), bed.ended("idle")), (1, 0));
-    assert_eq!(bed.face.runs()["idle"].started, 1);
-}
-
-#[test]
-fn a_cluster_whose_database_is_reset_or_restored_gives_ids_again() {
-    let mut bed = Bed::new(Kind::Late);
-    let idle = json!({ "command": "idle" });
-    bed.submit_well(&array(3));
-    bed.pass(TAKES / 2);
-    bed.face.cluster_mut().restore_to(1, bed.now);
-    assert_eq!((bed.rows(), bed.submit_well(&idle)), (1, 2));
-    bed.face.cluster_mut().reset(1, bed.now);
-    assert_eq!((bed.rows(), bed.submit_well(&idle)), (0, 1));
-    bed.face.cluster_mut().reset(50, bed.now);
-    assert_eq!((bed.rows(), bed.submit_well(&idle)), (0, 50));
-    bed.pass(TAKES);
-    assert_eq!((bed.ended("idle"), bed.face.runs()["idle"].started), (1, 3));
-    assert_eq!((bed.ended("work 1"), bed.face.runs()["work 3"].started), (0, 1));
-}
-
-#[test]
 fn listings_lose_rows_and_repeat_them() {
     let ids = |outcome| -> (u64, Vec<u64>) {
         let (status, page) = answer(outcome);
@@ -437,21 +264,4 @@ fn refused_submissions_stay_refused() {
         bed.submit_well(&one());
         assert_eq!(bed.job(1)["state"], "Running", "{kind:?}");
     }
-}
-
-#[test]
-fn jobs_of_a_user_without_account_take_the_cluster_down() {
-    let mut bed = Bed::new(Kind::Late);
-    assert_eq!(bed.media(), 404, "a file that is not there");
-    bed.face.cluster_mut().set_unknown_users(&["alice"]);
-    assert_eq!(bed.media(), 500);
-    bed.submit_well(&one());
-    bed.pass(100 * TAKES);
-    let states: Vec<Value> = (1..=5).map(|id| bed.job(id)["state"].clone()).collect();
-    assert_eq!(states, ["Error", "Error", "Error", "Error", "Waiting"], "four cores, and a copy that waits for ever");
-    bed.face.cluster_mut().set_unknown_users(&[]);
-    let now = bed.now;
-    bed.face.cluster_mut().change(now, |machine, now| machine.repair(now));
-    bed.pass(TAKES);
-    assert_eq!(bed.ended("work"), 1);
 }

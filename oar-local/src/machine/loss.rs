@@ -73,6 +73,7 @@ impl Machine {
 
     /// The database is one from before all jobs after `last`: these are gone, and their ids are given again.
     pub fn restore_to(&mut self, last: u64, now: i64) {
+        let last = last.min(self.next_job - 1);
         self.begin_cut(Cut { after: last, next_job: last + 1 }, now);
     }
 

@@ -135,21 +135,23 @@ impl Machine {
                 self.shared_outputs.entry(path).or_default().push(array);
             }
         }
-        let live: Vec<u64> = self.rows(array).filter(|job| !job.state.is_final()).map(|job| job.id).collect();
-        live.iter().for_each(|id| self.show_live(*id));
+        let open: Vec<u64> = self.rows(array).filter(|job| !job.state.is_final()).map(|job| job.id).collect();
+        let is_listed = |id: &u64| self.jobs.get(id).is_some_and(Job::is_listed);
+        let live: Vec<u64> = open.iter().copied().filter(is_listed).collect();
+        self.live.extend(&live);
+        self.live_of.entry(batch.user.clone()).or_default().extend(&live);
         let blocked = self.is_blocked(&batch.after);
         for gate in batch.after.iter().filter(|_| blocked) {
             self.gates.entry(*gate).or_default().push(array);
         }
-        live.into_iter().for_each(|id| self.enqueue(id));
+        open.into_iter().for_each(|id| self.enqueue(id));
     }
 
-    /// Puts a job into the live index, unless no listing may show it yet.
+    /// Puts a copy that was just scheduled into the live index.
     pub(super) fn show_live(&mut self, id: u64) {
-        let Some(job) = self.jobs.get(&id).filter(|job| job.is_listed()) else { return };
-        if self.live.insert(id) {
-            self.live_of.entry(job.batch.user.clone()).or_default().insert(id);
-        }
+        let Some(job) = self.jobs.get(&id).filter(|job| job.copy_of != 0) else { return };
+        self.live.insert(id);
+        self.live_of.entry(job.batch.user.clone()).or_default().insert(id);
     }
 
     /// Moves a job from the live index to that of the ended.
