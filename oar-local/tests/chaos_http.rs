@@ -65,7 +65,7 @@ fn job(site: &Site) -> String {
 }
 
 fn once(site: &Site) -> bool {
-    site.cluster.runs().get("true") == Some(&Runs { started: 1, ended: 1 })
+    site.cluster.runs().get("true") == Some(&Runs { started: 1, copies: 0, ended: 1 })
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_node_that_fails_kills_its_job_and_oar_copies_it() {
         assert_eq!((&copy["resubmit_job_id"], &copy["command"]), (&json!(1), &failed["command"]));
         site.delete(2);
         site.end_of(2);
-        assert_eq!(site.cluster.runs()["echo $$ > pid; exec sleep 600"], Runs { started: 2, ended: 0 });
+        assert_eq!(site.cluster.runs()["echo $$ > pid; exec sleep 600"], Runs { started: 2, copies: 1, ended: 0 });
     });
 }
 
@@ -146,7 +146,7 @@ fn a_forgotten_job_is_dead_and_gone_also_for_the_next_life_of_the_cluster() {
         site.cluster.stop_faults();
         eventually("its end", || read(send(address, "GET", "/jobs/1", "", "")).unwrap().starts_with("HTTP/1.1 500 "));
         assert!(!is_alive(pid));
-        assert_eq!(site.cluster.runs().values().collect::<Vec<_>>(), [&Runs { started: 1, ended: 0 }]);
+        assert_eq!(site.cluster.runs().values().collect::<Vec<_>>(), [&Runs { started: 1, copies: 0, ended: 0 }]);
         let gate = site.submit(&json!({ "command": "false", "hold": true, "type": ["besteffort"] }));
         let waits = json!({ "command": "true", "after": [gate], "type": ["besteffort"] });
         let waiting = site.submit(&waits);

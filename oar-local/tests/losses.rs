@@ -38,8 +38,9 @@ fn last_event(lab: &mut Lab, id: u64) -> (String, String, String) {
     (text("type"), text("description"), text("to_check"))
 }
 
+/// Of an attempt whose first start was no copy, and all others were.
 fn runs(started: u64, ended: u64) -> Runs {
-    Runs { started, ended }
+    Runs { started, copies: started - 1, ended }
 }
 
 /// The same cluster, known from its journal only, with nothing that ran.

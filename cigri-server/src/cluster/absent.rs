@@ -2,7 +2,7 @@
 
 use cigri_core::absence;
 use cigri_core::event::{Code, NewEvent, Scope};
-use cigri_core::state::JobState;
+use cigri_core::state::{JobState, Wish};
 use cigri_store::{JobEnd, LiveJob, Return, SubmissionRow};
 
 use super::{Round, StepError};
@@ -56,16 +56,17 @@ async fn walltime_s(round: &Round<'_>, seen: &SubmissionRow) -> Result<u64, Step
 
 /// The end of a job of which nothing is left.
 fn lost(job: &LiveJob, now: i64) -> JobEnd {
+    let is_unwanted = job.wish == Some(Wish::Cancel);
     JobEnd {
         job: job.clone(),
-        state: JobState::Killed,
+        state: if is_unwanted { JobState::Cancelled } else { JobState::Killed },
         exit_code: None,
         cause: "lost".to_owned(),
         detail: Some("the cluster lost it".to_owned()),
         started_at: None,
         stopped_at: Some(now),
         killed: true,
-        back: Some(Return { last: false, avoid_cluster: None }),
+        back: (!is_unwanted).then_some(Return { last: false, avoid_cluster: None }),
     }
 }
 

@@ -8,7 +8,7 @@ use cigri_store::{GateTestRow, GateTestState, RoundView};
 use oar_client::{Error as ApiError, JobQuery, JobSummary, NewJob, State, Token};
 use tracing::info;
 
-use super::{Memory, Round, StepError, account};
+use super::{Memory, Round, StepError, account, sweep};
 use crate::grid::GridError;
 use crate::secret;
 
@@ -49,7 +49,11 @@ pub(super) async fn try_out(round: &Round<'_>, memory: &mut Memory, view: &Round
         let Ok((token, login)) = round.grid.token(owner, round.handle)? else { continue };
         let types = spec.map(|spec| spec.types()).unwrap_or_default();
         if account::is_there(round, memory, (owner, &login), &token).await? {
-            return begin(round, (owner, &token), &types).await;
+            let begun = begin(round, (owner, &token), &types).await;
+            if begun.is_err() {
+                sweep::soon(memory, round.now);
+            }
+            return begun;
         }
     }
     Ok(())

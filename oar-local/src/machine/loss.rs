@@ -34,6 +34,9 @@ pub(super) struct Cut {
 pub struct Runs {
     /// Jobs that got their cores.
     pub started: u64,
+    /// Of these, copies that OAR made by itself of jobs whose node failed.
+    #[serde(default)]
+    pub copies: u64,
     /// Those that ended by themselves, with whatever exit code.
     pub ended: u64,
 }
@@ -171,5 +174,6 @@ fn count(runs: &mut BTreeMap<String, Runs>, job: &Job) {
     }
     let of_command = runs.entry(job.command()).or_default();
     of_command.started += 1;
+    of_command.copies += u64::from(job.copy_of != 0);
     of_command.ended += u64::from(job.state == State::Terminated);
 }
