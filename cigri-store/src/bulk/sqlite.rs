@@ -1,7 +1,10 @@
-//! Many rows on SQLite: one prepared statement, once per row.
+//! Many rows on SQLite: one prepared statement, once per row; one over many rows where that is much faster.
 
 use cigri_core::state::JobState;
 use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Integer, Nullable, Text};
+use diesel::sqlite::Sqlite;
 use diesel::sqlite::SqliteConnection;
 
 use super::NewJobs;
@@ -25,11 +28,23 @@ pub(super) fn insert_jobs(connection: &mut SqliteConnection, jobs: &NewJobs<'_>)
     Ok(())
 }
 
+/// Jobs that one statement changes: SQLite joins its rows by the jobs' own index. A statement per job takes four times
+/// as long.
+const ROWS: usize = 100;
+
+const SUBMIT_JOBS: [&str; 2] = [
+    "UPDATE job SET state = 'submitted', remote_id = new.column2 FROM (VALUES ",
+    ") AS new WHERE job.id = new.column1",
+];
+
 pub(super) fn submit_jobs(connection: &mut SqliteConnection, adopted: &[(i64, i64)]) -> Result<()> {
-    for (job, remote_id) in adopted {
-        diesel::update(job::table.find(job))
-            .set((job::state.eq(JobState::Submitted.as_str()), job::remote_id.eq(Some(*remote_id))))
-            .execute(connection)?;
+    for adopted in adopted.chunks(ROWS) {
+        let rows = vec!["(?, ?)"; adopted.len()].join(", ");
+        let mut update = sql_query(SUBMIT_JOBS.join(&rows)).into_boxed::<Sqlite>();
+        for (job, remote_id) in adopted {
+            update = update.bind::<BigInt, _>(*job).bind::<BigInt, _>(*remote_id);
+        }
+        update.execute(connection)?;
     }
     Ok(())
 }
@@ -48,23 +63,31 @@ pub(super) fn start_jobs(connection: &mut SqliteConnection, jobs: &[i64], now: i
     Ok(changed)
 }
 
+/// What was seen of a start stands where the cluster does not say better.
+const END_JOBS: [&str; 2] = [
+    "UPDATE job SET state = new.column2, exit_code = new.column3, cause = new.column4, detail = new.column5,
+       started_at = coalesce(new.column6, job.started_at), stopped_at = new.column7
+     FROM (VALUES ",
+    ") AS new
+     WHERE job.id = new.column1 AND job.submission_id = ? AND job.state IN ('submitted', 'running', 'unknown')",
+];
+
 pub(super) fn end_jobs(connection: &mut SqliteConnection, submission: i64, ends: &[JobEnd]) -> Result<usize> {
     let mut changed = 0;
-    for end in ends {
-        let live = job::state
-            .eq(JobState::Submitted.as_str())
-            .or(job::state.eq(JobState::Running.as_str()))
-            .or(job::state.eq(JobState::Unknown.as_str()));
-        changed += diesel::update(job::table.find(end.job.id))
-            .filter(job::submission_id.eq(submission))
-            .filter(live)
-            .set((
-                (job::state.eq(end.state.as_str()), job::exit_code.eq(end.exit_code)),
-                (job::cause.eq(Some(&end.cause)), job::detail.eq(end.detail.as_deref().map(storable))),
-                // What was seen stands where the cluster does not say better.
-                (job::stopped_at.eq(end.stopped_at), end.started_at.map(|at| job::started_at.eq(Some(at)))),
-            ))
-            .execute(connection)?;
+    for ends in ends.chunks(ROWS) {
+        let rows = vec!["(?, ?, ?, ?, ?, ?, ?)"; ends.len()].join(", ");
+        let mut update = sql_query(END_JOBS.join(&rows)).into_boxed::<Sqlite>();
+        for end in ends {
+            update = update
+                .bind::<BigInt, _>(end.job.id)
+                .bind::<Text, _>(end.state.as_str())
+                .bind::<Nullable<Integer>, _>(end.exit_code)
+                .bind::<Text, _>(&end.cause)
+                .bind::<Nullable<Text>, _>(end.detail.as_deref().map(storable))
+                .bind::<Nullable<BigInt>, _>(end.started_at)
+                .bind::<Nullable<BigInt>, _>(end.stopped_at);
+        }
+        changed += update.bind::<BigInt, _>(submission).execute(connection)?;
     }
     Ok(changed)
 }

@@ -23,7 +23,12 @@ impl Fresh {
 
     /// `None`, said loudly, on machines without PostgreSQL.
     pub fn postgresql() -> Option<Fresh> {
-        server::fresh_database(false).map(|url| Fresh { url, folder: None })
+        server::fresh_database(false).map(Fresh::at)
+    }
+
+    /// A PostgreSQL database that is there.
+    pub fn at(url: String) -> Fresh {
+        Fresh { url, folder: None }
     }
 
     pub fn is_sqlite(&self) -> bool {
