@@ -193,6 +193,10 @@ fn sizes(database: &Fresh) {
         }
     });
     println!("| {name} | after each was run once | {:.0} MB |", mb(bytes(database) - empty));
+    if !database.is_sqlite() {
+        let (rows, indexes) = (asked(database, "pg_table_size('job')"), asked(database, "pg_indexes_size('job')"));
+        println!("| {name} | of that, rows of jobs and their indexes | {:.0} + {:.0} MB |", mb(rows), mb(indexes));
+    }
     println!("| {name} | rows of a job, intent to end | {:.1} us |", spent.as_secs_f64() * 1e6 / TASKS as f64);
     put_cluster_row(&store);
     let quiet = writes(&store, || std::thread::sleep(Duration::from_secs(2)));
@@ -220,7 +224,8 @@ fn writes(store: &Store, meanwhile: impl FnOnce()) -> Vec<Duration> {
         let writer = scope.spawn(|| {
             let mut spent = Vec::new();
             while !over.load(Ordering::Relaxed) {
-                spent.push(timed(|| store.note_round("dahu", 1).unwrap()));
+                let at = spent.len() as i64;
+                spent.push(timed(|| store.note_round("dahu", at).unwrap()));
             }
             spent.sort();
             spent
@@ -241,7 +246,11 @@ fn bytes(database: &Fresh) -> u64 {
         sqlite(database).batch_execute("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
         return Path::new(&database.url).metadata().unwrap().len();
     }
+    asked(database, "pg_database_size(current_database())")
+}
+
+fn asked(database: &Fresh, size: &str) -> u64 {
     let mut connection = PgConnection::establish(&database.url).unwrap();
-    let size = diesel::sql_query("SELECT pg_database_size(current_database()) AS bytes");
+    let size = diesel::sql_query(format!("SELECT {size} AS bytes"));
     size.get_result::<Size>(&mut connection).unwrap().bytes as u64
 }
