@@ -175,7 +175,7 @@ fn update_bare(database: &Fresh, update: &str) -> Duration {
 fn all_done(store: &Store, submission: &SubmissionRow) -> Look {
     let ended = |job: &cigri_store::LiveJob| JobEnd { exit_code: Some(0), ..end(job, JobState::Done) };
     let ends: Vec<JobEnd> = store.live_jobs(submission.id).unwrap().iter().map(ended).collect();
-    Look { waiting: 0, finals: ends.len() as i64, started: Vec::new(), ends }
+    Look { waiting: 0, finals: ends.len() as i64, ends, ..Look::default() }
 }
 
 /// What a million tasks take on the disk before and after they were run, and what a backup of them costs.
