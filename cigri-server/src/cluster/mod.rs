@@ -12,6 +12,8 @@ mod chaos_tests;
 mod ends;
 mod gates;
 mod kill;
+#[cfg(test)]
+mod loss_tests;
 mod observe;
 mod reset;
 mod settle;
@@ -21,6 +23,8 @@ pub(crate) mod supervise;
 mod sweep;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod virtual_world;
 
 use std::collections::HashMap;
 use std::sync::Arc;

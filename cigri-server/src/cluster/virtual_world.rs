@@ -1,0 +1,239 @@
+//! A server in virtual time: a cluster behind its faults, a clock, and the points at which the server is killed: after
+//! any request and after any commit, which together are all the points at which a round waits.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use cigri_core::language::{CampaignSpec, ClusterSpec};
+use cigri_core::meter::ClusterLimits;
+use cigri_store::{ClusterKind, ClusterRow, NewCampaign, Store};
+use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
+use futures_util::future::BoxFuture;
+use oar_client::{Token, Transport, TransportError};
+use oar_local::chaos::{Chaos, ChaoticFace, Outcome, Plan, Run, VirtualCluster};
+use tokio::sync::Notify;
+
+use super::{Memory, Round, StepError, step};
+use crate::grid::Grid;
+use crate::secret::Sealer;
+
+/// Start of the virtual clock, epoch milliseconds; far enough that tokens made then have not expired.
+pub(super) const T0: i64 = 2_000_000_000_000;
+/// Virtual time between two rounds.
+const PERIOD: i64 = 15_000;
+/// Walltime of every job, seconds.
+pub(super) const WALLTIME_S: u64 = 600;
+/// How long every job runs.
+const TAKES_MS: i64 = 20_000;
+
+/// A cluster, its clock, and the server's remaining life.
+pub(super) struct World {
+    pub(super) face: Mutex<ChaoticFace>,
+    /// Epoch milliseconds.
+    now: AtomicI64,
+    /// Whether the cluster ignores what jobs wait for: gates don't work there.
+    pub(super) ignores_gates: AtomicBool,
+    life: Arc<Life>,
+}
+
+/// When the server dies.
+#[derive(Default)]
+pub(super) struct Life {
+    /// Requests left; negative: it lives.
+    requests: AtomicI64,
+    /// Commits left; negative: it lives.
+    commits: AtomicI64,
+    /// Rung when it is killed.
+    over: Notify,
+}
+
+/// Where the server is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Death {
+    AfterRequest(i64),
+    AfterCommit(i64),
+}
+
+impl Life {
+    fn set(&self, death: Option<Death>) {
+        let (requests, commits) = match death {
+            None => (-1, -1),
+            Some(Death::AfterRequest(number)) => (number, -1),
+            Some(Death::AfterCommit(number)) => (-1, number),
+        };
+        self.requests.store(requests, Ordering::SeqCst);
+        self.commits.store(commits, Ordering::SeqCst);
+    }
+}
+
+thread_local! {
+    /// Whose database connections are opened by this thread.
+    static OPENING: RefCell<Option<Arc<Life>>> = const { RefCell::new(None) };
+}
+
+/// Watches the commits of the connections that `open` opens.
+fn watching_commits<T>(life: &Arc<Life>, open: impl FnOnce() -> T) -> T {
+    OPENING.with(|opening| opening.replace(Some(Arc::clone(life))));
+    set_default_instrumentation(watch).unwrap();
+    let opened = open();
+    OPENING.with(|opening| opening.replace(None));
+    opened
+}
+
+fn watch() -> Option<Box<dyn Instrumentation>> {
+    let life = OPENING.with(|opening| opening.borrow().clone())?;
+    Some(Box::new(move |event: InstrumentationEvent<'_>| {
+        if let InstrumentationEvent::FinishQuery { query, .. } = event
+            && query.to_string().starts_with("COMMIT")
+            && life.commits.fetch_sub(1, Ordering::SeqCst) == 0
+        {
+            life.over.notify_one();
+        }
+    }))
+}
+
+/// A server with one cluster named `dahu` and a user alice, in virtual time.
+pub(super) struct VirtualServer {
+    _folder: tempfile::TempDir,
+    pub(super) grid: Grid,
+    pub(super) world: Arc<World>,
+    pub(super) memory: Memory,
+}
+
+impl VirtualServer {
+    /// `seed` chooses the faults of `plan`, and one job in ten that is killed for others.
+    pub(super) fn new(seed: u64, plan: Plan) -> VirtualServer {
+        let folder = tempfile::tempdir().unwrap();
+        let life = Arc::new(Life::default());
+        life.set(None);
+        let store = watching_commits(&life, || Store::open_sqlite(Path::new(":memory:"), "virtual").unwrap());
+        let sealer = Sealer::open(&folder.path().join("key")).unwrap();
+        let grid = Grid::new(store, sealer, Vec::new(), None).unwrap();
+        let settings = oar_local::machine::Settings {
+            cores: 6,
+            lenient: false,
+            period: Some(60_000),
+            kill_rate: 0.1,
+            seed,
+            home: "/home/alice".to_owned(),
+            node: "node1".to_owned(),
+            memory: 2048,
+        };
+        let cluster = VirtualCluster::new(settings, b"secret", Box::new(|_| Run { takes_ms: TAKES_MS, status: 0 }));
+        let token = cluster.issue_token("alice", 10 * 365 * 86_400, T0);
+        let face = Mutex::new(ChaoticFace::new(cluster, Chaos::new(seed, plan)));
+        let world = Arc::new(World { face, now: AtomicI64::new(T0), ignores_gates: AtomicBool::new(false), life });
+        let memory = restart(&grid, &world);
+        grid.put_token("alice", "dahu", &Token::new(token).unwrap()).unwrap();
+        VirtualServer { _folder: folder, grid, world, memory }
+    }
+
+    /// A campaign of alice's.
+    pub(super) fn campaign(&self, tasks: i64) -> i64 {
+        let cluster = ClusterSpec { walltime_s: WALLTIME_S, ..ClusterSpec::new("./sim", "/home/alice") };
+        let spec = CampaignSpec { name: "c".into(), clusters: BTreeMap::from([("dahu".to_owned(), cluster)]) };
+        let new = NewCampaign { owner: "alice", spec: &spec, jdl: "{}", origin: None };
+        let id = self.grid.store.begin_campaign(&new, T0).unwrap();
+        self.grid.store.open_campaign(id, tasks, true).unwrap();
+        id
+    }
+
+    /// One round, in which the server may die: then a new one takes its place, knowing only the database. True if it
+    /// lived.
+    pub(super) async fn round(&mut self, death: Option<Death>) -> bool {
+        let now = self.world.now.fetch_add(PERIOD, Ordering::SeqCst) + PERIOD;
+        self.world.face.lock().unwrap().advance(now);
+        self.world.life.set(death);
+        let ended = self.step(now).await;
+        self.world.life.set(None);
+        if ended.is_none() {
+            self.memory = restart(&self.grid, &self.world);
+        }
+        ended.is_some()
+    }
+
+    /// `None`: it was killed.
+    async fn step(&mut self, now: i64) -> Option<Result<step::Progress, StepError>> {
+        let handle = self.grid.cluster("dahu").unwrap();
+        let round = Round { grid: &self.grid, handle: &handle, now };
+        tokio::select! {
+            biased;
+            () = self.world.life.over.notified() => None,
+            ended = step::step(&round, &mut self.memory) => Some(ended),
+        }
+    }
+
+    pub(super) fn now(&self) -> i64 {
+        self.world.now.load(Ordering::SeqCst)
+    }
+
+    /// Does something to the cluster behind its API.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut VirtualCluster, i64) -> T) -> T {
+        change(self.world.face.lock().unwrap().cluster_mut(), self.now())
+    }
+
+    /// The live jobs of alice's there: id and name.
+    pub(super) fn live(&self) -> Vec<(u64, String)> {
+        let query = oar_local::machine::Query { user: Some("alice".to_owned()), ..Default::default() };
+        let face = self.world.face.lock().unwrap();
+        let (_, jobs) = face.cluster().machine().list(&query, 0, usize::MAX);
+        jobs.iter().filter_map(|job| Some((job.id, job.batch.name.clone()?))).collect()
+    }
+}
+
+/// A new server on the old database.
+fn restart(grid: &Grid, world: &Arc<World>) -> Memory {
+    let limits = ClusterLimits { max_array: 10, ..ClusterLimits::default() };
+    let (name, url) = ("dahu".to_owned(), "http://virtual.test/".to_owned());
+    let row = ClusterRow { name, kind: ClusterKind::Oar3, url, limits, last_round_at: None };
+    grid.add_with(row, Arc::new(Wire(Arc::clone(world)))).unwrap();
+    Memory::new(&grid.cluster("dahu").unwrap())
+}
+
+/// The way to the cluster.
+struct Wire(Arc<World>);
+
+impl Transport for Wire {
+    fn send(
+        &self,
+        request: http::Request<Bytes>,
+        _: Duration,
+    ) -> BoxFuture<'_, Result<http::Response<Bytes>, TransportError>> {
+        Box::pin(async move {
+            let world = &self.0;
+            let dies = world.life.requests.fetch_sub(1, Ordering::SeqCst) == 0;
+            let request = if world.ignores_gates.load(Ordering::SeqCst) { without_gate(request) } else { request };
+            let outcome = world.face.lock().unwrap().send(request, world.now.load(Ordering::SeqCst));
+            if dies {
+                // What was asked may be done; nobody is there to hear of it.
+                world.life.over.notify_one();
+                std::future::pending::<()>().await;
+            }
+            match outcome {
+                Outcome::Answered(response) => Ok(response),
+                Outcome::Lost => Err(TransportError::Lost("connection reset".to_owned())),
+                Outcome::Refused => Err(TransportError::NotSent("connection refused".to_owned())),
+                Outcome::TimedOut => {
+                    world.now.fetch_add(30_000, Ordering::SeqCst);
+                    Err(TransportError::TimedOut)
+                }
+            }
+        })
+    }
+}
+
+/// The same submission for a cluster that knows no dependencies.
+fn without_gate(request: http::Request<Bytes>) -> http::Request<Bytes> {
+    request.map(|body| match serde_json::from_slice::<serde_json::Value>(&body) {
+        Ok(serde_json::Value::Object(mut job)) => {
+            job.remove("after");
+            Bytes::from(serde_json::to_vec(&job).unwrap())
+        }
+        _ => body,
+    })
+}
