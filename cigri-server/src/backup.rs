@@ -63,14 +63,15 @@ pub fn restore(target: &Target, file: &Path) -> Result<Done, RestoreError> {
     // Before the folder is made, or touched.
     std::fs::File::open(file).map_err(|source| BackupError::File { path: file.to_owned(), source })?;
     let folder = DataDir::take(&settings.data_dir)?;
-    let restored = cigri_store::restore(&database(&folder), file, now_ms())?;
+    let restored = cigri_store::restore(&database(&settings, &folder), file, now_ms())?;
     give_to_owner(&settings.data_dir, &folder.database())?;
-    Ok(Done { restored, key: settings.data_dir.join("key") })
+    Ok(Done { restored, key: settings.key_path() })
 }
 
 /// The database as the store takes it.
-fn database(folder: &DataDir) -> String {
-    folder.database().display().to_string()
+fn database(settings: &Settings, folder: &DataDir) -> String {
+    let shared = &settings.database.0;
+    if shared.is_empty() { folder.database().display().to_string() } else { shared.clone() }
 }
 
 /// What root makes in a server's folder is the server's.

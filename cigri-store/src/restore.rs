@@ -15,7 +15,7 @@ use diesel::prelude::*;
 
 use crate::backup::BackupError;
 use crate::connection::{Database, Place};
-use crate::schema::{campaign, cluster, sequence, token};
+use crate::schema::{campaign, cluster, lease, sequence, token};
 use crate::{StoreError, event};
 
 /// What is in place now.
@@ -53,6 +53,7 @@ fn margin(kind: &str) -> i64 {
 struct Earlier {
     next: BTreeMap<String, i64>,
     clusters: BTreeSet<String>,
+    epoch: i64,
 }
 
 impl Earlier {
@@ -60,13 +61,15 @@ impl Earlier {
     fn read(connection: &mut Database) -> Earlier {
         let next: Vec<(String, i64)> = sequence::table.load(connection).unwrap_or_default();
         let clusters: Vec<String> = cluster::table.select(cluster::name).load(connection).unwrap_or_default();
-        Earlier { next: next.into_iter().collect(), clusters: clusters.into_iter().collect() }
+        let epoch = lease::table.select(lease::epoch).first(connection).unwrap_or_default();
+        Earlier { next: next.into_iter().collect(), clusters: clusters.into_iter().collect(), epoch }
     }
 }
 
 /// What must be true of a restored database before anybody opens it; in the caller's transaction.
 fn settle(connection: &mut Database, earlier: Earlier, now: i64) -> crate::Result<Restored> {
     raise_ids(connection, &earlier.next)?;
+    raise_epoch(connection, earlier.epoch)?;
     let mut clusters = earlier.clusters;
     clusters.extend(cluster::table.select(cluster::name).load::<String>(connection)?);
     for name in &clusters {
@@ -90,6 +93,15 @@ fn raise_ids(connection: &mut Database, earlier: &BTreeMap<String, i64>) -> crat
         let raised = known.saturating_add(margin) / margin * margin;
         diesel::update(sequence::table.find(&kind)).set(sequence::next.eq(raised)).execute(connection)?;
     }
+    Ok(())
+}
+
+/// A leader that sleeps since before the restore must find a higher epoch than its own when it wakes.
+fn raise_epoch(connection: &mut Database, earlier: i64) -> crate::Result<()> {
+    let present: i64 = lease::table.select(lease::epoch).first(connection)?;
+    diesel::update(lease::table)
+        .set((lease::epoch.eq(present.max(earlier) + 1), lease::expires_at.eq(0i64)))
+        .execute(connection)?;
     Ok(())
 }
 

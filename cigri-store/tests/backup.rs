@@ -29,6 +29,7 @@ on_every_database! {
     what_a_restore_replaced_is_kept_aside
     nothing_is_sent_after_a_restore_until_each_cluster_was_swept
     an_id_never_means_two_things
+    a_leader_of_the_time_before_a_restore_finds_a_higher_epoch
     a_file_that_is_no_whole_backup_changes_nothing
     a_backup_of_a_newer_program_changes_nothing
     a_backup_of_an_older_program_is_brought_up_to_date
@@ -209,6 +210,17 @@ fn an_id_never_means_two_things(database: &Fresh) {
     assert!(submission.id > lost_submission.id && job > lost_job);
 }
 
+fn a_leader_of_the_time_before_a_restore_finds_a_higher_epoch(database: &Fresh) {
+    let (store, folder) = (database.store(), tempfile::tempdir().unwrap());
+    let file = back_up(&store, &folder);
+    drop(store);
+    database.execute("UPDATE lease SET epoch = 7").unwrap();
+    put_back(database, &file);
+    let row = Store::open_shared(&database.url, "x").unwrap().1.look().unwrap();
+    assert_eq!(row.epoch, 8);
+    assert!(row.left_ms <= 0, "anybody may lead at once");
+}
+
 fn a_file_that_is_no_whole_backup_changes_nothing(database: &Fresh) {
     let (store, folder) = (database.store(), tempfile::tempdir().unwrap());
     let id = campaign(&store, &["dahu"], &["x"]);
@@ -333,6 +345,19 @@ fn a_postgresql_that_a_server_uses_is_not_replaced() {
         matches!(&refused, Err(BackupError::InUse(message)) if message.contains("stop every server")),
         "{refused:?}"
     );
+}
+
+#[test]
+fn a_postgresql_whose_leader_may_be_alive_is_not_replaced() {
+    let Some(database) = Fresh::postgresql() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = back_up(&database.store(), &folder);
+    let until = |until: &str| database.execute(&format!("UPDATE lease SET expires_at = {until}")).unwrap();
+    until("(extract(epoch FROM clock_timestamp()) * 1000)::bigint + 60000");
+    let refused = restore(&database.url, &file, 9000);
+    assert!(matches!(&refused, Err(BackupError::InUse(message)) if message.contains("lease")), "{refused:?}");
+    until("0");
+    put_back(&database, &file);
 }
 
 #[test]

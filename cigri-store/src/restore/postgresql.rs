@@ -21,6 +21,11 @@ const MIGRATIONS: &str = "__diesel_schema_migrations";
 const OTHERS: &str = "SELECT count(*) AS value FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = 'cigri' AND pid <> pg_backend_pid()";
 
+const HAS_LEASE: &str = "SELECT count(*) AS value FROM pg_tables WHERE schemaname = 'public' AND tablename = 'lease'";
+
+const LEASE_LEFT: &str =
+    "SELECT expires_at - (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS value FROM public.lease";
+
 const TABLES: &str = "SELECT count(*) AS value FROM pg_tables WHERE schemaname = 'public'";
 
 const SCHEMAS: &str = "SELECT nspname::text AS name FROM pg_namespace";
@@ -90,20 +95,30 @@ fn run(command: &mut Command) -> Result<Output, BackupError> {
 }
 
 fn refuse_if_served(connection: &mut Database) -> Result<(), BackupError> {
-    let others: Count = diesel::sql_query(OTHERS).get_result(connection)?;
-    if others.value == 0 {
-        return Ok(());
+    let others = asked(connection, OTHERS)?;
+    if others > 0 {
+        let message = format!("{others} CiGri sessions are open on the database: stop every server of it first");
+        return Err(BackupError::InUse(message));
     }
-    let message = format!("{} CiGri sessions are open on the database: stop every server of it first", others.value);
-    Err(BackupError::InUse(message))
+    let left = if asked(connection, HAS_LEASE)? == 0 { 0 } else { asked(connection, LEASE_LEFT)? };
+    if left > 0 {
+        let message =
+            format!("a server leads by a lease of {} s more: stop it, or let the lease run out", left / 1000 + 1);
+        return Err(BackupError::InUse(message));
+    }
+    Ok(())
+}
+
+fn asked(connection: &mut Database, query: &str) -> Result<i64, BackupError> {
+    Ok(diesel::sql_query(query).get_result::<Count>(connection)?.value)
 }
 
 /// A new schema for the present tables, if there are any.
 fn aside(connection: &mut Database) -> Result<Option<String>, BackupError> {
-    let tables: Count = diesel::sql_query(TABLES).get_result(connection)?;
+    let tables = asked(connection, TABLES)?;
     let taken: Vec<Name> = diesel::sql_query(SCHEMAS).load(connection)?;
     let is_free = |schema: &String| taken.iter().all(|taken| taken.name != *schema);
-    Ok((1..).map(|number| format!("{ASIDE}{number}")).find(is_free).filter(|_| tables.value > 0))
+    Ok((1..).map(|number| format!("{ASIDE}{number}")).find(is_free).filter(|_| tables > 0))
 }
 
 /// All or nothing: `psql` commits at the end of its input, which it meets only when the dump was read to its end.
