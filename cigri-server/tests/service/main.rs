@@ -6,5 +6,6 @@ mod fail_over;
 mod holding;
 #[path = "../../../cigri-store/tests/databases/server.rs"]
 mod postgresql;
+mod restore;
 mod single;
 mod standby;
