@@ -1,13 +1,14 @@
 //! Takes the lease when it is free and renews it while it is held, from a thread and over a connection of its own:
 //! neither busy loops nor a full pool keep it from doing so.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use cigri_store::{Candidate, Lease, LeaseRow, StoreError};
 use tokio::sync::oneshot;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::{Door, Held, Leader, Leadership, Phase};
 use crate::clock::monotonic;
@@ -42,7 +43,10 @@ pub(crate) fn keep(mut keeper: Keeper) -> Kept {
     let (stop, stopped) = channel();
     let (end, ended) = oneshot::channel();
     std::thread::spawn(move || {
-        keeper.run(&stopped);
+        while catch_unwind(AssertUnwindSafe(|| keeper.run(&stopped))).is_err() {
+            error!("the keeper of the lease failed by a bug, it starts again");
+            std::thread::sleep(SOON);
+        }
         end.send(()).ok();
     });
     Kept { stop, ended }

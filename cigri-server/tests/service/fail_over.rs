@@ -165,10 +165,20 @@ async fn a_leader_that_is_stopped_hands_over_before_its_lease_is_over() {
 
 #[tokio::test]
 async fn a_database_that_crashes_and_comes_back_costs_no_task() {
+    crash_the_database(10).await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_for_about_a_lease_costs_no_task() {
+    crash_the_database(1).await;
+}
+
+/// Three crashes in the middle of a campaign, on a PostgreSQL of its own.
+async fn crash_the_database(lease_s: u64) {
     let Some(server) = postgresql::Server::start(true) else { return };
     let folder = tempfile::tempdir().unwrap();
     let oar = Oar::start(folder.path());
-    let pair = Pair::start_on(server.fresh_database(), 10, (folder, oar)).await;
+    let pair = Pair::start_on(server.fresh_database(), lease_s, (folder, oar)).await;
     let id = pair.begin(60).await;
     for _ in 0..3 {
         let before = ran(pair.folder.path()).len();
