@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::state::JobState;
+use cigri_store::{CampaignFilter, CampaignRow, JobFilter, JobRow};
 use databases::Fresh;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
@@ -97,6 +98,43 @@ fn sqlite_goes_down_with_data_and_up_again() {
     let mut connection = SqliteConnection::establish(&database.url).unwrap();
     assert_proved(&down_and_up!(connection, "sqlite", SQLITE_SCHEMA));
     write_samples(&database);
+}
+
+/// What the first migration's tables hold, as the store reads it.
+fn books(database: &Fresh) -> (Vec<CampaignRow>, Vec<JobRow>) {
+    let store = database.store();
+    let campaigns = store.list_campaigns(&CampaignFilter { ended_too: true, ..CampaignFilter::default() }).unwrap();
+    let all = JobFilter { limit: 100, ..JobFilter::default() };
+    let jobs = campaigns.iter().flat_map(|campaign| store.list_jobs(campaign.id, &all).unwrap()).collect();
+    (campaigns, jobs)
+}
+
+/// Takes all migrations but the first back and makes them again, over rows.
+macro_rules! later_ones_again {
+    ($connection:expr, $folder:expr) => {{
+        let migrations = FileBasedMigrations::from_path(folder($folder)).unwrap();
+        while $connection.applied_migrations().unwrap().len() > 1 {
+            $connection.revert_last_migration(migrations.clone()).unwrap();
+        }
+        $connection.run_pending_migrations(migrations).unwrap();
+    }};
+}
+
+#[test]
+fn migrations_keep_what_earlier_programs_wrote() {
+    for database in [Some(Fresh::sqlite()), Fresh::postgresql()].into_iter().flatten() {
+        write_samples(&database);
+        let before = books(&database);
+        assert_eq!((before.0.len(), before.1.len()), (1, 2));
+        if database.is_sqlite() {
+            let mut connection = SqliteConnection::establish(&database.url).unwrap();
+            later_ones_again!(connection, "sqlite");
+        } else {
+            let mut connection = PgConnection::establish(&database.url).unwrap();
+            later_ones_again!(connection, "postgresql");
+        }
+        assert_eq!(books(&database), before);
+    }
 }
 
 #[test]

@@ -16,9 +16,16 @@ const AFTER_KILL_MS: i64 = 120_000;
 /// Deletions per sweep: OAR schedules nobody while it deletes.
 const CHUNK: usize = 100;
 
+/// Between two sweeps when one was not enough.
+const MORE_MS: i64 = 30_000;
+
 /// Makes the next sweep come soon.
 pub(super) fn soon(memory: &mut Memory, now: i64) {
-    memory.swept_at = memory.swept_at.min(now - EVERY_MS + AFTER_KILL_MS);
+    within(memory, now, AFTER_KILL_MS);
+}
+
+fn within(memory: &mut Memory, now: i64, period_ms: i64) {
+    memory.swept_at = memory.swept_at.min(now - EVERY_MS + period_ms);
 }
 
 /// Sweeps if it is time. A clean sweep ends the hold of a cluster after our own database was restored.
@@ -26,13 +33,14 @@ pub(super) async fn sweep_if_due(round: &Round<'_>, memory: &mut Memory) -> Resu
     if round.now - memory.swept_at < EVERY_MS {
         return Ok(());
     }
-    let mut is_clean = true;
+    let mut left = 0;
     for (owner, remote_user) in users(round).await? {
-        is_clean &= sweep_user(round, &owner, &remote_user).await?.is_clean();
+        let swept = sweep_user(round, &owner, &remote_user).await?;
+        left = left.max(swept.rows.len() + swept.revived.len());
     }
     memory.swept_at = round.now;
-    if !is_clean {
-        soon(memory, round.now);
+    if left > 0 {
+        within(memory, round.now, if left > CHUNK { MORE_MS } else { AFTER_KILL_MS });
         return Ok(());
     }
     let (scope, now) = (Scope::cluster(round.name()), round.now);
