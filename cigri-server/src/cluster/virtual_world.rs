@@ -13,7 +13,7 @@ use cigri_core::language::{CampaignSpec, ClusterSpec};
 use cigri_core::meter::ClusterLimits;
 use cigri_store::{ClusterKind, ClusterRow, NewCampaign, Store};
 use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt};
 use oar_client::{Token, Transport, TransportError};
 use oar_local::chaos::{Chaos, ChaoticFace, Outcome, Plan, Run, VirtualCluster};
 use tokio::sync::Notify;
@@ -50,6 +50,8 @@ pub(super) struct Life {
     commits: AtomicI64,
     /// Rung when it is killed.
     over: Notify,
+    /// Set then: nothing that it still tries has an effect.
+    is_dead: AtomicBool,
 }
 
 /// Where the server is killed.
@@ -69,6 +71,22 @@ impl Life {
         self.requests.store(requests, Ordering::SeqCst);
         self.commits.store(commits, Ordering::SeqCst);
     }
+
+    fn end(&self) {
+        self.is_dead.store(true, Ordering::SeqCst);
+        self.over.notify_one();
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_dead.load(Ordering::SeqCst)
+    }
+
+    /// Begins the next one.
+    fn bury(&self) {
+        self.set(None);
+        self.over.notified().now_or_never();
+        self.is_dead.store(false, Ordering::SeqCst);
+    }
 }
 
 thread_local! {
@@ -87,14 +105,27 @@ fn watching_commits<T>(life: &Arc<Life>, open: impl FnOnce() -> T) -> T {
 
 fn watch() -> Option<Box<dyn Instrumentation>> {
     let life = OPENING.with(|opening| opening.borrow().clone())?;
-    Some(Box::new(move |event: InstrumentationEvent<'_>| {
-        if let InstrumentationEvent::FinishQuery { query, .. } = event
-            && query.to_string().starts_with("COMMIT")
-            && life.commits.fetch_sub(1, Ordering::SeqCst) == 0
+    let server = std::thread::current().id();
+    Some(Box::new(move |event: InstrumentationEvent<'_>| match event {
+        // Work that the dead server had handed to another thread.
+        InstrumentationEvent::StartQuery { query, .. }
+            if life.is_over() && std::thread::current().id() != server && query.to_string().starts_with("BEGIN") =>
         {
-            life.over.notify_one();
+            std::panic::resume_unwind(Box::new("the server is dead"));
         }
+        InstrumentationEvent::FinishQuery { query, .. }
+            if query.to_string().starts_with("COMMIT") && life.commits.fetch_sub(1, Ordering::SeqCst) == 0 =>
+        {
+            life.end();
+        }
+        _ => {}
     }))
+}
+
+/// Runs a scenario, with one thread for its database's work: what happens depends on nothing but its seed.
+pub(super) fn alone<T>(scenario: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().max_blocking_threads(1).build().unwrap().block_on(scenario)
 }
 
 /// A server with one cluster named `dahu` and a user alice, in virtual time.
@@ -151,10 +182,15 @@ impl VirtualServer {
         self.world.life.set(death);
         let ended = self.step(now).await;
         self.world.life.set(None);
-        if ended.is_none() {
+        let lived = ended.is_some() && !self.world.life.is_over();
+        if !lived {
+            // What the dead server had begun in its database is over before the next one starts: there is one thread
+            // for such work, and a scenario must repeat.
+            tokio::task::spawn_blocking(|| ()).await.unwrap();
+            self.world.life.bury();
             self.memory = restart(&self.grid, &self.world);
         }
-        ended.is_some()
+        lived
     }
 
     /// `None`: it was killed.
@@ -206,12 +242,15 @@ impl Transport for Wire {
     ) -> BoxFuture<'_, Result<http::Response<Bytes>, TransportError>> {
         Box::pin(async move {
             let world = &self.0;
+            if world.life.is_over() {
+                std::future::pending::<()>().await;
+            }
             let dies = world.life.requests.fetch_sub(1, Ordering::SeqCst) == 0;
             let request = if world.ignores_gates.load(Ordering::SeqCst) { without_gate(request) } else { request };
             let outcome = world.face.lock().unwrap().send(request, world.now.load(Ordering::SeqCst));
             if dies {
                 // What was asked may be done; nobody is there to hear of it.
-                world.life.over.notify_one();
+                world.life.end();
                 std::future::pending::<()>().await;
             }
             match outcome {
