@@ -28,14 +28,16 @@ pub enum Sighting {
 /// So many canaries that are all missing are no accident. One may have been purged.
 const FLOCK: usize = 2;
 
-/// Why the cluster's database is not the one that we knew; `None` when it is, or nothing can be said.
-pub fn reset_evidence(seen: &[(Canary, Sighting)]) -> Option<String> {
+/// Why the cluster's database is not the one that we knew; `None` when it is, or nothing can be said. `newest` is the
+/// highest id listed there now, `highest_known` the highest that it ever gave us: old jobs may have been purged, but ids
+/// only grow.
+pub fn reset_evidence(seen: &[(Canary, Sighting)], (newest, highest_known): (Option<u64>, u64)) -> Option<String> {
     let renamed = seen.iter().find_map(|(canary, sighting)| match sighting {
         Sighting::Another(name, user) => Some(another(canary, name, user)),
         _ => None,
     });
     let missing = seen.iter().filter(|(_, sighting)| *sighting == Sighting::Missing).count();
-    let all_gone = missing >= FLOCK && missing == seen.len();
+    let all_gone = missing >= FLOCK && missing == seen.len() && newest.is_some_and(|id| id < highest_known);
     renamed.or_else(|| all_gone.then(|| format!("none of our {missing} last jobs is known there any more")))
 }
 
@@ -61,20 +63,23 @@ mod tests {
     #[test]
     fn one_row_under_our_id_that_is_anothers_is_enough() {
         let other = Sighting::Another("night".into(), "bob".into());
-        let evidence = reset_evidence(&[(canary(3), Sighting::Same), (canary(4), other)]);
+        let evidence = reset_evidence(&[(canary(3), Sighting::Same), (canary(4), other)], (None, 9));
         assert_eq!(evidence.unwrap(), "job 4 was `cigri.a.1.f` of alice and is now `night` of bob");
     }
 
     #[test]
-    fn missing_canaries_count_when_there_are_several_and_none_is_left() {
+    fn missing_canaries_count_when_there_are_several_none_is_left_and_ids_went_back() {
         let seen = |sightings: &[Sighting]| {
             let seen: Vec<_> = sightings.iter().map(|sighting| (canary(1), sighting.clone())).collect();
-            reset_evidence(&seen).is_some()
+            reset_evidence(&seen, (Some(3), 9)).is_some()
         };
         assert!(!seen(&[]));
         assert!(!seen(&[Sighting::Missing]));
         assert!(!seen(&[Sighting::Missing, Sighting::Same]));
         assert!(seen(&[Sighting::Missing, Sighting::Missing]));
+        let gone = [(canary(1), Sighting::Missing), (canary(2), Sighting::Missing)];
+        assert_eq!(reset_evidence(&gone, (Some(10), 9)), None, "purged");
+        assert_eq!(reset_evidence(&gone, (None, 9)), None, "the next id will tell");
     }
 
     #[test]

@@ -112,6 +112,8 @@ pub struct Posted<'a> {
 pub enum Adoption {
     /// Complete and ours: remote ids in the order of array indices 1..=count.
     Complete(Vec<u64>),
+    /// Ours and made whole, but some rows are not there (any more): their indices have no id.
+    Incomplete(Vec<Option<u64>>),
     /// Rows are missing, or not all described yet: still executing, or cut off.
     Partial {
         /// Rows found.
@@ -146,10 +148,10 @@ pub fn check_adoption(posted: &Posted<'_>, rows: &[ListedRow]) -> Adoption {
     }
     // Without an answer, rows that are all in Hold may be a POST cut off, or still at work: OAR never launches them.
     let is_whole = posted.answered || rows.iter().any(|row| !row.held);
-    if by_index.len() as u64 == posted.count && is_whole {
-        Adoption::Complete(by_index.into_values().collect())
-    } else {
-        Adoption::Partial { found: by_index.len() as u64 }
+    match (by_index.len() as u64, is_whole) {
+        (found, true) if found == posted.count => Adoption::Complete(by_index.into_values().collect()),
+        (1.., true) => Adoption::Incomplete((1..=posted.count).map(|index| by_index.get(&index).copied()).collect()),
+        (found, _) => Adoption::Partial { found },
     }
 }
 
@@ -205,7 +207,11 @@ mod tests {
     #[test]
     fn missing_and_half_made_rows_are_partial() {
         let half_made = ListedRow { array_id: 0, ..row(11, 1) };
-        assert_eq!(check_adoption(&posted(2), &[row(10, 1), half_made]), Adoption::Partial { found: 1 });
+        let doubtful = Posted { answered: false, ..posted(2) };
+        let held = |row| ListedRow { held: true, ..row };
+        let rows = [held(row(10, 1)), held(half_made)];
+        assert_eq!(check_adoption(&doubtful, &rows), Adoption::Partial { found: 1 });
+        assert_eq!(check_adoption(&posted(2), &[row(11, 2)]), Adoption::Incomplete(vec![None, Some(11)]));
         assert_eq!(check_adoption(&posted(2), &[]), Adoption::Partial { found: 0 });
     }
 

@@ -92,7 +92,7 @@ states! {
     /// Life of a job: one attempt to run a task on a cluster.
     JobState, "job", {
         /// In a submission that is being sent.
-        Launching = "launching" => [Submitted, Returned, Cancelled],
+        Launching = "launching" => [Submitted, Unknown, Returned, Cancelled],
         /// Known to the cluster, not seen running.
         Submitted = "submitted" => [Running, Unknown, Done, Failed, Killed, Cancelled],
         /// Seen running.

@@ -110,7 +110,8 @@ pub fn sweep(
 fn gate_may_go(known: &Known, behind: usize, now: i64) -> bool {
     let age = now.saturating_sub(known.changed_at);
     match known.state {
-        SubmissionState::Closed => true,
+        // Opened or over: its gate was overlooked, or its deletion lost.
+        SubmissionState::Open | SubmissionState::Closed => true,
         SubmissionState::Refused => behind == 0 && age >= ROW_PATIENCE_MS,
         SubmissionState::Abandoned => behind == 0 && age >= GATE_PATIENCE_MS,
         _ => false,
@@ -199,7 +200,7 @@ mod tests {
     fn what_is_not_ours_or_in_the_ledger_is_left_alone() {
         let foreign = Listed { id: 1, name: "cigri.3".into() };
         let other = Listed { id: 2, name: submission_name("there", 5, 7) };
-        let listed = [foreign, other, row(2, 5), gate(4, 5), row(5, 6), gate(6, 6)];
+        let listed = [foreign, other, row(2, 5), row(5, 6), gate(6, 6)];
         let known = known(&[(5, SubmissionState::Open), (6, SubmissionState::Unknown)]);
         assert_eq!(swept(&listed, &known, 100 * DAY), Sweep::default());
         let names = [5, 6].map(|id| submission_name("here", id, 7));
@@ -234,6 +235,8 @@ mod tests {
     fn a_gate_that_its_ended_submission_left_behind_goes_at_once() {
         let known = known(&[(5, SubmissionState::Closed)]);
         assert_eq!(swept(&[gate(1, 5)], &known, 0).gates, [1]);
+        let open = self::known(&[(5, SubmissionState::Open)]);
+        assert_eq!(swept(&[gate(1, 5), row(2, 5)], &open, 0).gates, [1], "what waits behind it is in the ledger");
     }
 
     #[test]

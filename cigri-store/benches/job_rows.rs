@@ -46,7 +46,7 @@ fn measure(database: &str, store: &Store) {
         };
         let (row, _) = store.intend(&new, |id| format!("bench.{id}"), 0).unwrap().unwrap();
         let intended = Instant::now();
-        let remote_ids = (round * ARRAY + 1..=(round + 1) * ARRAY).collect();
+        let remote_ids = (round * ARRAY + 1..=(round + 1) * ARRAY).map(Some).collect();
         store.adopt(row.id, &AdoptedArray { gate_id: Some(1), array_id: 1, remote_ids, directory: None }, 0).unwrap();
         let adopted = Instant::now();
         store.gate_opened(row.id, 0).unwrap();

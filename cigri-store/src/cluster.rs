@@ -4,7 +4,7 @@ use cigri_core::meter::ClusterLimits;
 use diesel::prelude::*;
 
 use crate::connection::Database;
-use crate::schema::{cluster, instance, submission};
+use crate::schema::{cluster, instance};
 use crate::{Result, Store, StoreError};
 
 /// Which API a cluster speaks.
@@ -64,9 +64,8 @@ fn row((name, kind, url, limits, last_round_at): Columns) -> Result<ClusterRow> 
     Ok(ClusterRow { name, kind, url, limits, last_round_at })
 }
 
-/// Notes the highest id that a submission's cluster has given us.
-pub(crate) fn raise_watermark(connection: &mut Database, submission_id: i64, remote_id: i64) -> Result<()> {
-    let name: String = submission::table.find(submission_id).select(submission::cluster).first(connection)?;
+/// Notes the highest id that a cluster has given us.
+pub(crate) fn raise_watermark(connection: &mut Database, name: &str, remote_id: i64) -> Result<()> {
     diesel::update(cluster::table.find(name).filter(cluster::watermark.lt(remote_id)))
         .set(cluster::watermark.eq(remote_id))
         .execute(connection)?;
@@ -118,6 +117,16 @@ impl Store {
     /// The highest remote id that the cluster has given us; 0 before the first, and after its database was reset.
     pub fn watermark(&self, name: &str) -> Result<i64> {
         self.read(|connection| Ok(cluster::table.find(name).select(cluster::watermark).first(connection)?))
+    }
+
+    /// Notes an id that the cluster gave us.
+    pub fn note_id(&self, name: &str, remote_id: i64) -> Result<()> {
+        self.write(|connection| raise_watermark(connection, name, remote_id))
+    }
+
+    /// Since when the cluster's ids are what they are, epoch milliseconds.
+    pub fn ids_since(&self, name: &str) -> Result<i64> {
+        self.read(|connection| Ok(cluster::table.find(name).select(cluster::ids_since).first(connection)?))
     }
 
     /// Notes that a round on the cluster ended well.

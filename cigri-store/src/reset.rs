@@ -2,13 +2,13 @@
 
 use cigri_core::canary::Canary;
 use cigri_core::event::{Code, Scope};
-use cigri_core::state::{JobState, SubmissionState};
+use cigri_core::state::{JobState, SubmissionState, Wish};
 use diesel::prelude::*;
 
 use crate::connection::Database;
 use crate::schema::{cluster, event, gate_test, job, progress, submission};
 use crate::submission::{self as submissions, SubmissionRow};
-use crate::{Result, Store, StoreError, bag, campaign, control, job as jobs};
+use crate::{LiveJob, Result, Store, StoreError, bag, campaign, control, job as jobs};
 
 /// Why a job ended that was lost with its cluster's database.
 const CAUSE: &str = "cluster_reset";
@@ -76,14 +76,21 @@ fn lose(connection: &mut Database, row: &SubmissionRow, now: i64) -> Result<usiz
         return Ok(live.len());
     }
     let were_running = live.iter().filter(|job| job.state == JobState::Running).count() as i64;
-    let live_states = JobState::ALL.iter().filter(|state| state.is_live()).map(|state| state.as_str());
-    diesel::update(job::table.filter(job::submission_id.eq(row.id)).filter(job::state.eq_any(live_states)))
-        .set(((job::state.eq(JobState::Killed.as_str()), job::cause.eq(Some(CAUSE))), job::stopped_at.eq(Some(now))))
-        .execute(connection)?;
+    let (unwanted, wanted): (Vec<&LiveJob>, Vec<&LiveJob>) =
+        live.iter().partition(|job| job.wish == Some(Wish::Cancel));
+    for (some, state) in [(&unwanted, JobState::Cancelled), (&wanted, JobState::Killed)] {
+        diesel::update(job::table.filter(job::id.eq_any(some.iter().map(|job| job.id))))
+            .set((job::state.eq(state.as_str()), job::cause.eq(Some(CAUSE)), job::stopped_at.eq(Some(now))))
+            .execute(connection)?;
+    }
+    let ended = unwanted.len() as i64;
     diesel::update(progress::table.find(row.campaign_id))
-        .set(progress::running.eq(progress::running - were_running))
+        .set((
+            progress::running.eq(progress::running - were_running),
+            (progress::live.eq(progress::live - ended), progress::cancelled.eq(progress::cancelled + ended)),
+        ))
         .execute(connection)?;
-    let back: Vec<_> = live.iter().map(|job| (job.task_index, job.generation, job.attempt)).collect();
+    let back: Vec<_> = wanted.iter().map(|job| (job.task_index, job.generation, job.attempt)).collect();
     bag::give_back(connection, row.campaign_id, &submissions::back_first(&back))?;
     submissions::advance(connection, row.id, SubmissionState::Closed, now)?;
     let campaign = campaign::get(connection, row.campaign_id)?;

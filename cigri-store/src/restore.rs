@@ -90,17 +90,20 @@ fn raise_ids(connection: &mut Database, earlier: &BTreeMap<String, i64>) -> crat
     let present: Vec<(String, i64)> = sequence::table.load(connection)?;
     for (kind, next) in present {
         let (margin, known) = (margin(&kind), earlier.get(&kind).copied().unwrap_or_default().max(next));
-        let raised = known.saturating_add(margin) / margin * margin;
+        let raised = known.saturating_add(2 * margin - 1) / margin * margin;
         diesel::update(sequence::table.find(&kind)).set(sequence::next.eq(raised)).execute(connection)?;
     }
     Ok(())
 }
 
+/// More take-overs than can happen while a restore runs.
+const EPOCHS: i64 = 1000;
+
 /// A leader that sleeps since before the restore must find a higher epoch than its own when it wakes.
 fn raise_epoch(connection: &mut Database, earlier: i64) -> crate::Result<()> {
     let present: i64 = lease::table.select(lease::epoch).first(connection)?;
     diesel::update(lease::table)
-        .set((lease::epoch.eq(present.max(earlier) + 1), lease::expires_at.eq(0i64)))
+        .set((lease::epoch.eq(present.max(earlier) + EPOCHS), lease::expires_at.eq(0i64)))
         .execute(connection)?;
     Ok(())
 }

@@ -39,6 +39,8 @@ pub struct SubmissionRow {
     pub seen_waiting: i64,
     /// Ended jobs at the last look; -1 before the first.
     pub seen_final: i64,
+    /// When it was written down.
+    pub created_at: i64,
     /// When it last changed its state.
     pub changed_at: i64,
 }
@@ -72,8 +74,8 @@ pub struct AdoptedArray {
     pub gate_id: Option<i64>,
     /// Remote id of the array.
     pub array_id: i64,
-    /// Remote ids in the order of the jobs.
-    pub remote_ids: Vec<u64>,
+    /// Remote ids in the order of the jobs; `None` for those that are not there: their jobs are unknown.
+    pub remote_ids: Vec<Option<u64>>,
     /// Where the cluster says that they run.
     pub directory: Option<String>,
 }
@@ -93,6 +95,7 @@ struct Columns {
     job_count: i64,
     seen_waiting: i64,
     seen_final: i64,
+    created_at: i64,
     changed_at: i64,
 }
 
@@ -112,6 +115,7 @@ macro_rules! columns {
             submission::job_count,
             submission::seen_waiting,
             submission::seen_final,
+            submission::created_at,
             submission::changed_at,
         )
     };
@@ -132,6 +136,7 @@ fn row(columns: Columns) -> Result<SubmissionRow> {
         job_count: columns.job_count,
         seen_waiting: columns.seen_waiting,
         seen_final: columns.seen_final,
+        created_at: columns.created_at,
         changed_at: columns.changed_at,
     })
 }
@@ -222,13 +227,28 @@ impl Store {
                     .set(submission::directory.eq(storable(directory)))
                     .execute(connection)?;
             }
-            cluster::raise_watermark(connection, id, array.remote_ids.iter().max().copied().unwrap_or(0) as i64)?;
-            let changed = write_remote_ids(connection, id, &array.remote_ids)?;
+            let (name, highest) = (cluster_of(connection, id)?, array.remote_ids.iter().flatten().max().copied());
+            cluster::raise_watermark(connection, &name, highest.unwrap_or(0) as i64)?;
+            let changed = write_remote_ids(connection, id, (&array.remote_ids, now))?;
             if changed == array.remote_ids.len() {
                 Ok(())
             } else {
                 Err(StoreError::Conflict(format!("submission {id} has {changed} launching jobs")))
             }
+        })
+    }
+
+    /// Writes down remote ids, by array index, of jobs that were not there when their array was adopted.
+    pub fn complete_adoption(&self, id: i64, found: &[(u64, u64)]) -> Result<()> {
+        self.write(|connection| {
+            for (array_index, remote_id) in found {
+                diesel::update(job::table.filter(job::submission_id.eq(id)))
+                    .filter(job::array_index.eq(*array_index as i64))
+                    .filter(job::remote_id.is_null())
+                    .set(job::remote_id.eq(Some(*remote_id as i64)))
+                    .execute(connection)?;
+            }
+            Ok(())
         })
     }
 
@@ -309,15 +329,26 @@ fn insert(
     Ok(())
 }
 
+fn cluster_of(connection: &mut Database, id: i64) -> Result<String> {
+    Ok(submission::table.find(id).select(submission::cluster).first(connection)?)
+}
+
 /// Writes the remote ids in the order of array indices; returns how many launching jobs there were.
-fn write_remote_ids(connection: &mut Database, id: i64, remote_ids: &[u64]) -> Result<usize> {
+fn write_remote_ids(connection: &mut Database, id: i64, (remote_ids, now): (&[Option<u64>], i64)) -> Result<usize> {
     let jobs: Vec<i64> = job::table
         .filter(job::submission_id.eq(id))
         .filter(job::state.eq(JobState::Launching.as_str()))
         .select(job::id)
         .order(job::array_index)
         .load(connection)?;
-    let adopted: Vec<(i64, i64)> = jobs.iter().copied().zip(remote_ids.iter().map(|id| *id as i64)).collect();
+    let there = |(job, id): (&i64, &Option<u64>)| Some((*job, (*id)? as i64));
+    let adopted: Vec<(i64, i64)> = jobs.iter().zip(remote_ids).filter_map(there).collect();
     bulk::submit_jobs(connection, &adopted)?;
+    if adopted.len() < jobs.len() {
+        diesel::update(job::table.filter(job::submission_id.eq(id)))
+            .filter(job::state.eq(JobState::Launching.as_str()))
+            .set((job::state.eq(JobState::Unknown.as_str()), job::missing_since.eq(Some(now))))
+            .execute(connection)?;
+    }
     Ok(jobs.len())
 }

@@ -203,10 +203,10 @@ fn an_id_never_means_two_things(database: &Fresh) {
     put_back(database, &file);
     let store = database.store();
     let id = campaign(&store, &["dahu"], &["y"]);
-    assert_eq!(id, 3_000_000);
+    assert_eq!(id, 4_000_000);
     let (submission, _) = intend(&store, id, "dahu", 1).unwrap();
     let job = store.live_jobs(submission.id).unwrap()[0].id;
-    assert_eq!((submission.id, job), (1_000_000, 1_000_000_000));
+    assert_eq!((submission.id, job), (2_000_000, 2_000_000_000));
     assert!(submission.id > lost_submission.id && job > lost_job);
 }
 
@@ -217,7 +217,7 @@ fn a_leader_of_the_time_before_a_restore_finds_a_higher_epoch(database: &Fresh) 
     database.execute("UPDATE lease SET epoch = 7").unwrap();
     put_back(database, &file);
     let row = Store::open_shared(&database.url, "x").unwrap().1.look().unwrap();
-    assert_eq!(row.epoch, 8);
+    assert_eq!(row.epoch, 1_007);
     assert!(row.left_ms <= 0, "anybody may lead at once");
 }
 

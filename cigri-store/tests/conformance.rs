@@ -173,7 +173,7 @@ fn an_abandoned_submission_can_never_be_adopted(database: &Fresh) {
     let id = campaign(&store, &["dahu"], &["a"]);
     let (lost, _) = intend(&store, id, "dahu", 1).unwrap();
     store.give_up(lost.id, SubmissionState::Abandoned, "lost", 3000).unwrap();
-    let array = AdoptedArray { gate_id: Some(1), array_id: 2, remote_ids: vec![5], directory: None };
+    let array = AdoptedArray { gate_id: Some(1), array_id: 2, remote_ids: vec![Some(5)], directory: None };
     assert!(matches!(store.adopt(lost.id, &array, 4000), Err(StoreError::Conflict(_))));
     assert_eq!(counters(&store, id), [1, 0, 0, 0, 0, 0, 0]);
 }
@@ -182,7 +182,8 @@ fn an_adoption_of_another_size_changes_nothing(database: &Fresh) {
     let store = database.store();
     let id = campaign(&store, &["dahu"], &["a", "b"]);
     let (submission, _) = intend(&store, id, "dahu", 2).unwrap();
-    let array = AdoptedArray { gate_id: Some(1), array_id: 2, remote_ids: vec![5, 6, 7], directory: None };
+    let array =
+        AdoptedArray { gate_id: Some(1), array_id: 2, remote_ids: vec![Some(5), Some(6), Some(7)], directory: None };
     assert!(store.adopt(submission.id, &array, 4000).is_err());
     assert_eq!(store.submission(submission.id).unwrap(), submission);
 }

@@ -17,6 +17,9 @@ pub(crate) fn failure(answer: &Response<Bytes>) -> Error {
     if status == StatusCode::UNAUTHORIZED || is_missing_credentials(status, &text) {
         return Error::Unauthorized { status: code, detail: text };
     }
+    if is_busy(status) {
+        return Error::NotSent(format!("not now (status {code}): {text}"));
+    }
     if status.is_client_error() || status == StatusCode::NOT_IMPLEMENTED {
         return Error::Refused { status: code, detail: text };
     }
@@ -27,6 +30,11 @@ pub(crate) fn failure(answer: &Response<Bytes>) -> Error {
         return Error::Server { status: code, body: text };
     }
     Error::garbled("status 200", format!("status {code}: {text}"))
+}
+
+/// What something before the server, such as a proxy, answers when it did not hand the request on.
+fn is_busy(status: StatusCode) -> bool {
+    matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS)
 }
 
 /// What the server says: the `detail` of OAR's JSON errors, or the start of the body.

@@ -33,7 +33,13 @@ pub(super) async fn is_there(
         Some(Account::Missing(at)) if round.now - at < AGAIN_MS => return Ok(false),
         _ => {}
     }
-    let there = reads_files(round, token).await?;
+    let there = match reads_files(round, token).await {
+        Err(StepError::Api(error @ ApiError::Unauthorized { .. })) => {
+            // This user's trouble alone: the others' round goes on.
+            return round.tell(round.bad_token(owner, &error)).await.map(|()| false);
+        }
+        other => other?,
+    };
     let account = if there { Account::There } else { Account::Missing(round.now) };
     memory.accounts.insert(login.to_owned(), account);
     let scope = Scope::user_on(owner, round.name());

@@ -4,6 +4,7 @@ use cigri_core::absence::{self, Gates};
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::ledger::{self, Adoption, ListedRow, Posted};
 use cigri_core::state::SubmissionState;
+use cigri_core::sweep::ROW_PATIENCE_MS;
 use cigri_store::{AdoptedArray, SubmissionRow};
 use oar_client::{JobDetails, JobQuery, State};
 
@@ -25,13 +26,17 @@ pub(super) async fn adopt(
         Posted { name: &submission.name, user: &submission.remote_user, count: submission.job_count as u64, answered };
     match ledger::check_adoption(&posted, &listed) {
         Adoption::Complete(ids) => {
-            let (id, now) = (submission.id, round.now);
-            // Where the cluster really runs them: `$HOME` is replaced there.
-            let directory = rows.first().and_then(|row| row.launching_directory.clone());
-            let gate_id = gate_id.map(|id| id as i64);
-            let array = AdoptedArray { gate_id, array_id: array_id as i64, remote_ids: ids, directory };
-            round.store(move |store| store.adopt(id, &array, now)).await?;
-            Ok(true)
+            let remote_ids = ids.into_iter().map(Some).collect();
+            write_down(round, submission, (gate_id, array_id), (remote_ids, &rows)).await
+        }
+        // Behind a gate that works none of it ran, and a new one is as good. Elsewhere what is there may run: it is
+        // followed, and the rest is missing.
+        Adoption::Incomplete(remote_ids) if gates != Gates::Work && is_old(round, submission) => {
+            write_down(round, submission, (gate_id, array_id), (remote_ids, &rows)).await
+        }
+        Adoption::Incomplete(ids) => {
+            let found = ids.iter().flatten().count() as u64;
+            partial(round, submission, found, gates).await.map(|()| false)
         }
         Adoption::Partial { found } => partial(round, submission, found, gates).await.map(|()| false),
         Adoption::Foreign(why) => {
@@ -39,6 +44,38 @@ pub(super) async fn adopt(
             Ok(false)
         }
     }
+}
+
+/// Looks for the rows that were not there when their array was adopted.
+pub(super) async fn complete(round: &Round<'_>, submission: &SubmissionRow) -> Result<(), StepError> {
+    let Some(array_id) = submission.array_id else { return Ok(()) };
+    let limit = submission.job_count as u64 + 100;
+    let query = JobQuery { array: Some(array_id as u64), limit, ..JobQuery::default() };
+    let rows = round.handle.client.details(&query).await?;
+    let ours = rows.iter().filter(|row| row.resubmit_job_id == 0 && row.name.as_deref() == Some(&submission.name));
+    let found: Vec<(u64, u64)> = ours.map(|row| (row.array_index, row.id)).collect();
+    let id = submission.id;
+    round.store(move |store| store.complete_adoption(id, &found)).await
+}
+
+/// Whether a listing that leaves rows out for once has had time to be right.
+fn is_old(round: &Round<'_>, submission: &SubmissionRow) -> bool {
+    round.now - submission.changed_at > ROW_PATIENCE_MS
+}
+
+async fn write_down(
+    round: &Round<'_>,
+    submission: &SubmissionRow,
+    (gate_id, array_id): (Option<u64>, u64),
+    (remote_ids, rows): (Vec<Option<u64>>, &[JobDetails]),
+) -> Result<bool, StepError> {
+    let (id, now) = (submission.id, round.now);
+    // Where the cluster really runs them: `$HOME` is replaced there.
+    let directory = rows.first().and_then(|row| row.launching_directory.clone());
+    let gate_id = gate_id.map(|id| id as i64);
+    let array = AdoptedArray { gate_id, array_id: array_id as i64, remote_ids, directory };
+    round.store(move |store| store.adopt(id, &array, now)).await?;
+    Ok(true)
 }
 
 /// An array that is not whole is waited for, then given up.

@@ -53,6 +53,11 @@ pub(super) async fn read_ends(
     let mut result = Ends::default();
     for (job, summary) in ended {
         let details = details.get(&summary.id);
+        if details.is_none() && wants_details(round, summary) {
+            // A listing may leave rows out: without its events an Error says nothing.
+            result.undecided = true;
+            continue;
+        }
         let cause = cause::classify(&remote_end(summary, details));
         let history = histories.get(&(job.task_index, job.generation)).copied().unwrap_or_default();
         let reaction = reaction::react(&cause, &history, &budgets(round, details), everybody.or(job.wish));
@@ -68,14 +73,17 @@ async fn fetch_details(
     round: &Round<'_>,
     ended: &[(&LiveJob, &JobSummary)],
 ) -> Result<HashMap<u64, JobDetails>, StepError> {
-    let wanted =
-        |summary: &JobSummary| round.is_local() || summary.state == State::Error || summary.exit_code.is_none();
-    let ids: Vec<u64> = ended.iter().filter(|(_, summary)| wanted(summary)).map(|(_, summary)| summary.id).collect();
+    let wanted = ended.iter().filter(|(_, summary)| wants_details(round, summary));
+    let ids: Vec<u64> = wanted.map(|(_, summary)| summary.id).collect();
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
     let found = round.handle.client.details(&JobQuery { ids, ..JobQuery::default() }).await?;
     Ok(found.into_iter().map(|job| (job.id, job)).collect())
+}
+
+fn wants_details(round: &Round<'_>, summary: &JobSummary) -> bool {
+    round.is_local() || summary.state == State::Error || summary.exit_code.is_none()
 }
 
 fn remote_end(summary: &JobSummary, details: Option<&JobDetails>) -> RemoteEnd {

@@ -5,8 +5,8 @@ use cigri_core::absence::Gates;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::ledger::{self, TEST_SUBMISSION};
 use cigri_store::{GateTestRow, GateTestState, RoundView};
-use oar_client::{Error as ApiError, JobQuery, JobSummary, NewJob, State, Token};
-use tracing::info;
+use oar_client::{JobQuery, JobSummary, NewJob, State, Token};
+use tracing::{info, warn};
 
 use super::{Memory, Round, StepError, account, sweep};
 use crate::grid::GridError;
@@ -14,6 +14,8 @@ use crate::secret;
 
 /// Jobs of a test that are missing for so long are gone: it is made again.
 const GIVE_UP_MS: i64 = 600_000;
+/// A test that failed or told nothing is made again after so long.
+const AGAIN_MS: i64 = 60_000;
 
 /// Whether gates work there, as far as is known.
 pub(super) async fn state(round: &Round<'_>, memory: &mut Memory) -> Result<Gates, StepError> {
@@ -43,17 +45,25 @@ pub(super) async fn try_out(round: &Round<'_>, memory: &mut Memory, view: &Round
     if let Some(test) = round.store(move |store| store.find_gate_test(&name)).await? {
         return look(round, memory, test).await;
     }
+    if round.now - memory.tested_at < AGAIN_MS {
+        return Ok(());
+    }
     let sending =
         view.campaigns.iter().map(|campaign| (&campaign.row.owner, campaign.row.spec.clusters.get(round.name())));
     for (owner, spec) in sending {
         let Ok((token, login)) = round.grid.token(owner, round.handle)? else { continue };
         let types = spec.map(|spec| spec.types()).unwrap_or_default();
         if account::is_there(round, memory, (owner, &login), &token).await? {
-            let begun = begin(round, (owner, &token), &types).await;
-            if begun.is_err() {
-                sweep::soon(memory, round.now);
-            }
-            return begun;
+            memory.tested_at = round.now;
+            return match begin(round, (owner, &token), &types).await {
+                // A trial that fails stops nothing. The submissions themselves will be told why.
+                Err(StepError::Api(error)) => {
+                    warn!(cluster.name = %round.name(), "gates cannot be tried: {error}");
+                    sweep::soon(memory, round.now);
+                    Ok(())
+                }
+                other => other,
+            };
         }
     }
     Ok(())
@@ -66,12 +76,9 @@ async fn begin(round: &Round<'_>, (owner, token): (&str, &Token), types: &[Strin
     let client = &round.handle.client;
     let job = NewJob { command: "true".into(), types: types.to_vec(), name: Some(name.clone()), ..NewJob::default() };
     let gate = NewJob { hold: true, name: Some(ledger::gate_name(&name)), ..job.clone() };
-    let gate_id = match client.submit(token, &gate).await {
-        Ok(id) => id,
-        // The submission itself will be told why, and tells its owner.
-        Err(ApiError::Refused { .. } | ApiError::Unauthorized { .. }) => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
+    let gate_id = client.submit(token, &gate).await?;
+    let cluster = round.name().to_owned();
+    round.store(move |store| store.note_id(&cluster, gate_id as i64)).await?;
     let job_id = client.submit(token, &NewJob { after: vec![gate_id], ..job.clone() }).await?;
     let control_id = client.submit(token, &job).await?;
     let test = GateTestRow {

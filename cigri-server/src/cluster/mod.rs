@@ -40,6 +40,9 @@ use crate::grid::{ClusterHandle, Grid, GridError};
 /// Why a round ended early.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StepError {
+    /// The cluster is not the one we knew, and now on hold.
+    #[error("the cluster's database was reset")]
+    Reset,
     /// The cluster's API failed; the round is tried again later.
     #[error("the cluster's API failed: {0}")]
     Api(#[from] oar_client::Error),
@@ -79,6 +82,10 @@ pub(crate) struct Memory {
     recognised_at: i64,
     /// Whether gates work there, once looked up.
     gates: Option<Gates>,
+    /// Since when the cluster's ids are what they are, epoch milliseconds.
+    ids_since: i64,
+    /// When gates were last tried, epoch milliseconds.
+    tested_at: i64,
     /// Submissions that were looked for in vain, and when first, epoch milliseconds.
     looked: HashMap<i64, i64>,
     /// The longest that a POST took, milliseconds.
@@ -102,6 +109,8 @@ impl Memory {
             swept_at: 0,
             recognised_at: 0,
             gates: None,
+            ids_since: 0,
+            tested_at: 0,
             looked: HashMap::new(),
             slowest_post_ms: 0,
             accounts: HashMap::new(),

@@ -9,7 +9,7 @@ use cigri_core::state::JobState;
 use cigri_store::{LiveJob, Look, SubmissionRow};
 use oar_client::{JobQuery, JobSummary, State};
 
-use super::{Memory, Round, StepError, absent, ends, reset};
+use super::{Memory, Round, StepError, absent, adopt, ends, reset};
 
 /// States of a job that has not started.
 const WAITING: &[State] = &[State::Waiting, State::Hold, State::ToLaunch, State::ToAckReservation];
@@ -19,9 +19,12 @@ const FINAL: &[State] = &[State::Terminated, State::Error];
 /// Equal counts may hide a change; a submission is listed whole at least this often.
 const LIST_EVERY_MS: i64 = 300_000;
 
-/// Looks at a submission and writes down what changed. Returns how many jobs started since the last look.
+/// Looks at a submission and writes down what changed. Returns how many jobs started since the last look; an error if
+/// the cluster turned out to be another than the one we knew.
 pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &SubmissionRow) -> Result<u64, StepError> {
     let Some(array_id) = seen.array_id else { return Ok(0) };
+    // After a reset that an admin accepted, others' rows under our ids are no news.
+    let is_older = seen.created_at < memory.ids_since;
     let client = &round.handle.client;
     let array = JobQuery { array: Some(array_id as u64), ..JobQuery::default() };
     let finals = client.count(&JobQuery { states: FINAL.to_vec(), ..array.clone() }).await? as i64;
@@ -34,12 +37,17 @@ pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &Submi
     let limit = seen.job_count as u64 + 100;
     let mut listed = client.list_all(&JobQuery { limit, ..array }).await?;
     let id = seen.id;
-    let live = round.store(move |store| store.live_jobs(id)).await?;
-    let (there, denied) = second_look(round, &compare(seen, &live, &listed).vanished).await?;
+    let mut live = round.store(move |store| store.live_jobs(id)).await?;
+    if live.iter().any(|job| job.remote_id.is_none()) {
+        adopt::complete(round, seen).await?;
+        live = round.store(move |store| store.live_jobs(id)).await?;
+    }
+    let (there, denied) = second_look(round, seen, &compare(seen, &live, &listed).vanished).await?;
     listed.extend(there);
     let found = compare(seen, &live, &listed);
-    if let Some(evidence) = &found.anothers {
-        return reset::hold(round, evidence).await.map(|()| 0);
+    if let Some(evidence) = found.anothers.filter(|_| !is_older) {
+        reset::hold(round, &evidence).await?;
+        return Err(StepError::Reset);
     }
     let missing = absent::weigh(round, seen, &found.vanished, &denied).await?;
     let mut ended = ends::read_ends(round, seen, found.ended).await?;
@@ -93,7 +101,7 @@ fn compare<'a>(seen: &SubmissionRow, live: &'a [LiveJob], listed: &'a [JobSummar
     found
 }
 
-fn is_ours(seen: &SubmissionRow, row: &JobSummary) -> bool {
+pub(super) fn is_ours(seen: &SubmissionRow, row: &JobSummary) -> bool {
     row.name.as_deref() == Some(&seen.name) && row.user.as_deref().is_none_or(|user| user == seen.remote_user)
 }
 
@@ -108,21 +116,35 @@ const SECOND_LOOKS: usize = 20;
 /// Asks for missing jobs themselves: a copy that OAR made by its own resubmission is in no list before it is
 /// scheduled, but answers under its id. A 500 there, between two healthy answers, is OAR's way to say that it knows no
 /// such job. Returns what is there all the same, and our ids of the jobs that the cluster denies.
-async fn second_look(round: &Round<'_>, vanished: &[&LiveJob]) -> Result<(Vec<JobSummary>, Vec<i64>), StepError> {
+async fn second_look(
+    round: &Round<'_>,
+    seen: &SubmissionRow,
+    vanished: &[&LiveJob],
+) -> Result<(Vec<JobSummary>, Vec<i64>), StepError> {
     let mut asked: Vec<&&LiveJob> = vanished.iter().collect();
     // Those that were not asked for yet come first; then the one that has been missing longest.
     asked.sort_by_key(|job| job.missing_since);
     let (mut there, mut denied) = (Vec::new(), Vec::new());
     for job in asked.into_iter().take(SECOND_LOOKS) {
-        let Some(remote_id) = job.remote_id else { continue };
+        // It was not there when its array was adopted, nor is it now.
+        let Some(remote_id) = job.remote_id else {
+            denied.push(job.id);
+            continue;
+        };
         match round.handle.client.job_direct(remote_id as u64).await {
-            Ok(job) => there.push(JobSummary {
-                id: job.id,
-                name: job.name,
-                state: job.state,
-                user: job.user,
-                exit_code: job.exit_code,
-            }),
+            Ok(found) => {
+                let row = JobSummary {
+                    id: found.id,
+                    name: found.name,
+                    state: found.state,
+                    user: found.user,
+                    exit_code: found.exit_code,
+                };
+                if !is_ours(seen, &row) {
+                    denied.push(job.id);
+                }
+                there.push(row);
+            }
             Err(oar_client::Error::Server { .. }) => denied.push(job.id),
             Err(error) => return Err(error.into()),
         }
@@ -186,6 +208,7 @@ mod tests {
             job_count: 1,
             seen_waiting: 0,
             seen_final: 0,
+            created_at: 0,
             changed_at: 0,
         };
         let live = [LiveJob {

@@ -39,11 +39,21 @@ pub(super) async fn recognise(round: &Round<'_>, memory: &mut Memory, view: &Rou
     let name = round.name().to_owned();
     let canaries = round.store(move |store| store.canaries(&name, CANARIES)).await?;
     let seen = sightings(round, canaries).await?;
+    let ids =
+        if seen.iter().any(|(_, sighting)| *sighting == Sighting::Missing) { ids(round).await? } else { (None, 0) };
     memory.recognised_at = round.now;
-    match canary::reset_evidence(&seen) {
+    match canary::reset_evidence(&seen, ids) {
         None => Ok(true),
         Some(evidence) => hold(round, &evidence).await.map(|()| false),
     }
+}
+
+/// The highest id listed there now, and the highest that it ever gave us.
+async fn ids(round: &Round<'_>) -> Result<(Option<u64>, u64), StepError> {
+    let live = round.handle.client.list_all(&JobQuery::default()).await?;
+    let name = round.name().to_owned();
+    let highest = round.store(move |store| store.watermark(&name)).await?;
+    Ok((live.last().map(|job| job.id), highest as u64))
 }
 
 async fn sightings(round: &Round<'_>, canaries: Vec<Canary>) -> Result<Vec<(Canary, Sighting)>, StepError> {

@@ -10,6 +10,9 @@ use super::{Memory, Round, StepError, adopt, gates, kill};
 
 /// Jobs ended since the submission are looked for this far before its intent: clusters' clocks differ.
 const CLOCK_MARGIN_S: i64 = 600;
+/// How long after it was written down a submission's POST may still be on its way: two minutes until we give it up, ten
+/// more while its connection stays open.
+const POST_LIFE_MS: i64 = 12 * 60_000;
 /// Ids per request of a scan: a longer URL may not pass a proxy.
 const SCAN: u64 = 450;
 
@@ -26,12 +29,11 @@ pub(super) async fn settle(
     memory.looked.remove(&submission.id);
     let gate_id = find_gate(round, submission).await?;
     let array_id = round.handle.client.job(first.id).await?.map_or(0, |job| job.array_id);
-    if array_id == 0 || gate_id.is_none() && gates == Gates::Work {
-        return match gates {
-            Gates::Work => adopt::abandon(round, submission, "it is half made").await,
-            _ => adopt::partial(round, submission, found.len() as u64, gates).await,
-        };
+    if array_id == 0 {
+        return adopt::partial(round, submission, found.len() as u64, gates).await;
     }
+    // Without its gate it may have been opened, by us before our database was restored, or by somebody's hand: whole, it
+    // is followed. A gate that was only overlooked is swept once the adoption is written down.
     if adopt::adopt(round, submission, (gate_id, array_id), (gates, false)).await? {
         let id = submission.id;
         let adopted = round.store(move |store| store.submission(id)).await?;
@@ -88,7 +90,7 @@ async fn missing(
 ) -> Result<(), StepError> {
     adopt::doubt(round, submission).await?;
     let missing = Missing {
-        doubted_at: submission.changed_at,
+        doubted_at: submission.changed_at + POST_LIFE_MS,
         first_look: memory.looked.get(&submission.id).copied(),
         slowest_post_ms: memory.slowest_post_ms,
     };
@@ -112,7 +114,7 @@ pub(super) async fn open_gate(round: &Round<'_>, submission: &SubmissionRow) -> 
     if cancelled {
         return Ok(());
     }
-    if wished && !kill::kill(round, submission, false).await? {
+    if wished && !kill::kill_before_opening(round, submission).await? {
         return Ok(());
     }
     if let Some(gate_id) = submission.gate_id
@@ -125,11 +127,13 @@ pub(super) async fn open_gate(round: &Round<'_>, submission: &SubmissionRow) -> 
 }
 
 async fn is_open(round: &Round<'_>, submission: &SubmissionRow, gate_id: u64) -> Result<bool, StepError> {
-    if gate_state(round, gate_id).await? == Some(State::Error) {
-        return Ok(true);
+    match gate_state(round, submission, gate_id).await? {
+        Some(State::Error) => return Ok(true),
+        // Not shown, or not ours: nothing is deleted by its bare id.
+        None => return Ok(false),
+        Some(_) => round.delete_job(&submission.owner, gate_id).await?,
     }
-    round.delete_job(&submission.owner, gate_id).await?;
-    match gate_state(round, gate_id).await? {
+    match gate_state(round, submission, gate_id).await? {
         // Somebody let it run: what waits for a job that failed waits for ever. The rows go, their tasks come back.
         Some(State::Terminated) => {
             let id = submission.id;
@@ -140,10 +144,11 @@ async fn is_open(round: &Round<'_>, submission: &SubmissionRow, gate_id: u64) ->
     }
 }
 
-async fn gate_state(round: &Round<'_>, gate_id: u64) -> Result<Option<State>, StepError> {
+async fn gate_state(round: &Round<'_>, submission: &SubmissionRow, gate_id: u64) -> Result<Option<State>, StepError> {
     let query = JobQuery { ids: vec![gate_id], limit: 1, ..JobQuery::default() };
     let listed = round.handle.client.list(&query).await?;
-    Ok(listed.items.into_iter().next().map(|gate| gate.state))
+    let name = ledger::gate_name(&submission.name);
+    Ok(listed.items.into_iter().find(|gate| gate.name.as_deref() == Some(&name)).map(|gate| gate.state))
 }
 
 /// A gate that was never opened (its campaign was cancelled first) goes once nothing waits behind it.
@@ -154,7 +159,9 @@ pub(super) async fn drop_gate_of_ended(round: &Round<'_>, seen: &SubmissionRow) 
     let id = seen.id;
     let now_state = round.store(move |store| store.submission(id)).await?.state;
     match (now_state, seen.gate_id) {
-        (SubmissionState::Closed, Some(gate)) => round.delete_job(&seen.owner, gate as u64).await,
+        (SubmissionState::Closed, Some(gate)) if gate_state(round, seen, gate as u64).await?.is_some() => {
+            round.delete_job(&seen.owner, gate as u64).await
+        }
         _ => Ok(()),
     }
 }

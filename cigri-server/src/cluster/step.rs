@@ -25,19 +25,30 @@ pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progr
     let name = round.name().to_owned();
     let view = round.store(move |store| store.round_view(&name)).await?;
     if reset::is_held(&view) || !reset::recognise(round, memory, &view).await? {
-        // Nothing that it shows is believed: only the reason is written down.
-        return plan_and_submit(round, memory, 0).await.map(|_| Progress::default());
+        return held(round, memory).await;
     }
-    gates::try_out(round, memory, &view).await?;
-    let starts = observe_all(round, memory, &view).await?;
+    let name = round.name().to_owned();
+    memory.ids_since = round.store(move |store| store.ids_since(&name)).await?;
+    let starts = match observe_all(round, memory, &view).await {
+        Err(StepError::Reset) => return held(round, memory).await,
+        other => other?,
+    };
     kill::kill_unwanted(round, memory, &view).await?;
     sweep::sweep_if_due(round, memory).await?;
+    gates::try_out(round, memory, &view).await?;
     let tried = plan_and_submit(round, memory, starts).await?;
     let busy = tried || !view.submissions.is_empty();
     if memory.failing && busy {
         recovered(round, memory).await?;
     }
     Ok(Progress { changed: starts > 0 || tried, busy })
+}
+
+/// Nothing that the cluster shows is believed: only the reason is written down.
+async fn held(round: &Round<'_>, memory: &mut Memory) -> Result<Progress, StepError> {
+    // What it is after this, nobody knows.
+    memory.gates = None;
+    plan_and_submit(round, memory, 0).await.map(|_| Progress::default())
 }
 
 /// Settles what is in doubt and looks at what is there; returns how many jobs started.
@@ -76,7 +87,7 @@ async fn recovered(round: &Round<'_>, memory: &mut Memory) -> Result<(), StepErr
 pub(crate) async fn failed(round: &Round<'_>, memory: &mut Memory, error: &StepError) -> Result<(), StepError> {
     memory.failing = true;
     let code = match error {
-        StepError::Api(_) => Code::ApiFailure,
+        StepError::Api(_) | StepError::Reset => Code::ApiFailure,
         StepError::Grid(_) => Code::ServiceFailure,
     };
     let message = format!("{error}. It is tried again by itself, with growing pauses");
