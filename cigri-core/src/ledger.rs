@@ -30,6 +30,9 @@ pub fn gate_name(submission_name: &str) -> String {
 /// OAR's own resubmissions of one job that are followed. Each costs a node; what goes on like that is wanted back.
 pub const MOST_HOPS: i64 = 2;
 
+/// How the reason of a submission begins whose gate got no usable answer: nothing was sent behind it.
+pub const GATE_LOST: &str = "its gate got no usable answer";
+
 /// So many abandoned submissions in a row are bad luck; from here on the cluster is given time, and asked with one job.
 pub const BAD_LUCK: u32 = 3;
 

@@ -89,7 +89,7 @@ impl Read for Backup {
 impl Store {
     /// Begins a copy of the whole database as it is now. Writers go on meanwhile; what they write later is not in it.
     pub fn backup(&self) -> Result<Backup, BackupError> {
-        let place = crate::lock(&self.reader).place().clone();
+        let place = self.place();
         match &place {
             Place::Sqlite(path) if place.is_shared() => copy_sqlite(path).map(Backup),
             Place::Sqlite(_) => Err(StoreError::Conflict("a database in memory has no backup".to_owned()).into()),

@@ -23,6 +23,7 @@ mod job_list;
 mod lease;
 mod migrate;
 mod parameters;
+mod readers;
 mod reset;
 mod restore;
 mod round;
@@ -91,11 +92,12 @@ impl StoreError {
 /// Result of a store operation.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// The database: one connection that writes, another that reads beside it.
+/// The database: one connection that writes, others that read beside it.
 #[derive(Clone)]
 pub struct Store {
     writer: Arc<Mutex<Link>>,
-    reader: Arc<Mutex<Link>>,
+    /// None where a database is its connection's own: the one that writes reads as well.
+    readers: Option<Arc<readers::Readers>>,
     /// Set when several servers share the database: the epoch in which this one may write.
     epoch: Option<lease::Epoch>,
 }
@@ -127,8 +129,8 @@ impl Store {
         let mut writer = Link::open(place)?;
         migrate::bring_up_to_date(&mut writer.database)?;
         let writer = Arc::new(Mutex::new(writer));
-        let reader = if place.is_shared() { Arc::new(Mutex::new(Link::open(place)?)) } else { Arc::clone(&writer) };
-        let store = Store { writer, reader, epoch: None };
+        let readers = place.is_shared().then(|| Arc::new(readers::Readers::new(place)));
+        let store = Store { writer, readers, epoch: None };
         store.write(|connection| cluster::name_instance(connection, new_instance))?;
         Ok(store)
     }
@@ -146,13 +148,21 @@ impl Store {
         connection::write_transaction(&mut lock(&self.writer), work)
     }
 
+    /// Where the database is, without waiting for who writes.
+    fn place(&self) -> Place {
+        self.readers.as_ref().map_or_else(|| lock(&self.writer).place().clone(), |readers| readers.place().clone())
+    }
+
     /// Empties the write-ahead log: what a full disk refused must not go on filling it.
     fn shrink(&self) -> Result<()> {
         connection::empty_log(&mut lock(&self.writer))
     }
 
     fn read<T>(&self, work: impl FnOnce(&mut Database) -> Result<T>) -> Result<T> {
-        connection::read_transaction(&mut lock(&self.reader), work)
+        match &self.readers {
+            Some(readers) => readers.read(work),
+            None => connection::read_transaction(&mut lock(&self.writer), work),
+        }
     }
 }
 

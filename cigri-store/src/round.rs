@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use cigri_core::ledger;
 use cigri_core::state::{CampaignState, JobState, SubmissionState};
 use diesel::prelude::*;
 
@@ -25,6 +26,8 @@ pub struct RoundCampaign {
     pub in_doubt: i64,
     /// Its last submissions there were abandoned: how many in a row, and when the last one was, epoch milliseconds.
     pub abandoned: (u32, i64),
+    /// Its last submissions there came to nothing for want of an answer, to the array or to the gate: how many in a row.
+    pub unanswered: u32,
     /// Its other clusters that no hold closes to it.
     pub open_elsewhere: Vec<String>,
     /// There is no other cluster it could use: take even tasks that should rather go elsewhere.
@@ -154,16 +157,21 @@ fn live_counts(connection: &mut Database, cluster: &str) -> Result<HashMap<i64, 
 /// Abandoned submissions are looked back at as far as this.
 const LOOK_BACK: i64 = 12;
 
-fn abandoned_lately(connection: &mut Database, campaign: i64, cluster: &str) -> Result<(u32, i64)> {
-    let last: Vec<(String, i64)> = submission::table
+/// How many submissions in a row came to nothing: abandoned ones and when the last of them was; and these together with
+/// those whose gate got no answer.
+fn bad_luck(connection: &mut Database, campaign: i64, cluster: &str) -> Result<((u32, i64), u32)> {
+    let last: Vec<(String, Option<String>, i64)> = submission::table
         .filter(submission::campaign_id.eq(campaign))
         .filter(submission::cluster.eq(cluster))
-        .select((submission::state, submission::changed_at))
+        .select((submission::state, submission::reason, submission::changed_at))
         .order(submission::id.desc())
         .limit(LOOK_BACK)
         .load(connection)?;
-    let streak = last.iter().take_while(|(state, _)| state == SubmissionState::Abandoned.as_str()).count();
-    Ok((streak as u32, last.first().map_or(0, |(_, at)| *at)))
+    let is_abandoned = |state: &str| state == SubmissionState::Abandoned.as_str();
+    let lost_gate = |reason: &Option<String>| reason.as_deref().is_some_and(|text| text.starts_with(ledger::GATE_LOST));
+    let streak = last.iter().take_while(|(state, ..)| is_abandoned(state)).count();
+    let unanswered = last.iter().take_while(|(state, reason, _)| is_abandoned(state) || lost_gate(reason)).count();
+    Ok(((streak as u32, last.first().map_or(0, |(.., at)| *at)), unanswered as u32))
 }
 
 /// Whether a hold on a cluster stops this campaign there: the cluster's own, its owner's, or the campaign's.
@@ -185,12 +193,14 @@ fn round_campaign(
     }
     let nowhere_else = open_elsewhere.is_empty();
     let avoiding = if nowhere_else { 0 } else { bag::avoiding(connection, row.id, cluster)? };
+    let (abandoned, unanswered) = bad_luck(connection, row.id, cluster)?;
     let unclear = [SubmissionState::Intent, SubmissionState::Unknown];
     Ok(RoundCampaign {
         pending_here: row.pending - avoiding,
         live_here: counts.get(&row.id).map_or(0, |count| count.live),
         in_doubt: submissions.iter().filter(|s| s.campaign_id == row.id && unclear.contains(&s.state)).count() as i64,
-        abandoned: abandoned_lately(connection, row.id, cluster)?,
+        abandoned,
+        unanswered,
         open_elsewhere,
         nowhere_else,
         row,

@@ -78,6 +78,8 @@ pub(crate) struct Memory {
     listed: HashMap<i64, i64>,
     /// When the cluster was last swept for orphans, epoch milliseconds.
     swept_at: i64,
+    /// How many rows the last sweep left, and how often in a row.
+    swept: (usize, u32),
     /// When the cluster's canaries were last looked at, epoch milliseconds.
     recognised_at: i64,
     /// Whether gates work there, once looked up.
@@ -107,6 +109,7 @@ impl Memory {
             failing: true,
             listed: HashMap::new(),
             swept_at: 0,
+            swept: (0, 0),
             recognised_at: 0,
             gates: None,
             ids_since: 0,

@@ -170,7 +170,7 @@ fn campaign_view(
         live_here: campaign.live_here.max(0) as u64,
         max_jobs: spec.and_then(|spec| spec.max_jobs).map(u64::from),
         hold: find_hold(&view.holds, Some(row.id), None).or_else(|| pause(campaign, round.now)),
-        probes_after: (campaign.abandoned.0 >= ledger::BAD_LUCK).then_some(campaign.abandoned.0),
+        probes_after: (campaign.unanswered >= ledger::BAD_LUCK).then_some(campaign.unanswered),
         token_problem: token.err().or(no_account).or(user_hold),
         in_doubt: campaign.in_doubt.max(0) as u64,
     })

@@ -179,7 +179,7 @@ async fn gate_unsent(round: &Round<'_>, submission: &SubmissionRow, error: ApiEr
     if error.certainly_not_done() {
         return unsent(round, submission, error).await;
     }
-    let (id, now, reason) = (submission.id, round.now, format!("its gate got no usable answer: {error}"));
+    let (id, now, reason) = (submission.id, round.now, format!("{}: {error}", ledger::GATE_LOST));
     round.store(move |store| store.give_up(id, SubmissionState::Refused, &reason, now)).await?;
     Err(error.into())
 }

@@ -19,6 +19,9 @@ const CHUNK: usize = 100;
 /// Between two sweeps when one was not enough.
 const MORE_MS: i64 = 30_000;
 
+/// So many sweeps that change nothing are enough.
+const MOST_TRIES: u32 = 5;
+
 /// Makes the next sweep come soon.
 pub(super) fn soon(memory: &mut Memory, now: i64) {
     within(memory, now, AFTER_KILL_MS);
@@ -36,16 +39,30 @@ pub(super) async fn sweep_if_due(round: &Round<'_>, memory: &mut Memory) -> Resu
     let mut left = 0;
     for (owner, remote_user) in users(round).await? {
         let swept = sweep_user(round, &owner, &remote_user).await?;
+        if !swept.is_clean() && cannot_delete(round, &owner).await? {
+            continue;
+        }
         left = left.max(swept.rows.len() + swept.revived.len());
     }
     memory.swept_at = round.now;
-    if left > 0 {
+    let tries = if memory.swept.0 == left { memory.swept.1 + 1 } else { 0 };
+    memory.swept = (left, tries);
+    // What cannot be deleted at all waits behind gates that stay shut: it holds nobody for ever.
+    if left > 0 && tries < MOST_TRIES {
         within(memory, round.now, if left > CHUNK { MORE_MS } else { AFTER_KILL_MS });
         return Ok(());
     }
     let (scope, now) = (Scope::cluster(round.name()), round.now);
     round.store(move |store| store.close_event(Code::Restored, &scope, now)).await?;
     Ok(())
+}
+
+/// A user whose token does not serve is told and held alone: their orphans are theirs to have removed.
+async fn cannot_delete(round: &Round<'_>, owner: &str) -> Result<bool, StepError> {
+    let Err(problem) = round.grid.token(owner, round.handle)? else { return Ok(false) };
+    let message = format!("{problem}. Jobs of yours there are in no database of ours, and wait to be removed with it");
+    round.tell(NewEvent::hold(Scope::user_on(owner, round.name()), Code::TokenNotFound, message)).await?;
+    Ok(true)
 }
 
 /// Everybody who may have jobs of ours there: our login, and theirs. A restored database may have forgotten somebody's
