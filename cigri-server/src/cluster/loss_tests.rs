@@ -3,9 +3,10 @@
 use cigri_core::event::Code;
 use cigri_core::state::{CampaignState, JobState, SubmissionState};
 use cigri_store::{CampaignRow, JobFilter, JobRow};
-use oar_local::chaos::Plan;
+use oar_client::Token;
+use oar_local::chaos::{Plan, Run, VirtualCluster};
 
-use super::virtual_world::{Death, VirtualServer, WALLTIME_S};
+use super::virtual_world::{Death, T0, VirtualServer, WALLTIME_S, settings};
 
 /// A server whose cluster does nothing wrong by itself.
 fn server() -> VirtualServer {
@@ -47,15 +48,16 @@ fn ended(server: &VirtualServer) -> u64 {
     runs.iter().filter(|(command, _)| command.contains("./sim")).map(|(_, runs)| runs.ended).sum()
 }
 
-/// Somebody else's jobs, which take the next ids.
-fn strangers(server: &VirtualServer, count: i64) {
+/// Jobs of somebody else, or made by hand, which take the next ids.
+fn strangers(server: &VirtualServer, user: &str, count: i64) {
     let request = oar_local::machine::Request {
         command: "true".to_owned(),
+        hold: true,
         name: Some("night".to_owned()),
         array: Some(count),
         ..oar_local::machine::Request::default()
     };
-    server.change(|cluster, now| cluster.change(now, |machine, now| machine.submit(&request, "bob", now))).unwrap();
+    server.change(|cluster, now| cluster.change(now, |machine, now| machine.submit(&request, user, now))).unwrap();
 }
 
 #[tokio::test]
@@ -69,7 +71,7 @@ async fn a_reset_database_holds_the_cluster_until_an_admin_has_looked() {
     .await;
     let done = row(&server, id).done;
     server.change(|cluster, now| cluster.reset(1, now));
-    strangers(&server, 40);
+    strangers(&server, "bob", 40);
     rounds_until(&mut server, "it is noticed", |server| !events(server, id, Code::ClusterReset).is_empty()).await;
     for _ in 0..20 {
         server.round(None).await;
@@ -97,6 +99,36 @@ async fn a_database_restored_from_an_older_copy_is_told_by_the_ids_that_it_gives
     server.grid.store.accept_reset("dahu", true, server.now()).unwrap();
     rounds_until(&mut server, "it ends", |server| is_over(server, second)).await;
     assert_eq!(row(&server, second).done, 30);
+}
+
+#[tokio::test]
+async fn jobs_under_our_ids_that_are_not_ours_are_never_deleted() {
+    let mut server = server();
+    let id = server.campaign(30);
+    rounds_until(&mut server, "jobs are live", |server| row(server, id).live >= 4).await;
+    server.change(|cluster, now| cluster.reset(1, now));
+    // Alice's own jobs: her token could delete them.
+    strangers(&server, "alice", 40);
+    server.grid.store.cancel_campaign(id, server.now()).unwrap();
+    for _ in 0..60 {
+        server.round(None).await;
+    }
+    assert_eq!(server.live().iter().filter(|(_, name)| name == "night").count(), 40);
+}
+
+#[tokio::test]
+async fn after_a_restore_jobs_that_are_kept_are_followed_and_those_that_are_gone_come_back() {
+    let mut server = server();
+    let id = server.campaign(30);
+    rounds_until(&mut server, "jobs are live", |server| row(server, id).live >= 4).await;
+    let newest = server.grid.store.watermark("dahu").unwrap() as u64;
+    server.change(|cluster, now| cluster.restore_to(newest - 2, now));
+    strangers(&server, "bob", 40);
+    rounds_until(&mut server, "it is noticed", |server| !events(server, id, Code::ClusterReset).is_empty()).await;
+    server.grid.store.accept_reset("dahu", false, server.now()).unwrap();
+    rounds_until(&mut server, "it ends", |server| is_over(server, id)).await;
+    assert_eq!((row(&server, id).done, ended(&server)), (30, 30));
+    assert!(jobs(&server, id, JobState::Killed).iter().any(|job| job.cause.as_deref() == Some("lost")));
 }
 
 #[tokio::test]
@@ -134,6 +166,21 @@ async fn nothing_is_sent_for_a_user_without_account_until_there_is_one() {
     rounds_until(&mut server, "it ends", |server| is_over(server, id)).await;
     assert_eq!(events(&server, id, Code::NoAccount), Vec::<String>::new(), "the hold is lifted");
     assert_eq!(ended(&server), 5);
+}
+
+#[tokio::test]
+async fn one_users_revoked_token_stops_nobody_else() {
+    let mut server = server();
+    // Signed by nobody that the cluster knows: it answers 401 to whatever is asked with it.
+    let elsewhere = VirtualCluster::new(settings(), b"another secret", Box::new(|_| Run { takes_ms: 1, status: 0 }));
+    let token = Token::new(elsewhere.issue_token("bob", 86_400, T0)).unwrap();
+    server.grid.put_token("bob", "dahu", &token).unwrap();
+    let first = server.campaign_of("bob", 5);
+    let second = server.campaign(5);
+    rounds_until(&mut server, "the other's campaign ends", |server| is_over(server, second)).await;
+    assert_eq!(row(&server, first).pending, 5);
+    let holds = events(&server, first, Code::PermissionDenied);
+    assert!(holds[0].starts_with("dahu refuses the token"), "{holds:?}");
 }
 
 #[tokio::test]

@@ -128,6 +128,20 @@ pub(super) fn alone<T>(scenario: impl Future<Output = T>) -> T {
     runtime.enable_all().max_blocking_threads(1).build().unwrap().block_on(scenario)
 }
 
+/// A small cluster that kills one job in ten.
+pub(super) fn settings() -> oar_local::machine::Settings {
+    oar_local::machine::Settings {
+        cores: 6,
+        lenient: false,
+        period: Some(60_000),
+        kill_rate: 0.1,
+        seed: 0,
+        home: "/home/alice".to_owned(),
+        node: "node1".to_owned(),
+        memory: 2048,
+    }
+}
+
 /// A server with one cluster named `dahu` and a user alice, in virtual time.
 pub(super) struct VirtualServer {
     _folder: tempfile::TempDir,
@@ -145,17 +159,11 @@ impl VirtualServer {
         let store = watching_commits(&life, || Store::open_sqlite(Path::new(":memory:"), "virtual").unwrap());
         let sealer = Sealer::open(&folder.path().join("key")).unwrap();
         let grid = Grid::new(store, sealer, Vec::new(), None).unwrap();
-        let settings = oar_local::machine::Settings {
-            cores: 6,
-            lenient: false,
-            period: Some(60_000),
-            kill_rate: 0.1,
-            seed,
-            home: "/home/alice".to_owned(),
-            node: "node1".to_owned(),
-            memory: 2048,
-        };
-        let cluster = VirtualCluster::new(settings, b"secret", Box::new(|_| Run { takes_ms: TAKES_MS, status: 0 }));
+        let cluster = VirtualCluster::new(
+            oar_local::machine::Settings { seed, ..settings() },
+            b"secret",
+            Box::new(|_| Run { takes_ms: TAKES_MS, status: 0 }),
+        );
         let token = cluster.issue_token("alice", 10 * 365 * 86_400, T0);
         let face = Mutex::new(ChaoticFace::new(cluster, Chaos::new(seed, plan)));
         let world = Arc::new(World { face, now: AtomicI64::new(T0), ignores_gates: AtomicBool::new(false), life });
@@ -166,9 +174,14 @@ impl VirtualServer {
 
     /// A campaign of alice's.
     pub(super) fn campaign(&self, tasks: i64) -> i64 {
+        self.campaign_of("alice", tasks)
+    }
+
+    /// A campaign of another's.
+    pub(super) fn campaign_of(&self, owner: &str, tasks: i64) -> i64 {
         let cluster = ClusterSpec { walltime_s: WALLTIME_S, ..ClusterSpec::new("./sim", "/home/alice") };
         let spec = CampaignSpec { name: "c".into(), clusters: BTreeMap::from([("dahu".to_owned(), cluster)]) };
-        let new = NewCampaign { owner: "alice", spec: &spec, jdl: "{}", origin: None };
+        let new = NewCampaign { owner, spec: &spec, jdl: "{}", origin: None };
         let id = self.grid.store.begin_campaign(&new, T0).unwrap();
         self.grid.store.open_campaign(id, tasks, true).unwrap();
         id
