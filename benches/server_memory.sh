@@ -3,12 +3,13 @@
 # them live on a cluster that speaks OAR's API on a port. The jobs are real processes that sleep: the
 # meter sends as many as the cluster is seen to start. Prints a table in Markdown.
 #
-# usage: benches/server_memory.sh [TASKS] [LIVE]     (1000000 tasks, 10000 live jobs)
+# usage: benches/server_memory.sh [TASKS] [LIVE] [sqlite|postgresql]     (1000000 tasks, 10000 live jobs, SQLite)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tasks=${1:-1000000}
 live=${2:-10000}
+database=${3:-sqlite}
 # The rest of them waits.
 cores=$((live * 6 / 10))
 
@@ -32,8 +33,25 @@ pids+=($!)
 until grep -q http "$scratch/oar.out"; do sleep 0.1; done
 url=$(grep -o 'http://.*' "$scratch/oar.out")
 
+url_of_database=
+if [ "$database" = postgresql ]; then
+    # A private server, which only this user reaches. PostgreSQL refuses to run as root.
+    programs=$(dirname "$(ls /usr/lib/postgresql/*/bin/postgres | tail -n 1)")
+    as=()
+    if [ "$(id -u)" = 0 ]; then as=(setpriv --reuid=nobody --regid=nogroup --clear-groups); fi
+    mkdir "$scratch/pg"
+    chmod 755 "$scratch"
+    if [ "$(id -u)" = 0 ]; then chown nobody "$scratch/pg"; fi
+    "${as[@]}" "$programs/initdb" -D "$scratch/pg/data" -U cigri -A trust -E UTF8 --locale=C.UTF-8 -N >"$scratch/initdb.log"
+    "${as[@]}" "$programs/postgres" -D "$scratch/pg/data" -k "$scratch/pg" -c listen_addresses= >"$scratch/pg.log" 2>&1 &
+    pids+=($!)
+    until [ -S "$scratch/pg/.s.PGSQL.5432" ]; do sleep 0.1; done
+    url_of_database="postgres://cigri@/postgres?host=$scratch/pg"
+fi
+
 cat >"$scratch/server.toml" <<TOML
 data_dir = "$scratch/data"
+database = "$url_of_database"
 socket = "$scratch/cigri.sock"
 [clusters.dahu]
 url = "$url"
@@ -51,7 +69,7 @@ cigri() { "$bin/cigri" --server "$scratch/cigri.sock" "$@"; }
 megabytes() { awk -v field="$1:" '$1 == field { printf "%.0f", $2 / 1024 }' "/proc/$server/status"; }
 row() { printf '| %s | %s MB | %s MB |\n' "$1" "$(megabytes VmRSS)" "$(megabytes VmHWM)"; }
 
-printf '| server | memory | most so far |\n|---|---|---|\n'
+printf '| server (%s) | memory | most so far |\n|---|---|---|\n' "$database"
 row "at its start"
 seq -f '--seed %.0f --temperature 293.15' "$tasks" >"$scratch/parameters.txt"
 cat >"$scratch/campaign.json" <<JSON

@@ -98,6 +98,7 @@ diesel::table! {
         reason -> Nullable<Text>,
         created_at -> BigInt,
         changed_at -> BigInt,
+        watermark -> BigInt,
     }
 }
 diesel::table! {

@@ -7,7 +7,7 @@ use diesel::result::{DatabaseErrorKind, Error as SqlError};
 use crate::bag::{self, Back, Task};
 use crate::bulk::{self, NewJobs};
 use crate::connection::{Database, storable};
-use crate::schema::{job, progress, submission};
+use crate::schema::{cluster as clusters, job, progress, submission};
 use crate::{Result, Store, StoreError, campaign, cluster, parameters, reserve};
 
 /// A submission as stored. Times are epoch milliseconds.
@@ -43,6 +43,8 @@ pub struct SubmissionRow {
     pub created_at: i64,
     /// When it last changed its state.
     pub changed_at: i64,
+    /// The highest remote id known when it was written down: its own are above.
+    pub watermark: i64,
 }
 
 /// A submission about to be written down.
@@ -97,6 +99,7 @@ struct Columns {
     seen_final: i64,
     created_at: i64,
     changed_at: i64,
+    watermark: i64,
 }
 
 macro_rules! columns {
@@ -117,6 +120,7 @@ macro_rules! columns {
             submission::seen_final,
             submission::created_at,
             submission::changed_at,
+            submission::watermark,
         )
     };
 }
@@ -138,6 +142,7 @@ fn row(columns: Columns) -> Result<SubmissionRow> {
         seen_final: columns.seen_final,
         created_at: columns.created_at,
         changed_at: columns.changed_at,
+        watermark: columns.watermark,
     })
 }
 
@@ -317,6 +322,8 @@ fn insert(
     (id, name): (i64, &str),
     (job_count, now): (i64, i64),
 ) -> Result<()> {
+    let known: Option<i64> =
+        clusters::table.find(new.cluster).select(clusters::watermark).first(connection).optional()?;
     diesel::insert_into(submission::table)
         .values((
             (submission::id.eq(id), submission::campaign_id.eq(new.campaign_id), submission::cluster.eq(new.cluster)),
@@ -324,6 +331,7 @@ fn insert(
             (submission::state.eq(SubmissionState::Intent.as_str()), submission::name.eq(name)),
             (submission::directory.eq(new.directory), submission::job_count.eq(job_count)),
             (submission::created_at.eq(now), submission::changed_at.eq(now)),
+            submission::watermark.eq(known.unwrap_or(0)),
         ))
         .execute(connection)?;
     Ok(())

@@ -210,6 +210,7 @@ mod tests {
             seen_final: 0,
             created_at: 0,
             changed_at: 0,
+            watermark: 0,
         };
         let live = [LiveJob {
             id: 5,

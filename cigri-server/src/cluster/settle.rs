@@ -59,16 +59,15 @@ async fn find_gate(round: &Round<'_>, submission: &SubmissionRow) -> Result<Opti
 }
 
 fn window(round: &Round<'_>, submission: &SubmissionRow) -> Option<(i64, i64)> {
-    Some((submission.changed_at / 1000 - CLOCK_MARGIN_S, round.now / 1000 + 60))
+    Some((submission.created_at / 1000 - CLOCK_MARGIN_S, round.now / 1000 + 60))
 }
 
-/// Looks at every id above the highest that was known, whatever clocks say, until two chunks beyond the newest live job
+/// Looks at every id above the highest that was known before it was sent, whatever clocks say, until two chunks beyond the newest live job
 /// are empty.
 async fn scan(round: &Round<'_>, submission: &SubmissionRow) -> Result<Vec<JobSummary>, StepError> {
     let client = &round.handle.client;
     let newest = client.list_all(&JobQuery::default()).await?.last().map_or(0, |job| job.id);
-    let name = round.name().to_owned();
-    let mut from = round.store(move |store| store.watermark(&name)).await? as u64 + 1;
+    let mut from = submission.watermark as u64 + 1;
     let (mut empty, mut found) = (0, Vec::new());
     while empty < 2 {
         let ids: Vec<u64> = (from..from + SCAN).collect();

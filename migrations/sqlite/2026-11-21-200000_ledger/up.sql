@@ -12,6 +12,9 @@ CREATE TABLE remote_job (
   PRIMARY KEY (job_id, hop)
 );
 
+-- The highest remote id known when the submission was written down: its own are above.
+ALTER TABLE submission ADD COLUMN watermark BIGINT NOT NULL DEFAULT 0;
+
 -- Remote ids from before this moment say nothing: the cluster's database was reset since.
 ALTER TABLE cluster ADD COLUMN ids_since BIGINT NOT NULL DEFAULT 0;
 
