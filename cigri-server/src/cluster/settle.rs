@@ -62,8 +62,8 @@ fn window(round: &Round<'_>, submission: &SubmissionRow) -> Option<(i64, i64)> {
     Some((submission.created_at / 1000 - CLOCK_MARGIN_S, round.now / 1000 + 60))
 }
 
-/// Looks at every id above the highest that was known before it was sent, whatever clocks say, until two chunks beyond the newest live job
-/// are empty.
+/// Looks at every id above the highest that was known before it was sent, whatever clocks say, until two chunks beyond
+/// the newest live job are empty.
 async fn scan(round: &Round<'_>, submission: &SubmissionRow) -> Result<Vec<JobSummary>, StepError> {
     let client = &round.handle.client;
     let newest = client.list_all(&JobQuery::default()).await?.last().map_or(0, |job| job.id);

@@ -107,6 +107,9 @@ async fn a_leader_frozen_past_its_lease_wakes_up_as_a_standby_and_no_task_runs_t
     pair.assert_each_ran_once(80);
 }
 
+/// POSTs by which a new cluster's gates are tried, before any submission.
+const TRIAL: i64 = 3;
+
 /// The gate's POST is the first of a submission, the array's the second.
 #[tokio::test]
 async fn a_post_that_a_frozen_leader_left_on_its_way_starts_nothing_when_it_arrives() {
@@ -119,7 +122,7 @@ async fn a_post_that_a_frozen_leader_left_on_its_way_starts_nothing_when_it_arri
         oar.url = holding.url.clone();
         let pair = Pair::start_on(database, 1, (folder, oar)).await;
         pair.give_token().await;
-        holding.hold_after(passing);
+        holding.hold_after(TRIAL + passing);
         let jdl = campaign(pair.folder.path(), 8, "echo $CIGRI_TASK_INDEX >> ran");
         let (_, new) = pair.servers[1].post("/campaigns", &jdl).await;
         holding.wait();
