@@ -25,20 +25,30 @@ pub enum Sighting {
     Missing,
 }
 
+/// Why the cluster's database is not the one that we knew, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evidence {
+    /// A row under one of our ids is another's: nothing else does that.
+    Another(String),
+    /// Our last jobs are gone, and ids went back. Failures may look like this once.
+    Gone(String),
+}
+
 /// So many canaries that are all missing are no accident. One may have been purged.
 const FLOCK: usize = 2;
 
 /// Why the cluster's database is not the one that we knew; `None` when it is, or nothing can be said. `newest` is the
 /// highest id listed there now, `highest_known` the highest that it ever gave us: old jobs may have been purged, but ids
 /// only grow.
-pub fn reset_evidence(seen: &[(Canary, Sighting)], (newest, highest_known): (Option<u64>, u64)) -> Option<String> {
+pub fn reset_evidence(seen: &[(Canary, Sighting)], (newest, highest_known): (Option<u64>, u64)) -> Option<Evidence> {
     let renamed = seen.iter().find_map(|(canary, sighting)| match sighting {
-        Sighting::Another(name, user) => Some(another(canary, name, user)),
+        Sighting::Another(name, user) => Some(Evidence::Another(another(canary, name, user))),
         _ => None,
     });
     let missing = seen.iter().filter(|(_, sighting)| *sighting == Sighting::Missing).count();
     let all_gone = missing >= FLOCK && missing == seen.len() && newest.is_some_and(|id| id < highest_known);
-    renamed.or_else(|| all_gone.then(|| format!("none of our {missing} last jobs is known there any more")))
+    let gone = || Evidence::Gone(format!("none of our {missing} last jobs is known there any more"));
+    renamed.or_else(|| all_gone.then(gone))
 }
 
 /// A row under one of our ids that is not ours.
@@ -64,7 +74,8 @@ mod tests {
     fn one_row_under_our_id_that_is_anothers_is_enough() {
         let other = Sighting::Another("night".into(), "bob".into());
         let evidence = reset_evidence(&[(canary(3), Sighting::Same), (canary(4), other)], (None, 9));
-        assert_eq!(evidence.unwrap(), "job 4 was `cigri.a.1.f` of alice and is now `night` of bob");
+        let words = "job 4 was `cigri.a.1.f` of alice and is now `night` of bob".to_owned();
+        assert_eq!(evidence, Some(Evidence::Another(words)));
     }
 
     #[test]

@@ -119,7 +119,8 @@ impl Scenario {
         for submission in &view.submissions {
             text += &format!("{submission:?}\n{:?}\n", store.live_jobs(submission.id));
         }
-        text + &format!("{:?}\nleft {:?}", self.server.world.face.lock().unwrap().report(), self.left())
+        let report = self.server.world.face.lock().unwrap().report();
+        text + &format!("{report:?}\nleft {:?}", self.left())
     }
 
     /// How many times each task ran to its end, whatever the attempt: counted on the cluster.

@@ -82,6 +82,8 @@ pub(crate) struct Memory {
     swept: (usize, u32),
     /// When the cluster's canaries were last looked at, epoch milliseconds.
     recognised_at: i64,
+    /// Whether the last look at them found them gone.
+    suspected: bool,
     /// Whether gates work there, once looked up.
     gates: Option<Gates>,
     /// Since when the cluster's ids are what they are, epoch milliseconds.
@@ -111,6 +113,7 @@ impl Memory {
             swept_at: 0,
             swept: (0, 0),
             recognised_at: 0,
+            suspected: false,
             gates: None,
             ids_since: 0,
             tested_at: 0,

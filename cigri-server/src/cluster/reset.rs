@@ -1,7 +1,7 @@
 //! Recognising a cluster: when its database was reset or restored, ids are given out twice, and nothing that it shows
 //! under ours may be believed. Then it is on hold until an admin has looked.
 
-use cigri_core::canary::{self, Canary, Sighting};
+use cigri_core::canary::{self, Canary, Evidence, Sighting};
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_store::{EventRow, RoundView};
 use oar_client::{Error as ApiError, JobQuery};
@@ -43,8 +43,16 @@ pub(super) async fn recognise(round: &Round<'_>, memory: &mut Memory, view: &Rou
         if seen.iter().any(|(_, sighting)| *sighting == Sighting::Missing) { ids(round).await? } else { (None, 0) };
     memory.recognised_at = round.now;
     match canary::reset_evidence(&seen, ids) {
-        None => Ok(true),
-        Some(evidence) => hold(round, &evidence).await.map(|()| false),
+        None => {
+            memory.suspected = false;
+            Ok(true)
+        }
+        Some(Evidence::Gone(words)) if !memory.suspected => {
+            // Failures may look like this: it is looked at once more before anything else is done there.
+            (memory.suspected, memory.recognised_at) = (true, 0);
+            Err(ApiError::Garbled { what: "our last jobs".to_owned(), excerpt: words }.into())
+        }
+        Some(Evidence::Another(words) | Evidence::Gone(words)) => hold(round, &words).await.map(|()| false),
     }
 }
 
