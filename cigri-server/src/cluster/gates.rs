@@ -137,8 +137,8 @@ async fn conclude(
     info!(cluster.name = %round.name(), works, "gates tried");
     if !works {
         let message = format!(
-            "{} starts jobs whose gate is shut. Submissions without an answer are looked for there for a quarter of an \
-             hour before their tasks are sent again",
+            "{} starts jobs whose gate is shut. Submissions without an answer are looked for there for half an hour \
+             before their tasks are sent again",
             round.name()
         );
         round.tell(NewEvent::note(Scope::cluster(round.name()), Code::GatesFail, message)).await?;

@@ -15,10 +15,8 @@ const EVERY_MS: i64 = 600_000;
 const AFTER_KILL_MS: i64 = 120_000;
 /// Deletions per sweep: OAR schedules nobody while it deletes.
 const CHUNK: usize = 100;
-
 /// Between two sweeps when one was not enough.
 const MORE_MS: i64 = 30_000;
-
 /// So many sweeps that change nothing are enough.
 const MOST_TRIES: u32 = 5;
 
