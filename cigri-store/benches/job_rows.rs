@@ -87,7 +87,7 @@ fn campaign(store: &Store) -> i64 {
 
 fn begin(store: &Store) -> i64 {
     let cluster = ClusterSpec::new("true", "/");
-    let spec = CampaignSpec { name: "bench".into(), clusters: BTreeMap::from([("dahu".to_owned(), cluster)]) };
+    let spec = CampaignSpec::new("bench", BTreeMap::from([("dahu".to_owned(), cluster)]));
     store.begin_campaign(&NewCampaign { owner: "alice", spec: &spec, jdl: "{}", origin: None }, 0).unwrap()
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::checks;
 use super::fields::{Scope, check_keys};
+use super::parts::Grouping;
 use super::problem::{Problem, Report, excerpt, nearest};
 use super::reader::member_path;
 use super::resolve::Context;
@@ -130,6 +131,11 @@ impl Cluster<'_> {
             cluster_job_type: own.cluster_job_type.or_else(|| top.cluster_job_type.clone()).flatten(),
             kind: own.kind.or(top.kind).unwrap_or(JobKind::BestEffort),
             max_jobs: own.max_jobs.or(top.max_jobs),
+            prologue: None,
+            epilogue: None,
+            grouping: Grouping::default(),
+            checkpoint: None,
+            output: None,
         })
     }
 }

@@ -55,7 +55,7 @@ pub fn resolve(written: Written, context: &Context<'_>) -> Result<Resolved, Prob
     let (Some(name), Some(parameters)) = (name, parameters) else {
         return Err(Problem::new("name", "an incomplete campaign", "a complete one").into());
     };
-    Ok(Resolved { spec: CampaignSpec { name, clusters }, parameters, warnings })
+    Ok(Resolved { spec: CampaignSpec::new(name, clusters), parameters, warnings })
 }
 
 fn resolve_name(written: &Written, report: &mut Report) -> Option<String> {

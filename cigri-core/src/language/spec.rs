@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::parts::{Checkpoint, Endless, Grouping, Output, Step, TestMode};
 use super::resources;
 use super::walltime::format_walltime;
 
@@ -14,6 +15,19 @@ pub struct CampaignSpec {
     pub name: String,
     /// Settings by cluster name; at least one.
     pub clusters: BTreeMap<String, ClusterSpec>,
+    /// A sample that is run first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<TestMode>,
+    /// The bag has no end; its tasks are numbered like those of `nb_jobs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endless: Option<Endless>,
+}
+
+impl CampaignSpec {
+    /// A campaign without sample and with an end.
+    pub fn new(name: impl Into<String>, clusters: BTreeMap<String, ClusterSpec>) -> Self {
+        Self { name: name.into(), clusters, test: None, endless: None }
+    }
 }
 
 /// How the tasks of a campaign run on one cluster.
@@ -33,10 +47,25 @@ pub struct ClusterSpec {
     pub project: Option<String>,
     /// A further OAR job type (`devel`).
     pub cluster_job_type: Option<String>,
-    /// Best-effort or normal.
+    /// Whether the cluster may kill the jobs, and when they are sent.
     pub kind: JobKind,
     /// Most jobs of the campaign at one time on this cluster.
     pub max_jobs: Option<u32>,
+    /// A job that is run there before the first task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prologue: Option<Step>,
+    /// A job that is run there after the last task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epilogue: Option<Step>,
+    /// How tasks are packed into jobs.
+    #[serde(default, skip_serializing_if = "Grouping::is_none")]
+    pub grouping: Grouping,
+    /// OAR's signal before a job is ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Checkpoint>,
+    /// What becomes of the tasks' files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Output>,
 }
 
 /// Whether the cluster may kill the jobs to make room for others.
@@ -47,6 +76,10 @@ pub enum JobKind {
     BestEffort,
     /// An ordinary job of the cluster.
     Normal,
+    /// Best-effort by day, normal by night (the cluster's calendar says which is which).
+    SemiBestEffort,
+    /// An ordinary job that is started, and ends, by night only.
+    Nightly,
 }
 
 impl ClusterSpec {
@@ -62,6 +95,11 @@ impl ClusterSpec {
             cluster_job_type: None,
             kind: JobKind::BestEffort,
             max_jobs: None,
+            prologue: None,
+            epilogue: None,
+            grouping: Grouping::default(),
+            checkpoint: None,
+            output: None,
         }
     }
 
@@ -74,7 +112,7 @@ impl ClusterSpec {
     pub fn types(&self) -> Vec<String> {
         let kind = match self.kind {
             JobKind::BestEffort => Some("besteffort".to_owned()),
-            JobKind::Normal => None,
+            JobKind::Normal | JobKind::SemiBestEffort | JobKind::Nightly => None,
         };
         kind.into_iter().chain(self.cluster_job_type.clone()).collect()
     }

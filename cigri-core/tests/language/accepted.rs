@@ -1,6 +1,6 @@
 //! How accepted campaigns are read: defaults, inheritance, lenient values, macros.
 
-use cigri_core::language::{ClusterSpec, Context, JobKind, Parameters};
+use cigri_core::language::{ClusterSpec, Context, Grouping, JobKind, Parameters};
 
 use super::context::{cluster_with, plain, read, streamed, with_fields};
 
@@ -18,6 +18,11 @@ fn everything_but_the_program_has_a_default() {
             cluster_job_type: None,
             kind: JobKind::BestEffort,
             max_jobs: None,
+            prologue: None,
+            epilogue: None,
+            grouping: Grouping::default(),
+            checkpoint: None,
+            output: None,
         }
     );
 }

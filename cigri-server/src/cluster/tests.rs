@@ -172,7 +172,7 @@ impl Bed {
     fn campaign(&self, script: &str, tasks: i64) -> i64 {
         std::fs::write(self.folder.path().join("task.sh"), script).unwrap();
         let cluster = ClusterSpec::new("/bin/sh task.sh", self.folder.path().display().to_string());
-        let spec = CampaignSpec { name: "c".into(), clusters: BTreeMap::from([("dahu".to_owned(), cluster)]) };
+        let spec = CampaignSpec::new("c", BTreeMap::from([("dahu".to_owned(), cluster)]));
         let new = NewCampaign { owner: "alice", spec: &spec, jdl: "{}", origin: None };
         let id = self.grid.store.begin_campaign(&new, now_ms()).unwrap();
         self.grid.store.open_campaign(id, tasks, true).unwrap();

@@ -180,7 +180,7 @@ impl VirtualServer {
     /// A campaign of another's.
     pub(super) fn campaign_of(&self, owner: &str, tasks: i64) -> i64 {
         let cluster = ClusterSpec { walltime_s: WALLTIME_S, ..ClusterSpec::new("./sim", "/home/alice") };
-        let spec = CampaignSpec { name: "c".into(), clusters: BTreeMap::from([("dahu".to_owned(), cluster)]) };
+        let spec = CampaignSpec::new("c", BTreeMap::from([("dahu".to_owned(), cluster)]));
         let new = NewCampaign { owner, spec: &spec, jdl: "{}", origin: None };
         let id = self.grid.store.begin_campaign(&new, T0).unwrap();
         self.grid.store.open_campaign(id, tasks, true).unwrap();

@@ -1,0 +1,114 @@
+//! The parts of a resolved campaign that have a shape of their own: what runs before and after its tasks, how tasks are
+//! packed into jobs, what happens to their output, and when an endless one ends.
+
+use serde::{Deserialize, Serialize};
+
+/// A sample of tasks that is run before all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestMode {
+    /// Tasks per cluster, from 1.
+    pub jobs: u32,
+    /// What comes after the sample.
+    pub then: AfterTest,
+}
+
+/// What a campaign does when its sample has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AfterTest {
+    /// It waits for its owner.
+    Wait,
+    /// It goes on by itself if every task of the sample succeeded, and waits otherwise.
+    Continue,
+}
+
+/// A bag without an end: one command, started again and again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endless {
+    /// No job is sent after this moment, epoch milliseconds.
+    pub until: Option<i64>,
+    /// No job is sent after so many successes.
+    pub successes: Option<u64>,
+}
+
+/// A prologue or an epilogue: one job of a campaign on a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Shell lines, joined by newlines. `{CAMPAIGN_ID}` and `{OAR_JOB_ID}` are still in it.
+    pub script: String,
+    /// Its longest duration, in seconds.
+    pub walltime_s: u64,
+    /// Its resource request, without walltime.
+    pub resources: String,
+}
+
+/// How tasks are packed into remote jobs. Without grouping a job runs one task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grouping {
+    /// Tasks that run one after the other.
+    pub in_turn: InTurn,
+    /// How long a group of tasks should take, in seconds; no task of it begins later than that.
+    pub batch_s: u64,
+    /// Tasks that run side by side on one node, from 1. The job then asks for one node with so many times the
+    /// cores of one task.
+    pub side_by_side: u32,
+}
+
+/// Tasks of a group that run one after the other (on each of its places, if several run side by side).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InTurn {
+    /// One.
+    One,
+    /// As many as the measured durations suggest.
+    Auto,
+    /// So many at most, from 2.
+    AtMost(u32),
+}
+
+impl Grouping {
+    /// CiGri 3's own length of a batch, in seconds.
+    pub const BATCH_S: u64 = 900;
+
+    /// Whether a job of it is a plain one: one task, no runner.
+    pub fn is_none(&self) -> bool {
+        self.in_turn == InTurn::One && self.side_by_side == 1
+    }
+}
+
+impl Default for Grouping {
+    fn default() -> Self {
+        Self { in_turn: InTurn::One, batch_s: Self::BATCH_S, side_by_side: 1 }
+    }
+}
+
+/// OAR's signal to the program before its job is ended at its walltime or for a normal job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Seconds that the program gets, from 1.
+    pub before_s: u32,
+    /// Signal number; OAR's own is 12 (SIGUSR2).
+    pub signal: u8,
+}
+
+/// What becomes of a file that each task writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// Path of the file below the working directory. `{CAMPAIGN_ID}`, `{TASK_ID}`, `{TASK_INDEX}`, `{OAR_JOB_ID}` and
+    /// named parameters are still in it.
+    pub file: String,
+    /// Who brings it where.
+    pub method: Gathering,
+}
+
+/// How a task's file is gathered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gathering {
+    /// The client fetches it, into this folder where the campaign names one.
+    Collector(Option<String>),
+    /// The job itself copies it with `scp`, as the user: `host:folder`.
+    Scp(String),
+    /// The job itself copies it with `iput`, as the user: an iRODS collection.
+    Irods(String),
+}
