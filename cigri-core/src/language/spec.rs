@@ -108,12 +108,9 @@ impl ClusterSpec {
         format!("{},walltime={}", self.resources, format_walltime(self.walltime_s))
     }
 
-    /// OAR job types: `besteffort` where it applies, then the cluster's own.
-    pub fn types(&self) -> Vec<String> {
-        let kind = match self.kind {
-            JobKind::BestEffort => Some("besteffort".to_owned()),
-            JobKind::Normal | JobKind::SemiBestEffort | JobKind::Nightly => None,
-        };
+    /// OAR job types of a job that may be killed for others, or not: `besteffort` where it applies, then the cluster's own.
+    pub fn types(&self, best_effort: bool) -> Vec<String> {
+        let kind = best_effort.then(|| "besteffort".to_owned());
         kind.into_iter().chain(self.cluster_job_type.clone()).collect()
     }
 

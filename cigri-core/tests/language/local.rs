@@ -17,7 +17,12 @@ fn what_one_machine_cannot_honour_is_listed_once() {
     let resources: Vec<_> = local.clusters.values().map(|cluster| cluster.resources.as_str()).collect();
     assert_eq!(resources, ["/core=1", "/core=8", "/core=3"]);
     assert!(local.clusters.values().all(|cluster| cluster.properties.is_none()));
-    assert!(local.clusters.values().all(|cluster| cluster.types() == ["besteffort"]));
+    assert!(
+        local
+            .clusters
+            .values()
+            .all(|cluster| cluster.types(cluster.kind == cigri_core::language::JobKind::BestEffort) == ["besteffort"])
+    );
     assert!(local.clusters.values().all(|cluster| cluster.project.as_deref() == Some("p")));
 
     let said: Vec<_> = notices.iter().map(ToString::to_string).collect();

@@ -26,7 +26,7 @@ fn the_inline_sample_is_accepted_as_it_is() {
     assert_eq!(resolved.spec.name, "inline");
     assert_eq!(cluster.exec_file, "echo");
     assert_eq!(cluster.resource_request(), "core=1,walltime=00:01:00");
-    assert_eq!(cluster.types(), ["devel"]);
+    assert_eq!(cluster.types(cluster.kind == JobKind::BestEffort), ["devel"]);
     assert_eq!(cluster.project.as_deref(), Some("chem"));
     let expected = ["a 1", "a 2", "b \"quoted word\"", "it's", "$HOME/x", "*.txt", "é à ü", "0"];
     assert_eq!(resolved.parameters, Parameters::Inline(expected.map(str::to_owned).to_vec()));

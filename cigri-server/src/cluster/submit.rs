@@ -4,7 +4,7 @@ use cigri_core::absence::Gates;
 use cigri_core::canary;
 use cigri_core::command;
 use cigri_core::event::{Code, NewEvent, Scope};
-use cigri_core::language::ClusterSpec;
+use cigri_core::language::{ClusterSpec, JobKind};
 use cigri_core::ledger;
 use cigri_core::state::SubmissionState;
 use cigri_store::{Intent, NewSubmission, RoundCampaign, SubmissionRow, Task};
@@ -134,6 +134,11 @@ async fn intend(
         .await
 }
 
+/// Whether the cluster may kill the jobs that are sent now.
+pub(super) fn is_best_effort(spec: &ClusterSpec) -> bool {
+    spec.kind == JobKind::BestEffort
+}
+
 /// A held job that the array depends on. It never runs: it is deleted. It asks for what the array will ask for, because
 /// a single job is refused in words where OAR answers an array with a bare 500.
 fn gate(submission: &SubmissionRow, spec: &ClusterSpec) -> NewJob {
@@ -141,7 +146,7 @@ fn gate(submission: &SubmissionRow, spec: &ClusterSpec) -> NewJob {
         command: "false".to_owned(),
         resources: vec![spec.resource_request()],
         property: spec.properties.clone(),
-        types: spec.types(),
+        types: spec.types(is_best_effort(spec)),
         name: Some(ledger::gate_name(&submission.name)),
         project: spec.project.clone(),
         directory: Some(submission.directory.clone()),
@@ -162,7 +167,7 @@ fn array(
     NewJob {
         command: command::remote_command(campaign.row.id as u64, &submission.cluster, first, spec),
         resources: vec![spec.resource_request()],
-        types: spec.types(),
+        types: spec.types(is_best_effort(spec)),
         property: spec.properties.clone(),
         parameters: Some(tasks.iter().map(line).collect()),
         name: Some(submission.name.clone()),
