@@ -6,9 +6,10 @@
 //! In the order of a campaign's life: [`language`] (parse, resolve, expand), [`command`] (what a cluster
 //! is asked to run), [`ledger`] (names and adoption of submissions), [`absence`], [`canary`] and [`sweep`] (what is
 //! missing, what is another's, what nobody knows), [`cause`] (why a remote job ended), [`reaction`] (what to do about
-//! it), [`meter`] (how many jobs may go), [`plan`] (whose), [`state`] (the transition tables).
+//! it), [`calendar`] (when), [`meter`] (how many jobs may go), [`plan`] (whose), [`state`] (the transition tables).
 
 pub mod absence;
+pub mod calendar;
 pub mod canary;
 pub mod cause;
 pub mod command;

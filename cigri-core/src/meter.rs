@@ -30,6 +30,8 @@ pub enum Term {
     Doubt,
     /// Its share of the round, beside other campaigns.
     Share,
+    /// Its jobs run by night only.
+    Calendar,
 }
 
 impl Term {
@@ -47,6 +49,7 @@ impl Term {
             Term::Token => "token",
             Term::Doubt => "doubt",
             Term::Share => "share",
+            Term::Calendar => "calendar",
         }
     }
 }

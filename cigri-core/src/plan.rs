@@ -36,6 +36,8 @@ pub struct CampaignView {
     pub token_problem: Option<String>,
     /// Its submissions there that are in doubt.
     pub in_doubt: u64,
+    /// Why its jobs may not start there at this hour.
+    pub calendar: Option<String>,
     /// Its last submissions there, this many in a row, were abandoned: it is given one job to try with.
     pub probes_after: Option<u32>,
 }
@@ -114,6 +116,9 @@ fn blocked(cluster: &ClusterView, campaign: &CampaignView) -> Option<Bound> {
     if let Some(reason) = &campaign.token_problem {
         return none(Term::Token, reason);
     }
+    if let Some(reason) = &campaign.calendar {
+        return none(Term::Calendar, reason);
+    }
     if campaign.in_doubt > 0 {
         return none(Term::Doubt, "a submission is in doubt and being looked up");
     }
@@ -171,6 +176,7 @@ mod tests {
             hold: None,
             token_problem: None,
             in_doubt: 0,
+            calendar: None,
             probes_after: None,
         }
     }
@@ -220,11 +226,18 @@ mod tests {
     fn a_blocked_campaign_keeps_its_reason_and_takes_no_share() {
         let held = CampaignView { hold: Some("event 31".into()), ..campaign(1, "alice", 10) };
         let doubtful = CampaignView { in_doubt: 1, ..campaign(2, "alice", 10) };
+        let nightly = CampaignView { calendar: Some("its night begins at 20:00".into()), ..campaign(5, "dave", 10) };
         let tokenless = CampaignView { token_problem: Some("expired".into()), ..campaign(3, "carol", 10) };
-        let decisions = plan(&cluster(), &[held, doubtful, tokenless, campaign(4, "bob", 1000)]);
+        let decisions = plan(&cluster(), &[held, doubtful, tokenless, campaign(4, "bob", 1000), nightly]);
         assert_eq!(
             summary(&decisions),
-            [(1, 0, Term::Hold), (2, 0, Term::Doubt), (3, 0, Term::Token), (4, 40, Term::Backlog)]
+            [
+                (1, 0, Term::Hold),
+                (2, 0, Term::Doubt),
+                (3, 0, Term::Token),
+                (4, 40, Term::Backlog),
+                (5, 0, Term::Calendar)
+            ]
         );
     }
 }
