@@ -12,6 +12,9 @@ use crate::secret::{self, Sealer};
 /// Why a server could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The configuration makes no sense.
+    #[error(transparent)]
+    Settings(#[from] crate::settings::SettingsError),
     /// Another process has the data directory.
     #[error("another cigri process already serves {0}")]
     AlreadyServed(PathBuf),

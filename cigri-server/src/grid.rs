@@ -1,10 +1,11 @@
 //! What all loops and requests share: the store, the sealer, and one handle per cluster.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use cigri_core::calendar::Calendar;
 use cigri_core::meter::ClusterLimits;
 use cigri_store::{ClusterKind, ClusterRow, Store, StoreError, TokenRow};
 use futures_util::future::BoxFuture;
@@ -81,6 +82,7 @@ pub(crate) struct Grid {
     pub(crate) sealer: Sealer,
     pub(crate) instance: String,
     pub(crate) admins: Vec<String>,
+    calendars: BTreeMap<String, Calendar>,
     pub(crate) local: Option<LocalPool>,
     clusters: RwLock<BTreeMap<String, Arc<ClusterHandle>>>,
     /// Rung when a cluster was added.
@@ -96,7 +98,19 @@ impl Grid {
     ) -> Result<Grid, GridError> {
         let instance = store.instance()?;
         let clusters = RwLock::default();
-        Ok(Grid { store, sealer, instance, admins, local, clusters, added: Notify::new() })
+        let calendars = BTreeMap::new();
+        Ok(Grid { store, sealer, instance, admins, calendars, local, clusters, added: Notify::new() })
+    }
+
+    /// The same, knowing when it is night on clusters.
+    pub(crate) fn with_calendars(self, calendars: BTreeMap<String, Calendar>) -> Grid {
+        Grid { calendars, ..self }
+    }
+
+    /// When it is night on a cluster; the default where the configuration does not say.
+    pub(crate) fn calendar(&self, cluster: &str) -> &Calendar {
+        static DEFAULT: LazyLock<Calendar> = LazyLock::new(Calendar::default);
+        self.calendars.get(cluster).unwrap_or_else(|| &DEFAULT)
     }
 
     /// Stores the cluster and makes its handle.

@@ -32,7 +32,9 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Star
 
 async fn alone(settings: &Settings, folder: &DataDir, stop: CancellationToken) -> Result<(), StartError> {
     let sealer = sealer(settings)?;
-    let grid = Arc::new(Grid::new(folder.store()?, sealer, settings.admins.clone(), None)?);
+    let grid = Arc::new(
+        Grid::new(folder.store()?, sealer, settings.admins.clone(), None)?.with_calendars(settings.calendars()?),
+    );
     clusters(settings).into_iter().try_for_each(|row| grid.add_cluster(row))?;
     let server = serve(settings, &grid, &Arc::new(Leadership::alone()))?;
     info!(socket = %settings.socket.display(), clusters = settings.clusters.len(), "ready");
@@ -45,7 +47,7 @@ async fn alone(settings: &Settings, folder: &DataDir, stop: CancellationToken) -
 async fn shared(settings: &Settings, stop: CancellationToken) -> Result<(), StartError> {
     let sealer = sealer(settings)?;
     let (store, lease) = open_shared(settings, &sealer)?;
-    let grid = Arc::new(Grid::new(store, sealer, settings.admins.clone(), None)?);
+    let grid = Arc::new(Grid::new(store, sealer, settings.admins.clone(), None)?.with_calendars(settings.calendars()?));
     let leadership = Arc::new(Leadership::shared());
     let rows = clusters(settings);
     for row in &rows {

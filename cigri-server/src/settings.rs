@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use cigri_core::calendar::{Calendar, CalendarSettings};
 use cigri_core::meter::ClusterLimits;
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +77,9 @@ pub struct ClusterSettings {
     /// Seconds between two looks while something of ours is there; four times that while nothing is.
     #[serde(default = "period_s")]
     pub period_s: u64,
+    /// When it is night there.
+    #[serde(default)]
+    pub calendar: CalendarSettings,
 }
 
 fn max_waiting() -> u64 {
@@ -127,8 +131,22 @@ impl Settings {
         if self.key_file.as_os_str().is_empty() { self.data_dir.join("key") } else { self.key_file.clone() }
     }
 
+    /// When it is night on each cluster; an error names everything that is wrong, with its place.
+    pub fn calendars(&self) -> Result<BTreeMap<String, Calendar>, SettingsError> {
+        let (mut calendars, mut problems) = (BTreeMap::new(), Vec::new());
+        for (name, cluster) in &self.clusters {
+            let place = |problem: String| format!("clusters.{name}.calendar.{problem}");
+            match cluster.calendar.check() {
+                Ok(calendar) => drop(calendars.insert(name.clone(), calendar)),
+                Err(found) => problems.extend(found.into_iter().map(place)),
+            }
+        }
+        if problems.is_empty() { Ok(calendars) } else { Err(SettingsError::Value(problems.join("\n"))) }
+    }
+
     fn check(&self) -> Result<(), SettingsError> {
         let wrong = |problem: &str| Err(SettingsError::Value(problem.to_owned()));
+        self.calendars()?;
         let (url, standby) = (&self.database.0, &self.standby);
         if !url.is_empty() && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return wrong("`database` is empty (a SQLite file in data_dir) or begins with postgres://");
@@ -195,6 +213,20 @@ mod tests {
         assert!(parse("[clusters.dahu]\nmax_waiting = 60\n").unwrap_err().contains("url"));
         assert!(parse("adminz = [\"root\"]\n").unwrap_err().contains("adminz"));
         assert!(read(Some(&folder.path().join("missing.toml"))).is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_with_calendars_is_said_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("server.toml");
+        let text = "[clusters.dahu]\nurl = \"https://dahu\"\n[clusters.dahu.calendar]\nnights = \"late\"\n\
+                    [clusters.luke]\nurl = \"https://luke\"\n[clusters.luke.calendar]\ntime_zone = \"Mars\"\n";
+        std::fs::write(&file, text).unwrap();
+        let error = read(Some(&file)).unwrap_err().to_string();
+        assert!(error.contains("clusters.dahu.calendar.nights: \"late\""), "{error}");
+        assert!(error.contains("clusters.luke.calendar.time_zone: \"Mars\""), "{error}");
+        std::fs::write(&file, text.replace("late", "22:00-06:00").replace("Mars", "Europe/Paris")).unwrap();
+        assert_eq!(read(Some(&file)).unwrap().calendars().unwrap().len(), 2);
     }
 
     #[test]

@@ -34,6 +34,25 @@ impl Store {
         })
     }
 
+    /// Notes it for at most `most` jobs of a submission that were not seen running, and that nothing was asked for;
+    /// returns how many.
+    pub fn wish_waiting(&self, submission_id: i64, wish: Wish, most: i64) -> Result<i64> {
+        self.write(|connection| {
+            let waiting: Vec<i64> = job::table
+                .filter(job::submission_id.eq(submission_id))
+                .filter(job::state.eq(JobState::Submitted.as_str()))
+                .filter(job::wish.is_null())
+                .select(job::id)
+                .order(job::id)
+                .limit(most)
+                .load(connection)?;
+            let changed = diesel::update(job::table.filter(job::id.eq_any(waiting)))
+                .set(job::wish.eq(Some(wish.as_str())))
+                .execute(connection)?;
+            Ok(changed as i64)
+        })
+    }
+
     /// Submissions on a cluster with live jobs that somebody wants dead.
     pub fn wished_submissions(&self, cluster: &str) -> Result<Vec<i64>> {
         let live = JobState::ALL.iter().filter(|state| state.is_live()).map(|state| state.as_str());

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use super::resources::{Part, groups, is_processing};
-use super::spec::{CampaignSpec, ClusterSpec};
+use super::spec::{CampaignSpec, ClusterSpec, JobKind};
+
+const NO_NIGHT: &str = "one machine knows no night, its jobs run at once";
 
 /// Something a campaign asks for that one machine cannot honour; each is said once, with all clusters it concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,11 @@ pub fn adapt_to_local(spec: &CampaignSpec) -> (CampaignSpec, Vec<Notice>) {
         cluster.resources = format!("/core={}", cluster.cores());
         cluster.properties = None;
         cluster.cluster_job_type = None;
+        cluster.kind = match cluster.kind {
+            JobKind::SemiBestEffort => JobKind::BestEffort,
+            JobKind::Nightly => JobKind::Normal,
+            other => other,
+        };
     }
     (adapted, notices)
 }
@@ -61,6 +68,11 @@ fn dropped(cluster: &ClusterSpec) -> Vec<(String, &'static str)> {
     if let Some(text) = &cluster.cluster_job_type {
         let why = "job types of a cluster are unknown on one machine";
         all.push((text.clone(), why));
+    }
+    match cluster.kind {
+        JobKind::SemiBestEffort => all.push(("type: semi-best-effort".to_owned(), NO_NIGHT)),
+        JobKind::Nightly => all.push(("type: nightly".to_owned(), NO_NIGHT)),
+        _ => {}
     }
     let mut once = Vec::new();
     for entry in all {

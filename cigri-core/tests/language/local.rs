@@ -1,6 +1,6 @@
 //! A campaign meant for clusters, tried on one machine: only cores remain, and each loss is said once.
 
-use cigri_core::language::adapt_to_local;
+use cigri_core::language::{JobKind, adapt_to_local};
 
 use super::context::{plain, read};
 
@@ -18,10 +18,7 @@ fn what_one_machine_cannot_honour_is_listed_once() {
     assert_eq!(resources, ["/core=1", "/core=8", "/core=3"]);
     assert!(local.clusters.values().all(|cluster| cluster.properties.is_none()));
     assert!(
-        local
-            .clusters
-            .values()
-            .all(|cluster| cluster.types(cluster.kind == cigri_core::language::JobKind::BestEffort) == ["besteffort"])
+        local.clusters.values().all(|cluster| cluster.types(cluster.kind == JobKind::BestEffort) == ["besteffort"])
     );
     assert!(local.clusters.values().all(|cluster| cluster.project.as_deref() == Some("p")));
 
@@ -45,4 +42,24 @@ fn a_campaign_of_cores_loses_nothing() {
     let (local, notices) = adapt_to_local(&spec);
     assert_eq!(notices, []);
     assert_eq!(local.clusters["c"].resources, "/core=2");
+}
+
+#[test]
+fn one_machine_knows_no_night() {
+    let mut spec =
+        read(r#"{"name": "n", "nb_jobs": 1, "exec_file": "a", "clusters": {"c": {}}}"#, &plain()).unwrap().spec;
+    for (kind, local_kind, word) in [
+        (JobKind::Nightly, JobKind::Normal, "nightly"),
+        (JobKind::SemiBestEffort, JobKind::BestEffort, "semi-best-effort"),
+    ] {
+        for cluster in spec.clusters.values_mut() {
+            cluster.kind = kind;
+        }
+        let (local, notices) = adapt_to_local(&spec);
+        assert_eq!(local.clusters["c"].kind, local_kind);
+        assert_eq!(
+            notices.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [format!("`type: {word}` (c) has no effect: one machine knows no night, its jobs run at once")]
+        );
+    }
 }

@@ -141,13 +141,16 @@ async fn apply(
             (JobState::Killed, Some(message), Some(back(round, Place::Elsewhere)))
         }
     };
+    // Taken back before it started: nothing was lost, and no budget is touched.
+    let never_ran = facts.job.state == JobState::Submitted && facts.cause.is_kill();
+    let withdrawn = back.is_some() && never_ran && facts.job.wish == Some(Wish::Again);
     let seconds = |time: i64| (time > 0).then_some(time * 1000);
     result.ends.push(JobEnd {
         job: facts.job.clone(),
         state,
         exit_code: exit_code(&facts.cause),
-        cause: facts.cause.as_str().to_owned(),
-        killed: back.is_some() && facts.cause.is_kill(),
+        cause: if withdrawn { "withdrawn" } else { facts.cause.as_str() }.to_owned(),
+        killed: back.is_some() && facts.cause.is_kill() && !withdrawn,
         detail,
         started_at: facts.details.and_then(|job| seconds(job.start_time)),
         stopped_at: facts.details.and_then(|job| seconds(job.stop_time)).or(Some(round.now)),

@@ -8,7 +8,7 @@ use cigri_store::{GateTestRow, GateTestState, RoundView};
 use oar_client::{JobQuery, JobSummary, NewJob, State, Token};
 use tracing::{info, warn};
 
-use super::{Memory, Round, StepError, account, submit, sweep};
+use super::{Memory, Round, StepError, account, nights, sweep};
 use crate::grid::GridError;
 use crate::secret;
 
@@ -52,7 +52,7 @@ pub(super) async fn try_out(round: &Round<'_>, memory: &mut Memory, view: &Round
         view.campaigns.iter().map(|campaign| (&campaign.row.owner, campaign.row.spec.clusters.get(round.name())));
     for (owner, spec) in sending {
         let Ok((token, login)) = round.grid.token(owner, round.handle)? else { continue };
-        let types = spec.map(|spec| spec.types(submit::is_best_effort(spec))).unwrap_or_default();
+        let types = spec.map(|spec| spec.types(nights::is_best_effort(round, spec, round.now))).unwrap_or_default();
         if account::is_there(round, memory, (owner, &login), &token).await? {
             memory.tested_at = round.now;
             return match begin(round, (owner, &token), &types).await {

@@ -14,6 +14,9 @@ mod gates;
 mod kill;
 #[cfg(test)]
 mod loss_tests;
+mod nights;
+#[cfg(test)]
+mod nights_tests;
 mod observe;
 mod reset;
 mod settle;
@@ -31,6 +34,7 @@ use std::sync::Arc;
 
 use account::Account;
 use cigri_core::absence::Gates;
+use cigri_core::calendar::Calendar;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::meter::Backlog;
 use cigri_store::{Store, StoreError};
@@ -96,6 +100,8 @@ pub(crate) struct Memory {
     slowest_post_ms: i64,
     /// Logins that have an account there, and when one was last found to have none.
     accounts: HashMap<String, Account>,
+    /// What the campaigns with something there say about nights.
+    kinds: nights::Kinds,
     /// When the last round was written down, epoch milliseconds.
     noted_at: i64,
     /// The last decisions written, to write only changes.
@@ -120,6 +126,7 @@ impl Memory {
             looked: HashMap::new(),
             slowest_post_ms: 0,
             accounts: HashMap::new(),
+            kinds: HashMap::new(),
             noted_at: 0,
             decided: HashMap::new(),
         }
@@ -170,6 +177,11 @@ impl Round<'_> {
 
     fn name(&self) -> &str {
         &self.handle.row.name
+    }
+
+    /// When it is night there; local processes know no night.
+    fn calendar(&self) -> Option<&Calendar> {
+        if self.is_local() { None } else { Some(self.grid.calendar(self.name())) }
     }
 
     fn is_local(&self) -> bool {

@@ -9,7 +9,7 @@ use cigri_store::{DecisionRow, EventRow, RoundCampaign, RoundView};
 
 use oar_client::Error as ApiError;
 
-use super::{Memory, Round, StepError, account, gates, kill, observe, reset, settle, submit, sweep};
+use super::{Memory, Round, StepError, account, gates, kill, nights, observe, reset, settle, submit, sweep};
 
 /// What a round saw, for choosing when the next one comes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,6 +33,7 @@ pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progr
         Err(StepError::Reset) => return held(round, memory).await,
         other => other?,
     };
+    nights::withdraw(round, memory, &view).await?;
     kill::kill_unwanted(round, memory, &view).await?;
     sweep::sweep_if_due(round, memory).await?;
     gates::try_out(round, memory, &view).await?;
@@ -173,6 +174,7 @@ fn campaign_view(
         probes_after: (campaign.unanswered >= ledger::BAD_LUCK).then_some(campaign.unanswered),
         token_problem: token.err().or(no_account).or(user_hold),
         in_doubt: campaign.in_doubt.max(0) as u64,
+        calendar: nights::problem(round, spec),
     })
 }
 

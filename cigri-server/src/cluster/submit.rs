@@ -4,13 +4,13 @@ use cigri_core::absence::Gates;
 use cigri_core::canary;
 use cigri_core::command;
 use cigri_core::event::{Code, NewEvent, Scope};
-use cigri_core::language::{ClusterSpec, JobKind};
+use cigri_core::language::ClusterSpec;
 use cigri_core::ledger;
 use cigri_core::state::SubmissionState;
 use cigri_store::{Intent, NewSubmission, RoundCampaign, SubmissionRow, Task};
 use oar_client::{Error as ApiError, NewJob};
 
-use super::{Memory, Round, StepError, account, adopt, gates, reset, settle, sweep};
+use super::{Memory, Round, StepError, account, adopt, gates, nights, reset, settle, sweep};
 use crate::secret;
 
 /// Sends up to `allowed` tasks of the campaign; a refusal becomes a hold.
@@ -38,7 +38,7 @@ pub(super) async fn submit(
     let client = &round.handle.client;
     let gate = match gates {
         Gates::Fail => None,
-        _ => match client.submit(&token, &gate(&submission, spec)).await {
+        _ => match client.submit(&token, &gate(round, &submission, spec)).await {
             Ok(id) => Some(id),
             Err(error) => return gate_unsent(round, &submission, error).await,
         },
@@ -47,7 +47,7 @@ pub(super) async fn submit(
         adopt::abandon(round, &submission, &evidence).await?;
         return reset::hold(round, &evidence).await;
     }
-    let array = array(&submission, (campaign, spec), &tasks, gate);
+    let array = array(round, &submission, (campaign, spec), &tasks, gate);
     let sent = crate::clock::monotonic();
     let answer = client.submit(&token, &array).await;
     memory.slowest_post_ms = memory.slowest_post_ms.max(sent.elapsed().as_millis() as i64);
@@ -134,19 +134,14 @@ async fn intend(
         .await
 }
 
-/// Whether the cluster may kill the jobs that are sent now.
-pub(super) fn is_best_effort(spec: &ClusterSpec) -> bool {
-    spec.kind == JobKind::BestEffort
-}
-
 /// A held job that the array depends on. It never runs: it is deleted. It asks for what the array will ask for, because
 /// a single job is refused in words where OAR answers an array with a bare 500.
-fn gate(submission: &SubmissionRow, spec: &ClusterSpec) -> NewJob {
+fn gate(round: &Round<'_>, submission: &SubmissionRow, spec: &ClusterSpec) -> NewJob {
     NewJob {
         command: "false".to_owned(),
         resources: vec![spec.resource_request()],
         property: spec.properties.clone(),
-        types: spec.types(is_best_effort(spec)),
+        types: spec.types(nights::is_best_effort(round, spec, submission.created_at)),
         name: Some(ledger::gate_name(&submission.name)),
         project: spec.project.clone(),
         directory: Some(submission.directory.clone()),
@@ -156,6 +151,7 @@ fn gate(submission: &SubmissionRow, spec: &ClusterSpec) -> NewJob {
 }
 
 fn array(
+    round: &Round<'_>,
     submission: &SubmissionRow,
     (campaign, spec): (&RoundCampaign, &ClusterSpec),
     tasks: &[(Task, String)],
@@ -167,7 +163,7 @@ fn array(
     NewJob {
         command: command::remote_command(campaign.row.id as u64, &submission.cluster, first, spec),
         resources: vec![spec.resource_request()],
-        types: spec.types(is_best_effort(spec)),
+        types: spec.types(nights::is_best_effort(round, spec, submission.created_at)),
         property: spec.properties.clone(),
         parameters: Some(tasks.iter().map(line).collect()),
         name: Some(submission.name.clone()),

@@ -179,8 +179,14 @@ impl VirtualServer {
 
     /// A campaign of another's.
     pub(super) fn campaign_of(&self, owner: &str, tasks: i64) -> i64 {
+        self.campaign_with(owner, tasks, |_| ())
+    }
+
+    /// A campaign that asks for something more.
+    pub(super) fn campaign_with(&self, owner: &str, tasks: i64, more: impl FnOnce(&mut CampaignSpec)) -> i64 {
         let cluster = ClusterSpec { walltime_s: WALLTIME_S, ..ClusterSpec::new("./sim", "/home/alice") };
-        let spec = CampaignSpec::new("c", BTreeMap::from([("dahu".to_owned(), cluster)]));
+        let mut spec = CampaignSpec::new("c", BTreeMap::from([("dahu".to_owned(), cluster)]));
+        more(&mut spec);
         let new = NewCampaign { owner, spec: &spec, jdl: "{}", origin: None };
         let id = self.grid.store.begin_campaign(&new, T0).unwrap();
         self.grid.store.open_campaign(id, tasks, true).unwrap();
@@ -190,7 +196,8 @@ impl VirtualServer {
     /// One round, in which the server may die: then a new one takes its place, knowing only the database. True if it
     /// lived.
     pub(super) async fn round(&mut self, death: Option<Death>) -> bool {
-        let now = self.world.now.fetch_add(PERIOD, Ordering::SeqCst) + PERIOD;
+        self.sleep(PERIOD);
+        let now = self.now();
         self.world.face.lock().unwrap().advance(now);
         self.world.life.set(death);
         let ended = self.step(now).await;
@@ -215,6 +222,11 @@ impl VirtualServer {
             () = self.world.life.over.notified() => None,
             ended = step::step(&round, &mut self.memory) => Some(ended),
         }
+    }
+
+    /// Time goes by without a round.
+    pub(super) fn sleep(&self, ms: i64) {
+        self.world.now.fetch_add(ms, Ordering::SeqCst);
     }
 
     pub(super) fn now(&self) -> i64 {
