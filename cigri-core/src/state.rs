@@ -69,6 +69,22 @@ states! {
 }
 
 states! {
+    /// The bag of a campaign without an end: open, or why it was closed.
+    BagState, "bag", {
+        /// Its tasks are tried again and again.
+        Open = "open" => [Until, Successes, Exhausted, Cancelled],
+        /// Its time was over.
+        Until = "until" => [],
+        /// As many tasks succeeded as were wanted.
+        Successes = "successes" => [],
+        /// A task said that nothing is left to do (exit 67).
+        Exhausted = "exhausted" => [],
+        /// The campaign was cancelled.
+        Cancelled = "cancelled" => [],
+    }
+}
+
+states! {
     /// Life of a submission: one POST to a cluster, under a gate.
     SubmissionState, "submission", {
         /// Written down before anything was sent; its tasks have left the bag.

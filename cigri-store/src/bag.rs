@@ -1,12 +1,12 @@
 //! The bag: a cursor over the tasks never tried, and one row per task that came back.
 
 use cigri_core::event::{Code, NewEvent, Scope};
-use cigri_core::state::{CampaignState, JobState};
+use cigri_core::state::{BagState, CampaignState, JobState};
 use diesel::prelude::*;
 
 use crate::connection::Database;
 use crate::schema::{campaign, job, progress, returned_task};
-use crate::{NewSubmission, Result, bulk, event};
+use crate::{NewSubmission, Result, bulk, endless, event};
 
 /// A task taken from the bag, with the number of the attempt about to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,7 +130,8 @@ pub(crate) fn give_back(connection: &mut Database, campaign: i64, tasks: &[Back]
     if tasks.is_empty() {
         return Ok(());
     }
-    let state: String = campaign::table.find(campaign).select(campaign::state).first(connection)?;
+    let (state, bag): (String, Option<String>) =
+        campaign::table.find(campaign).select((campaign::state, campaign::bag)).first(connection)?;
     let count = tasks.len() as i64;
     if state == CampaignState::Cancelled.as_str() {
         diesel::update(progress::table.find(campaign))
@@ -138,6 +139,17 @@ pub(crate) fn give_back(connection: &mut Database, campaign: i64, tasks: &[Back]
             .execute(connection)?;
         return Ok(());
     }
+    if bag.is_some_and(|bag| bag != BagState::Open.as_str()) {
+        // What its owner asked for once more is wanted all the same.
+        let (wanted, over): (Vec<Back>, Vec<Back>) = tasks.iter().cloned().partition(|task| task.generation > 1);
+        endless::forget(connection, campaign, over.len() as i64)?;
+        return put_back(connection, campaign, &wanted);
+    }
+    put_back(connection, campaign, tasks)
+}
+
+fn put_back(connection: &mut Database, campaign: i64, tasks: &[Back]) -> Result<()> {
+    let count = tasks.len() as i64;
     bulk::insert_returned(connection, campaign, tasks)?;
     diesel::update(progress::table.find(campaign))
         .set((progress::live.eq(progress::live - count), progress::pending.eq(progress::pending + count)))

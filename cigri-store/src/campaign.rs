@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cigri_core::language::CampaignSpec;
-use cigri_core::state::{CampaignState, JobState};
+use cigri_core::state::{BagState, CampaignState, JobState};
 use diesel::prelude::*;
 
 use crate::connection::Database;
@@ -32,6 +32,8 @@ pub struct CampaignRow {
     pub submitted_at: i64,
     /// Epoch milliseconds.
     pub finished_at: Option<i64>,
+    /// The bag of a campaign without an end.
+    pub bag: Option<BagState>,
     /// Tasks in the bag.
     pub pending: i64,
     /// Tasks with a live job.
@@ -78,6 +80,7 @@ struct Columns {
     origin_digest: Option<String>,
     submitted_at: i64,
     finished_at: Option<i64>,
+    bag: Option<String>,
     counters: (i64, i64, i64, i64, i64, i64, i64),
 }
 
@@ -94,6 +97,7 @@ fn row(columns: Columns) -> Result<CampaignRow> {
         origin,
         submitted_at: columns.submitted_at,
         finished_at: columns.finished_at,
+        bag: columns.bag.map(|bag| bag.parse().map_err(StoreError::corrupt)).transpose()?,
         pending,
         live,
         running,
@@ -117,6 +121,7 @@ macro_rules! selected {
             campaign::origin_digest,
             campaign::submitted_at,
             campaign::finished_at,
+            campaign::bag,
             (
                 progress::pending,
                 progress::live,
@@ -140,6 +145,13 @@ pub(crate) fn get(connection: &mut Database, id: i64) -> Result<CampaignRow> {
 pub(crate) fn in_state(connection: &mut Database, state: CampaignState) -> Result<Vec<CampaignRow>> {
     let rows: Vec<Columns> =
         selected!().filter(campaign::state.eq(state.as_str())).order(campaign::id).load(connection)?;
+    rows.into_iter().map(row).collect()
+}
+
+/// Campaigns without an end whose bag is open.
+pub(crate) fn with_open_bag(connection: &mut Database) -> Result<Vec<CampaignRow>> {
+    let rows: Vec<Columns> =
+        selected!().filter(campaign::bag.eq(Some(BagState::Open.as_str()))).order(campaign::id).load(connection)?;
     rows.into_iter().map(row).collect()
 }
 

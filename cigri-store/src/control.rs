@@ -1,13 +1,13 @@
 //! What owners do to their campaigns: pause, resume, cancel, retry; and the end of a campaign.
 
-use cigri_core::state::{CampaignState, JobState};
+use cigri_core::state::{BagState, CampaignState, JobState};
 use diesel::prelude::*;
 
 use crate::bag::Back;
 use crate::campaign::{self, CampaignRow};
 use crate::connection::Database;
 use crate::schema::{self, job, progress, returned_task};
-use crate::{Result, Store, StoreError, bulk, event};
+use crate::{Result, Store, StoreError, bulk, endless, event};
 
 /// What a retry did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +78,8 @@ impl Store {
         self.write(|connection| {
             let row = campaign::get(connection, id)?;
             set_state(connection, &row, CampaignState::Cancelled)?;
+            endless::close(connection, id, BagState::Cancelled, now)?;
+            let row = campaign::get(connection, id)?;
             diesel::delete(returned_task::table.filter(returned_task::campaign_id.eq(id))).execute(connection)?;
             diesel::update(progress::table.find(id))
                 .set((

@@ -1,7 +1,7 @@
 //! Taking a campaign in: short transactions under state `receiving`, one flip at the end.
 
 use cigri_core::language::CampaignSpec;
-use cigri_core::state::CampaignState;
+use cigri_core::state::{BagState, CampaignState};
 use diesel::prelude::*;
 
 use crate::schema::{campaign, progress};
@@ -46,6 +46,7 @@ impl Store {
                     (campaign::first_task_id.eq(0i64), campaign::task_count.eq(0i64)),
                     campaign::origin_path.eq(new.origin.as_ref().map(|origin| &origin.path)),
                     campaign::origin_digest.eq(new.origin.as_ref().map(|origin| &origin.digest)),
+                    campaign::bag.eq(new.spec.endless.map(|_| BagState::Open.as_str())),
                     campaign::submitted_at.eq(now),
                 ))
                 .execute(connection)?;

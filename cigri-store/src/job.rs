@@ -10,7 +10,7 @@ use diesel::result::{DatabaseErrorKind, Error as SqlError};
 use crate::bag::{self, Back};
 use crate::connection::Database;
 use crate::schema::{job, progress, remote_job, submission};
-use crate::{Result, Store, StoreError, bulk, campaign, control, submission as submissions};
+use crate::{Result, Store, StoreError, bulk, campaign, control, endless, submission as submissions};
 
 /// How many rows one query looks up by number: both databases limit a statement's values.
 const LOOKUPS: usize = 1000;
@@ -83,6 +83,8 @@ pub struct Look {
     pub found: Vec<i64>,
     /// Jobs that ended.
     pub ends: Vec<JobEnd>,
+    /// Whether one of them said that nothing is left to do: the bag of a campaign without an end is closed.
+    pub exhausted: bool,
 }
 
 impl Store {
@@ -161,6 +163,7 @@ impl Store {
                 .execute(connection)?;
             if !look.ends.is_empty() {
                 close_if_over(connection, seen.id, now)?;
+                endless::close_if_enough(connection, seen.campaign_id, look.exhausted, now)?;
                 let row = campaign::get(connection, seen.campaign_id)?;
                 control::finish_if_over(connection, &row, now)?;
             }

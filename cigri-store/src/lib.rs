@@ -15,6 +15,7 @@ mod campaign;
 mod cluster;
 mod connection;
 mod control;
+mod endless;
 mod event;
 mod gate_test;
 mod intake;

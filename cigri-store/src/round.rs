@@ -196,7 +196,7 @@ fn round_campaign(
     let (abandoned, unanswered) = bad_luck(connection, row.id, cluster)?;
     let unclear = [SubmissionState::Intent, SubmissionState::Unknown];
     Ok(RoundCampaign {
-        pending_here: row.pending - avoiding,
+        pending_here: (row.pending - avoiding).min(row.wanted()),
         live_here: counts.get(&row.id).map_or(0, |count| count.live),
         in_doubt: submissions.iter().filter(|s| s.campaign_id == row.id && unclear.contains(&s.state)).count() as i64,
         abandoned,

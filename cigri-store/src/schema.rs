@@ -48,6 +48,7 @@ diesel::table! {
         origin_digest -> Nullable<Text>,
         submitted_at -> BigInt,
         finished_at -> Nullable<BigInt>,
+        bag -> Nullable<Text>,
     }
 }
 diesel::table! {

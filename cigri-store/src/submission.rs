@@ -8,7 +8,7 @@ use crate::bag::{self, Back, Task};
 use crate::bulk::{self, NewJobs};
 use crate::connection::{Database, storable};
 use crate::schema::{cluster as clusters, job, progress, submission};
-use crate::{Result, Store, StoreError, campaign, cluster, parameters, reserve};
+use crate::{Result, Store, StoreError, campaign, cluster, endless, parameters, reserve};
 
 /// A submission as stored. Times are epoch milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -199,7 +199,8 @@ impl Store {
         now: i64,
     ) -> Result<Option<Intent>> {
         self.write(|connection| {
-            let tasks = bag::take(connection, new.campaign_id, new.cluster, new.limit, new.even_avoided)?;
+            let limit = endless::room(connection, new.campaign_id, new.limit, now)?;
+            let tasks = bag::take(connection, new.campaign_id, new.cluster, limit, new.even_avoided)?;
             if tasks.is_empty() {
                 return Ok(None);
             }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod databases;
+#[path = "conformance/endless.rs"]
+mod endless;
 mod fixture;
 #[path = "conformance/ledger.rs"]
 mod ledger;
@@ -10,6 +12,7 @@ use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::state::{CampaignState, JobState, SubmissionState};
 use cigri_store::{AdoptedArray, CampaignFilter, ClusterRow, JobEnd, JobFilter, Return, StoreError, Task, TokenRow};
 use databases::{Fresh, on_every_database};
+use endless::*;
 use fixture::{begin, campaign, cluster, counters, end, finish, intend, look, submit};
 use ledger::*;
 
@@ -43,6 +46,13 @@ on_every_database! {
     the_watermark_only_rises_and_canaries_are_the_last_jobs_that_ended
     after_a_reset_an_admin_keeps_our_jobs_or_gives_them_up
     a_gate_test_is_kept_replaced_and_forgotten
+    an_endless_campaign_ends_when_its_time_is_over
+    no_task_of_an_endless_campaign_is_sent_after_its_time
+    an_endless_campaign_sends_no_more_than_the_successes_that_are_missing
+    a_task_that_finds_nothing_left_closes_the_bag
+    cancelling_an_endless_campaign_counts_what_was_tried
+    what_an_endless_campaign_gave_up_sending_is_no_task_once_it_is_closed
+    jobs_that_wait_can_be_taken_back_in_chunks
 }
 
 fn a_campaign_is_invisible_until_its_last_parameter_is_there(database: &Fresh) {

@@ -31,6 +31,11 @@ pub struct Endless {
     pub successes: Option<u64>,
 }
 
+impl Endless {
+    /// Tasks that such a campaign begins with: more than it will ever try.
+    pub const TASKS: u64 = 1_000_000_000;
+}
+
 /// A prologue or an epilogue: one job of a campaign on a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {

@@ -146,7 +146,7 @@ fn widen(round: &Round<'_>, campaign: &mut RoundCampaign) -> Result<(), StepErro
         }
     }
     campaign.nowhere_else = true;
-    campaign.pending_here = campaign.row.pending;
+    campaign.pending_here = campaign.row.pending.min(campaign.row.wanted());
     Ok(())
 }
 

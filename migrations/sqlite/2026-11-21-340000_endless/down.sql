@@ -1,0 +1,2 @@
+DROP INDEX campaign_bag;
+ALTER TABLE campaign DROP COLUMN bag;
