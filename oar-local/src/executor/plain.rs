@@ -4,7 +4,8 @@
 //!
 //! * `PROGRAM WORDS`
 //! * `NAME(){ export ASSIGNMENTS; shift N; PROGRAM WORDS "$@"; }; NAME WORDS`, where NAME begins with `_`, the
-//!   assigned names begin with `CIGRI_`, and the values are a plain word, `$k` or `$(($k-INT))`.
+//!   assigned names begin with `CIGRI_`, and the values are a plain word, `$k` or `$(($k-INT))`, in
+//!   which further `-($k>=INT)*INT` may follow.
 //!
 //! A word is made of characters that no shell treats specially, or is one single-quoted string of printable ASCII.
 //! PROGRAM is unquoted, and none of bash's builtins and keywords.
@@ -76,7 +77,13 @@ struct Assignment<'a> {
 enum Source<'a> {
     Word(&'a str),
     Argument(usize),
-    Minus(usize, i64),
+    Minus(usize, i64, Vec<Step>),
+}
+
+/// `-($k>=from)*minus`
+struct Step {
+    from: i64,
+    minus: i64,
 }
 
 impl Assignment<'_> {
@@ -85,7 +92,11 @@ impl Assignment<'_> {
         let value = match &self.value {
             Source::Word(word) => (*word).to_owned(),
             Source::Argument(place) => argument(place)?.clone(),
-            Source::Minus(place, minus) => (decimal(argument(place)?)? - minus).to_string(),
+            Source::Minus(place, minus, steps) => {
+                let given = decimal(argument(place)?)?;
+                let mut further = steps.iter().filter(|step| given >= step.from).map(|step| step.minus);
+                further.try_fold(given - minus, i64::checked_sub)?.to_string()
+            }
         };
         Some((self.name.to_owned(), value))
     }
@@ -130,11 +141,12 @@ impl<'a> Cursor<'a> {
         self.eat("=")?;
         let value = if self.eat("$((").is_some() {
             self.eat("$")?;
-            let place = self.digits()?.parse().ok()?;
+            let place = self.digits()?;
             self.eat("-")?;
             let minus = decimal(self.digits()?)?;
+            let steps = self.steps(place)?;
             self.eat("))")?;
-            Source::Minus(place, minus)
+            Source::Minus(place.parse().ok()?, minus, steps)
         } else if self.eat("$").is_some() {
             Source::Argument(self.digits()?.parse().ok()?)
         } else {
@@ -143,9 +155,22 @@ impl<'a> Cursor<'a> {
         // `$12` is `${1}2` to a shell.
         let single = match value {
             Source::Word(_) => true,
-            Source::Argument(place) | Source::Minus(place, _) => place < 10,
+            Source::Argument(place) | Source::Minus(place, ..) => place < 10,
         };
         (single && name.starts_with("CIGRI_")).then_some(Assignment { name, value })
+    }
+
+    /// Each of the same argument.
+    fn steps(&mut self, place: &str) -> Option<Vec<Step>> {
+        let mut steps = Vec::new();
+        while self.eat("-($").is_some() {
+            self.eat(place)?;
+            self.eat(">=")?;
+            let from = decimal(self.digits()?)?;
+            self.eat(")*")?;
+            steps.push(Step { from, minus: decimal(self.digits()?)? });
+        }
+        Some(steps)
     }
 
     fn program_and_words(&mut self) -> Option<Vec<String>> {
@@ -268,6 +293,18 @@ mod tests {
     }
 
     #[test]
+    fn an_index_after_gaps_is_what_bash_computes() {
+        for id in ["1999", "2004", "2008", "2009", "5000002013", "5000002014", "5000002015"] {
+            let index = "$(($1-2000-($1>=2008)*5-($1>=5000002014)*5000000000))";
+            let command = format!("_c(){{ export CIGRI_X={index}; shift 1; /usr/bin/env \"$@\"; }}; _c {id}");
+            let output = std::process::Command::new("bash").args(["-c", &command]).output().unwrap();
+            let printed = String::from_utf8(output.stdout).unwrap();
+            let value = &recognise(&command).unwrap().exports[0].1;
+            assert!(printed.lines().any(|line| line == format!("CIGRI_X={value}")), "{id}: {value}\n{printed}");
+        }
+    }
+
+    #[test]
     fn doubtful_wrappers_are_left_to_bash() {
         let wrapper = |export: &str, shift: &str, run: &str, call: &str| {
             format!("_c(){{ export {export}; shift {shift}; {run} \"$@\"; }}; {call}")
@@ -280,6 +317,11 @@ mod tests {
             ("CIGRI_A=$(($1-1))", "1", "/bin/ls", "_c 010"),
             ("CIGRI_A=$(($1-1))", "1", "/bin/ls", "_c x"),
             ("CIGRI_A=$(($1-08))", "1", "/bin/ls", "_c 9"),
+            ("CIGRI_A=$(($1-1-($2>=4)*2))", "1", "/bin/ls", "_c 9 9"),
+            ("CIGRI_A=$(($1-1-($1>=4)*08))", "1", "/bin/ls", "_c 9"),
+            ("CIGRI_A=$(($1-1-($1>4)*2))", "1", "/bin/ls", "_c 9"),
+            ("CIGRI_A=$(($1-1-($1>=4)))", "1", "/bin/ls", "_c 9"),
+            ("CIGRI_A=$(($1-1)-(2))", "1", "/bin/ls", "_c 9"),
             ("CIGRI_A=$1", "2", "/bin/ls", "_c 1"),
             ("CIGRI_A=$1", "1", "echo", "_c 1"),
             ("CIGRI_A=$1", "1", "/bin/ls", "_d 1"),
