@@ -8,21 +8,23 @@
 use crate::language::COMMAND_END;
 use crate::language::ClusterSpec;
 use crate::language::macros::replace_macro;
+use crate::task_ids::TaskIds;
 
 /// How every generated command begins.
 const HEAD: &str = "_c(){ export CIGRI_CAMPAIGN_ID=";
 
 /// The command of a campaign on a cluster, to which the cluster appends one parameter line per task.
 ///
-/// It exports `CIGRI_CAMPAIGN_ID`, `CIGRI_CLUSTER`, `CIGRI_TASK_ID`, `CIGRI_TASK_INDEX` (from 0; task ids of a campaign
-/// are consecutive from `first_task_id`) and `CIGRI_ATTEMPT`, then runs `exec_file` with the parameter's words.
+/// It exports `CIGRI_CAMPAIGN_ID`, `CIGRI_CLUSTER`, `CIGRI_TASK_ID`, `CIGRI_TASK_INDEX` (from 0, computed
+/// from the id) and `CIGRI_ATTEMPT`, then runs `exec_file` with the parameter's words.
 /// `{CAMPAIGN_ID}` becomes the number, `{OAR_JOB_ID}` the variable that OAR sets in the job.
-pub fn remote_command(campaign_id: u64, cluster: &str, first_task_id: u64, spec: &ClusterSpec) -> String {
+pub fn remote_command(campaign_id: u64, cluster: &str, ids: &TaskIds, spec: &ClusterSpec) -> String {
     let exec_file = with_campaign_id(&spec.exec_file, campaign_id);
     let exec_file = replace_macro(&exec_file, "OAR_JOB_ID", "$OAR_JOB_ID");
+    let index = ids.arithmetic();
     format!(
         "{HEAD}{campaign_id} CIGRI_CLUSTER={cluster} CIGRI_TASK_ID=$1 \
-         CIGRI_TASK_INDEX=$(($1-{first_task_id})) CIGRI_ATTEMPT=$2; shift 2; {exec_file} \"$@\"; {COMMAND_END}"
+         CIGRI_TASK_INDEX=$(({index})) CIGRI_ATTEMPT=$2; shift 2; {exec_file} \"$@\"; {COMMAND_END}"
     )
 }
 

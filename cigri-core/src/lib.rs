@@ -4,7 +4,7 @@
 //! no I/O, no clock, no chance, no `async`. The shell (`cigri-server`) carries out what is decided here.
 //!
 //! In the order of a campaign's life: [`language`] (parse, resolve, expand), [`command`] (what a cluster
-//! is asked to run), [`ledger`] (names and adoption of submissions), [`absence`], [`canary`] and [`sweep`] (what is
+//! is asked to run), [`task_ids`] (what its tasks are called), [`ledger`] (names and adoption of submissions), [`absence`], [`canary`] and [`sweep`] (what is
 //! missing, what is another's, what nobody knows), [`cause`] (why a remote job ended), [`reaction`] (what to do about
 //! it), [`calendar`] (when), [`meter`] (how many jobs may go), [`plan`] (whose), [`state`] (the transition tables).
 
@@ -21,3 +21,4 @@ pub mod plan;
 pub mod reaction;
 pub mod state;
 pub mod sweep;
+pub mod task_ids;

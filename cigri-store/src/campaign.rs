@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use cigri_core::language::CampaignSpec;
 use cigri_core::state::{BagState, CampaignState, JobState};
+use cigri_core::task_ids::TaskIds;
 use diesel::prelude::*;
 
 use crate::connection::Database;
 use crate::intake::Origin;
 use crate::schema::{campaign, job, progress, submission};
+use crate::task_range::{self, Ranges};
 use crate::{Result, Store, StoreError, event};
 
 /// A campaign and its counters. `task_count = pending + live + done + failed + cancelled`.
@@ -22,8 +24,8 @@ pub struct CampaignRow {
     pub state: CampaignState,
     /// What it asks for, resolved.
     pub spec: CampaignSpec,
-    /// Id of its first task; the others follow.
-    pub first_task_id: i64,
+    /// The ids of its tasks.
+    pub task_ids: TaskIds,
     /// Number of tasks.
     pub task_count: i64,
     /// Where it came from.
@@ -84,7 +86,15 @@ struct Columns {
     counters: (i64, i64, i64, i64, i64, i64, i64),
 }
 
-fn row(columns: Columns) -> Result<CampaignRow> {
+/// The campaigns of these columns, in their order.
+fn rows(connection: &mut Database, found: Vec<Columns>) -> Result<Vec<CampaignRow>> {
+    let ids = found.iter().map(|columns| columns.id);
+    let span = ids.clone().min().zip(ids.max());
+    let ranges = span.map(|span| task_range::between(connection, span)).transpose()?.unwrap_or_default();
+    found.into_iter().map(|columns| row(columns, &ranges)).collect()
+}
+
+fn row(columns: Columns, ranges: &Ranges) -> Result<CampaignRow> {
     let (pending, live, running, done, failed, cancelled, kills) = columns.counters;
     let origin = columns.origin_path.zip(columns.origin_digest).map(|(path, digest)| Origin { path, digest });
     Ok(CampaignRow {
@@ -92,7 +102,7 @@ fn row(columns: Columns) -> Result<CampaignRow> {
         owner: columns.owner,
         state: columns.state.parse().map_err(StoreError::corrupt)?,
         spec: serde_json::from_str(&columns.spec).map_err(StoreError::corrupt)?,
-        first_task_id: columns.first_task_id,
+        task_ids: task_range::ids(ranges, columns.id, (columns.first_task_id, columns.task_count))?,
         task_count: columns.task_count,
         origin,
         submitted_at: columns.submitted_at,
@@ -138,21 +148,21 @@ macro_rules! selected {
 /// The campaign; an error if there is none (one being received is none).
 pub(crate) fn get(connection: &mut Database, id: i64) -> Result<CampaignRow> {
     let columns: Option<Columns> = selected!().filter(campaign::id.eq(id)).first(connection).optional()?;
-    row(columns.ok_or_else(|| StoreError::Missing(format!("campaign {id}")))?)
+    let mut found = rows(connection, columns.into_iter().collect())?;
+    found.pop().ok_or_else(|| StoreError::Missing(format!("campaign {id}")))
 }
 
 /// Campaigns in a state.
 pub(crate) fn in_state(connection: &mut Database, state: CampaignState) -> Result<Vec<CampaignRow>> {
-    let rows: Vec<Columns> =
-        selected!().filter(campaign::state.eq(state.as_str())).order(campaign::id).load(connection)?;
-    rows.into_iter().map(row).collect()
+    let found = selected!().filter(campaign::state.eq(state.as_str())).order(campaign::id).load(connection)?;
+    rows(connection, found)
 }
 
 /// Campaigns without an end whose bag is open.
 pub(crate) fn with_open_bag(connection: &mut Database) -> Result<Vec<CampaignRow>> {
-    let rows: Vec<Columns> =
+    let found =
         selected!().filter(campaign::bag.eq(Some(BagState::Open.as_str()))).order(campaign::id).load(connection)?;
-    rows.into_iter().map(row).collect()
+    rows(connection, found)
 }
 
 impl Store {
@@ -164,13 +174,13 @@ impl Store {
     /// Campaigns, oldest first.
     pub fn list_campaigns(&self, filter: &CampaignFilter) -> Result<Vec<CampaignRow>> {
         self.read(|connection| {
-            let rows: Vec<Columns> = match &filter.origin_path {
+            let found: Vec<Columns> = match &filter.origin_path {
                 Some(path) => {
                     selected!().filter(campaign::origin_path.eq(path)).order(campaign::id).load(connection)?
                 }
                 None => selected!().order(campaign::id).load(connection)?,
             };
-            let rows: Vec<CampaignRow> = rows.into_iter().map(row).collect::<Result<_>>()?;
+            let rows = rows(connection, found)?;
             let open = |row: &CampaignRow| matches!(row.state, CampaignState::Active | CampaignState::Paused);
             Ok(rows.into_iter().filter(|row| filter.ended_too || open(row)).collect())
         })

@@ -31,6 +31,15 @@ pub(crate) fn finish_if_over(connection: &mut Database, row: &CampaignRow, now: 
     }
 }
 
+/// Opens a finished campaign again, in which tasks wait.
+pub(crate) fn reopen(connection: &mut Database, row: &CampaignRow) -> Result<()> {
+    if row.state == CampaignState::Finished {
+        set_state(connection, row, CampaignState::Active)?;
+        set_finished(connection, row.id, None)?;
+    }
+    Ok(())
+}
+
 fn set_state(connection: &mut Database, row: &CampaignRow, to: CampaignState) -> Result<()> {
     if !row.state.can_become(to) {
         return Err(StoreError::Conflict(format!("campaign {} is {}, it cannot become {to}", row.id, row.state)));

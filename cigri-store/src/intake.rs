@@ -4,11 +4,14 @@ use cigri_core::language::CampaignSpec;
 use cigri_core::state::{BagState, CampaignState};
 use diesel::prelude::*;
 
+use crate::idempotency::{self, NewKey};
 use crate::schema::{campaign, progress};
-use crate::{Result, Store, StoreError, bulk, reserve};
+use crate::{Result, Store, StoreError, addition, bulk, reserve};
 
 /// Parameters per stored chunk.
 pub const CHUNK: usize = 1000;
+/// Most tasks of a campaign.
+pub const MOST_TASKS: i64 = 1_000_000_000;
 
 /// The file a campaign came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +33,12 @@ pub struct NewCampaign<'a> {
     pub jdl: &'a str,
     /// Where it came from.
     pub origin: Option<Origin>,
+}
+
+/// Parameters as chunks, the first of which begins at `first`.
+pub(crate) fn chunks(first: i64, parameters: &[String]) -> Vec<(i64, String)> {
+    let chunk = |(at, chunk): (usize, &[String])| (first + (at * CHUNK) as i64, chunk.join("\n"));
+    parameters.chunks(CHUNK).enumerate().map(chunk).collect()
 }
 
 impl Store {
@@ -57,14 +66,19 @@ impl Store {
     /// Appends parameters to a campaign that is being received. `first_index` and the length must be multiples
     /// of [`CHUNK`], but for the last call.
     pub fn append_parameters(&self, id: i64, first_index: i64, parameters: &[String]) -> Result<()> {
-        let chunk = |(at, chunk): (usize, &[String])| (first_index + (at * CHUNK) as i64, chunk.join("\n"));
-        let chunks: Vec<(i64, String)> = parameters.chunks(CHUNK).enumerate().map(chunk).collect();
+        let chunks = chunks(first_index, parameters);
         self.write(|connection| bulk::insert_chunks(connection, id, &chunks))
     }
 
     /// Opens a received campaign of `task_count` tasks. `counted` says that its parameters are their own indices.
     pub fn open_campaign(&self, id: i64, task_count: i64, counted: bool) -> Result<()> {
+        self.open_campaign_once(id, task_count, counted, None)
+    }
+
+    /// The same, and keeps the caller's key with it; [`StoreError::Repeated`] and nothing done if the key is known.
+    pub fn open_campaign_once(&self, id: i64, task_count: i64, counted: bool, key: Option<&NewKey>) -> Result<()> {
         self.write(|connection| {
+            idempotency::remember(connection, key, id)?;
             let first_task_id = reserve(connection, "task", task_count)?;
             diesel::insert_into(progress::table)
                 .values((
@@ -97,12 +111,14 @@ impl Store {
         self.shrink()
     }
 
-    /// Drops what an earlier process was receiving when it ended; returns how many campaigns.
+    /// Drops what an earlier process was receiving when it ended: campaigns and additions; returns how many.
     pub fn sweep_received(&self) -> Result<usize> {
         self.write(|connection| {
-            Ok(diesel::delete(campaign::table)
+            let additions = addition::sweep(connection)?;
+            let campaigns = diesel::delete(campaign::table)
                 .filter(campaign::state.eq(CampaignState::Receiving.as_str()))
-                .execute(connection)?)
+                .execute(connection)?;
+            Ok(campaigns + additions)
         })
     }
 }

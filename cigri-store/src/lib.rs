@@ -8,6 +8,7 @@
 //! A task has no row until something happens to it: parameters sit in chunks of [`CHUNK`], and a campaign's
 //! cursor says which tasks were never tried.
 
+mod addition;
 mod backup;
 mod bag;
 mod bulk;
@@ -18,6 +19,7 @@ mod control;
 mod endless;
 mod event;
 mod gate_test;
+mod idempotency;
 mod intake;
 mod job;
 mod job_list;
@@ -31,12 +33,14 @@ mod round;
 mod schema;
 mod submission;
 mod sweep;
+mod task_range;
 mod token;
 mod wish;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use addition::NewTasks;
 pub use backup::{Backup, BackupError};
 pub use bag::Task;
 pub use campaign::{CampaignFilter, CampaignRow, Share};
@@ -46,7 +50,8 @@ use connection::{Link, Place};
 pub use control::RetriedTasks;
 pub use event::EventRow;
 pub use gate_test::{GateTestRow, GateTestState};
-pub use intake::{CHUNK, NewCampaign, Origin};
+pub use idempotency::{KnownKey, NewKey};
+pub use intake::{CHUNK, MOST_TASKS, NewCampaign, Origin};
 pub use job::{JobEnd, LiveJob, Look, Return};
 pub use job_list::{JobFilter, JobRow};
 pub use lease::{Candidate, Lease, LeaseRow};
@@ -79,6 +84,9 @@ pub enum StoreError {
     /// Several servers share the database, and this one may not write now.
     #[error("this server does not lead: another one took over, or none has yet")]
     NotLeader,
+    /// The same was done before, under the same key.
+    #[error("the Idempotency-Key was used before")]
+    Repeated,
     /// What is asked for does not fit the present state.
     #[error("{0}")]
     Conflict(String),

@@ -4,14 +4,31 @@ use diesel::prelude::*;
 
 use crate::connection::Database;
 use crate::schema::{campaign, parameter_chunk};
-use crate::{CHUNK, Result, Store, StoreError};
+use crate::{CHUNK, Result, Store, StoreError, addition};
 
 /// Texts of the tasks at `indices`, in that order. Neighbours are cheapest: each chunk is read once in a row.
 pub(crate) fn texts(connection: &mut Database, id: i64, indices: &[i64]) -> Result<Vec<String>> {
+    let additions = addition::visible(connection, id)?;
+    let Some((end, _)) = additions.first().copied() else { return own_texts(connection, id, indices) };
+    let own: Vec<i64> = indices.iter().copied().filter(|index| *index < end).collect();
+    let places: Vec<i64> = indices.iter().filter_map(|index| addition::place(&additions, *index)).collect();
+    let mut own = own_texts(connection, id, &own)?.into_iter();
+    let mut added = stored_texts(connection, id, &places)?.into_iter();
+    let in_order = indices.iter().filter_map(|index| if *index < end { own.next() } else { added.next() });
+    Ok(in_order.collect())
+}
+
+/// Texts of tasks that the campaign was made with, or that follow them.
+fn own_texts(connection: &mut Database, id: i64, indices: &[i64]) -> Result<Vec<String>> {
     let counted: bool = campaign::table.find(id).select(campaign::counted).first(connection)?;
     if counted {
         return Ok(indices.iter().map(ToString::to_string).collect());
     }
+    stored_texts(connection, id, indices)
+}
+
+/// Texts by their places in the chunks.
+fn stored_texts(connection: &mut Database, id: i64, indices: &[i64]) -> Result<Vec<String>> {
     let mut chunk: Option<(i64, Vec<String>)> = None;
     let mut texts = Vec::with_capacity(indices.len());
     for index in indices {

@@ -72,6 +72,31 @@ diesel::table! {
     }
 }
 diesel::table! {
+    task_range (campaign_id, first_index) {
+        campaign_id -> BigInt,
+        first_index -> BigInt,
+        first_task_id -> BigInt,
+        reserved -> BigInt,
+    }
+}
+diesel::table! {
+    addition (id) {
+        id -> BigInt,
+        campaign_id -> BigInt,
+        first_index -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    idempotency (owner, key) {
+        owner -> Text,
+        key -> Text,
+        digest -> Text,
+        campaign_id -> BigInt,
+        answer -> Text,
+        done_at -> BigInt,
+    }
+}
+diesel::table! {
     returned_task (campaign_id, task_index) {
         campaign_id -> BigInt,
         task_index -> BigInt,

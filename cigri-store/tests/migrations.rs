@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::state::JobState;
-use cigri_store::{CampaignFilter, CampaignRow, JobFilter, JobRow};
+use cigri_store::{CampaignFilter, CampaignRow, JobFilter, JobRow, NewKey, NewTasks};
 use databases::Fresh;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
@@ -52,10 +52,16 @@ fn files(database: &str) -> BTreeSet<String> {
     all.map(|path| path.strip_prefix(folder(database)).unwrap().display().to_string()).collect()
 }
 
+fn key(campaign: i64) -> NewKey {
+    let digest = "d".to_owned();
+    NewKey { owner: "alice".into(), key: campaign.to_string(), digest, answer: String::new(), now: 1 }
+}
+
 /// A row in every table that the store writes.
 fn write_samples(database: &Fresh) {
     let store = database.store();
     let id = campaign(&store, &["dahu"], &["a", "b", "c"]);
+    store.add_tasks(id, NewTasks::Texts(&["d".to_owned()]), Some(&key(id))).unwrap();
     let submission = submit(&store, id, "dahu", 2);
     finish(&store, &submission, &[JobState::Done, JobState::Killed]);
     store.open_events(&[NewEvent::hold(Scope::cluster("dahu"), Code::SubmitRefused, "no")], 1).unwrap();

@@ -59,7 +59,7 @@ fn writers_of_one_database_never_get_the_same_ids(database: &Fresh) {
         writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
     });
     let store = database.store();
-    let first_tasks = ids.iter().map(|id| store.campaign(*id).unwrap().first_task_id).collect::<BTreeSet<_>>();
+    let first_tasks = ids.iter().map(|id| store.campaign(*id).unwrap().task_ids.first()).collect::<BTreeSet<_>>();
     assert_eq!(first_tasks, (1..=160).step_by(2).collect(), "each campaign has two task ids of its own");
 }
 

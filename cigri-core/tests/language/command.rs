@@ -4,11 +4,18 @@ use std::process::{Command, Output};
 
 use cigri_core::command::{parameter_line, remote_command, remote_directory, task_of_command};
 use cigri_core::language::ClusterSpec;
+use cigri_core::task_ids::TaskIds;
+use proptest::prelude::*;
 
 use super::context::{cluster_with, plain, read, with_fields};
 
 /// Shows its arguments, one in brackets each, then what CiGri exports.
 const SHOW: &str = r#"printf '[%s]' "$@"; env | sort | grep ^CIGRI | tr '\n' ' '; true"#;
+
+/// Ids of tasks that nothing was added to.
+fn from(first: u64) -> TaskIds {
+    TaskIds::consecutive(first, 1000)
+}
 
 fn cluster(exec_file: &str) -> ClusterSpec {
     let quoted = serde_json::to_string(exec_file).unwrap();
@@ -28,7 +35,7 @@ fn bash(options: &[&str], command: &str) -> Output {
 
 /// Runs one task as the cluster would; its output and exit code.
 fn run(exec_file: &str, parameter: &str) -> (String, i32) {
-    let command = remote_command(3, "dahu", 2000, &cluster(exec_file));
+    let command = remote_command(3, "dahu", &from(2000), &cluster(exec_file));
     let output = bash(&[], &format!("{command} {}", parameter_line(2017, 1, parameter)));
     let text = String::from_utf8(output.stdout).unwrap();
     (text, output.status.code().unwrap())
@@ -37,7 +44,7 @@ fn run(exec_file: &str, parameter: &str) -> (String, i32) {
 #[test]
 fn the_form_is_fixed() {
     assert_eq!(
-        remote_command(3, "dahu", 2000, &cluster("./run -v")),
+        remote_command(3, "dahu", &from(2000), &cluster("./run -v")),
         "_c(){ export CIGRI_CAMPAIGN_ID=3 CIGRI_CLUSTER=dahu CIGRI_TASK_ID=$1 \
          CIGRI_TASK_INDEX=$(($1-2000)) CIGRI_ATTEMPT=$2; shift 2; ./run -v \"$@\"; }; _c"
     );
@@ -48,7 +55,7 @@ fn the_form_is_fixed() {
 #[test]
 fn macros_of_the_campaign_are_filled_in() {
     let spec = cluster("./run {CAMPAIGN_ID} {OAR_JOB_ID} ${OAR_JOB_ID} {HOME}");
-    assert!(remote_command(3, "c", 0, &spec).contains("./run 3 $OAR_JOB_ID ${OAR_JOB_ID} $HOME \"$@\""));
+    assert!(remote_command(3, "c", &from(0), &spec).contains("./run 3 $OAR_JOB_ID ${OAR_JOB_ID} $HOME \"$@\""));
     let (output, _) = run("echo {CAMPAIGN_ID} {OAR_JOB_ID} ${OAR_JOB_ID} {HOME}", "x");
     assert_eq!(output, "3 4711 4711 /home/alice x\n");
     let spec = cluster_with(r#", "exec_directory": "~/out/{CAMPAIGN_ID}""#);
@@ -120,7 +127,7 @@ fn the_exit_code_is_the_programs() {
 #[test]
 fn the_form_is_sound_for_posix_shells_too() {
     for exec_file in ["./run", "cd /tmp; ./run 'a b' | sort > {HOME}/out"] {
-        let command = remote_command(3, "dahu", 2000, &cluster(exec_file));
+        let command = remote_command(3, "dahu", &from(2000), &cluster(exec_file));
         for shell in ["sh", "bash"] {
             let line = format!("{command} 2017 1 a");
             let checked = Command::new(shell).args(["-n", "-c", &line]).status().unwrap();
@@ -128,14 +135,14 @@ fn the_form_is_sound_for_posix_shells_too() {
         }
     }
     // Even a task index beyond 32 bits is computed right.
-    let command = remote_command(1, "c", 5_000_000_000, &cluster(SHOW));
+    let command = remote_command(1, "c", &from(5_000_000_000), &cluster(SHOW));
     let output = bash(&["--posix"], &format!("{command} 9000000000 2"));
     assert!(String::from_utf8(output.stdout).unwrap().contains("CIGRI_TASK_INDEX=4000000000 "));
 }
 
 #[test]
 fn a_listed_command_tells_its_task() {
-    let command = remote_command(3, "dahu", 2000, &cluster("./run '$@'"));
+    let command = remote_command(3, "dahu", &from(2000), &cluster("./run '$@'"));
     let listed = |line: &str| task_of_command(&format!("{command} {line}"));
     assert_eq!(listed("2017 1 a b"), Some((2017, 1)));
     assert_eq!(listed("2017 2"), Some((2017, 2)));
@@ -145,4 +152,57 @@ fn a_listed_command_tells_its_task() {
     }
     assert_eq!(task_of_command("./run 2017 1"), None);
     assert_eq!(task_of_command(&command), None);
+}
+
+/// Ids of a campaign with additions: how many tasks each brought, and how many ids others took before it.
+fn ids_of(first: u64, additions: &[(u64, u64)]) -> (TaskIds, Vec<u64>) {
+    let count = additions.iter().map(|(tasks, _)| tasks).sum();
+    let mut ids = TaskIds::consecutive(first, count);
+    let (mut next, mut expected) = (first, Vec::new());
+    for (tasks, taken) in additions {
+        next += taken;
+        if !expected.is_empty() {
+            ids = ids.with_run(expected.len() as u64, next).unwrap();
+        }
+        expected.extend(next..next + tasks);
+        next += tasks;
+    }
+    (ids, expected)
+}
+
+proptest! {
+    #[test]
+    fn each_task_has_one_id_and_each_id_one_task(
+        first in 0u64..1 << 40,
+        additions in proptest::collection::vec((1u64..40, 0u64..40), 1..12),
+    ) {
+        // What others take before the first task is part of `first`.
+        let additions: Vec<_> = additions.iter().enumerate().map(|(at, (tasks, taken))| (*tasks, if at == 0 { 0 } else { *taken })).collect();
+        let (ids, expected) = ids_of(first, &additions);
+        prop_assert_eq!(ids.count(), expected.len() as u64);
+        for (index, id) in expected.iter().enumerate() {
+            prop_assert_eq!(ids.id_of(index as u64), Some(*id));
+        }
+        let last = expected.last().unwrap();
+        for id in first.saturating_sub(3)..last + 3 {
+            let index = expected.iter().position(|known| *known == id).map(|index| index as u64);
+            prop_assert_eq!(ids.index_of(id), index);
+        }
+    }
+}
+
+#[test]
+fn shells_compute_the_index_of_tasks_that_were_added() {
+    let (ids, expected) = ids_of(2000, &[(3, 0), (2, 5), (4, 0), (1, 5_000_000_000)]);
+    assert_eq!(ids.arithmetic(), "$1-2000-($1>=2008)*5-($1>=5000002014)*5000000000");
+    let command = remote_command(3, "dahu", &ids, &cluster("true"));
+    assert!(command.contains(" CIGRI_TASK_INDEX=$(($1-2000-($1>=2008)*5-"), "{command}");
+    let asked: String = expected.iter().map(|id| format!("f {id}; ")).collect();
+    let script = format!("f(){{ echo $(({})); }}; {asked}", ids.arithmetic());
+    for shell in ["bash", "sh"] {
+        let output = Command::new(shell).args(["-c", &script]).output().unwrap();
+        let indices: Vec<u64> =
+            String::from_utf8(output.stdout).unwrap().lines().map(|line| line.parse().unwrap()).collect();
+        assert_eq!(indices, (0..10).collect::<Vec<u64>>(), "{shell}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use cigri_core::command::{parameter_line, parse_parameter_line, remote_command, task_of_command};
 use cigri_core::language::{Context, Limits, LineSplitter, Problems, adapt_to_local, parse, resolve};
+use cigri_core::task_ids::TaskIds;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -152,7 +153,7 @@ proptest! {
     fn a_task_is_found_again_in_its_command(task in any::<u64>(), attempt in any::<u32>(), parameter in any::<String>()) {
         let line = parameter_line(task, attempt, &parameter);
         prop_assert_eq!(parse_parameter_line(&line), Some((task, attempt, parameter.as_str())));
-        let command = remote_command(3, "dahu", 0, &cluster_with(""));
+        let command = remote_command(3, "dahu", &TaskIds::consecutive(0, 1), &cluster_with(""));
         prop_assert_eq!(task_of_command(&format!("{command} {line}")), Some((task, attempt)));
     }
 

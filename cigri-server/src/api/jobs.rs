@@ -3,6 +3,7 @@
 use actix_web::{HttpResponse, web};
 use cigri_api::{Accepted, Job, List, Output};
 use cigri_core::state::Wish;
+use cigri_core::task_ids::TaskIds;
 use cigri_store::{JobFilter, JobRow};
 use serde::Deserialize;
 
@@ -36,11 +37,12 @@ pub(super) async fn list(
     let id = *id;
     caller.owns(&grid, id).await?;
     let list = crate::blocking(&grid.store, move |store| {
-        let first_task_id = store.campaign(id)?.first_task_id;
         let rows = store.list_jobs(id, &filter)?;
+        // Read after the jobs: a task that was just added has its id then.
+        let ids = store.campaign(id)?.task_ids;
         let full = rows.len() as i64 == filter.limit;
         let next = rows.last().filter(|_| full).map(|row| row.id);
-        let items = rows.into_iter().map(|row| job(row, first_task_id)).collect();
+        let items = rows.into_iter().map(|row| job(row, &ids)).collect();
         Ok(List { items, total: store.count_jobs(id, &filter)? as u64, next })
     });
     Ok(web::Json(list.await?))
@@ -54,8 +56,8 @@ pub(super) async fn show(
     let id = *id;
     let found = crate::blocking(&grid.store, move |store| {
         let row = store.job(id)?;
-        let first_task_id = store.campaign(row.campaign_id)?.first_task_id;
-        Ok(job(row, first_task_id))
+        let ids = store.campaign(row.campaign_id)?.task_ids;
+        Ok(job(row, &ids))
     });
     let job = found.await?;
     caller.owns(&grid, job.campaign_id).await?;
@@ -137,11 +139,11 @@ async fn read(
     Ok(web::Json(Output { output: String::from_utf8_lossy(&bytes).into_owned() }))
 }
 
-fn job(row: JobRow, first_task_id: i64) -> Job {
+fn job(row: JobRow, ids: &TaskIds) -> Job {
     Job {
         id: row.id,
         campaign_id: row.campaign_id,
-        task_id: first_task_id + row.task_index,
+        task_id: ids.id_of(row.task_index as u64).unwrap_or_default() as i64,
         task_index: row.task_index,
         generation: row.generation,
         attempt: row.attempt,

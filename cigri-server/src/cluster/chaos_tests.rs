@@ -145,7 +145,7 @@ impl Scenario {
             for index in 0..TASKS {
                 let of_task = jobs.iter().filter(|job| job.task_index == index);
                 let ends: Vec<JobState> = of_task.map(|job| job.state).filter(|state| is_end(*state)).collect();
-                let times = ended.get(&(row.first_task_id as u64 + index as u64)).copied().unwrap_or(0);
+                let times = ended.get(&row.task_ids.id_of(index as u64).unwrap()).copied().unwrap_or(0);
                 match ends[..] {
                     [JobState::Done] => assert_eq!(times, 1, "seed {seed}: task {index} of {id}"),
                     // Cancelled in the bag, or while it lived.

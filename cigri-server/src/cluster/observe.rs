@@ -54,8 +54,15 @@ pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &Submi
     ended.undecided |= !found.vanished.is_empty() && !missing.is_settled;
     ended.ends.extend(missing.lost);
     let starts = starts(seen, waiting);
-    let look =
-        Look { waiting, finals, started: found.started, missing: missing.new, found: found.back, ends: ended.ends };
+    let look = Look {
+        waiting,
+        finals,
+        started: found.started,
+        missing: missing.new,
+        found: found.back,
+        ends: ended.ends,
+        ..Look::default()
+    };
     let settled = live.iter().any(|job| job.state == JobState::Unknown) && found.vanished.is_empty();
     record(round, seen, look, (ended.undecided, ended.followed, ended.events)).await?;
     if settled {

@@ -7,7 +7,8 @@ use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::language::ClusterSpec;
 use cigri_core::ledger;
 use cigri_core::state::SubmissionState;
-use cigri_store::{Intent, NewSubmission, RoundCampaign, SubmissionRow, Task};
+use cigri_core::task_ids::TaskIds;
+use cigri_store::{Intent, NewSubmission, RoundCampaign, StoreError, SubmissionRow, Task};
 use oar_client::{Error as ApiError, NewJob};
 
 use super::{Memory, Round, StepError, account, adopt, gates, nights, reset, settle, sweep};
@@ -34,7 +35,9 @@ pub(super) async fn submit(
     if gates == Gates::Fail && late_rows(round, campaign, &login).await? {
         return Ok(());
     }
-    let Some((submission, tasks)) = intend(round, (campaign, spec), login, allowed).await? else { return Ok(()) };
+    let Some(((submission, tasks), ids)) = intend(round, (campaign, spec), login, allowed).await? else {
+        return Ok(());
+    };
     let client = &round.handle.client;
     let gate = match gates {
         Gates::Fail => None,
@@ -47,7 +50,7 @@ pub(super) async fn submit(
         adopt::abandon(round, &submission, &evidence).await?;
         return reset::hold(round, &evidence).await;
     }
-    let array = array(round, &submission, (campaign, spec), &tasks, gate);
+    let array = array(round, &submission, spec, (&tasks, &ids), gate)?;
     let sent = crate::clock::monotonic();
     let answer = client.submit(&token, &array).await;
     memory.slowest_post_ms = memory.slowest_post_ms.max(sent.elapsed().as_millis() as i64);
@@ -112,7 +115,7 @@ async fn intend(
     (campaign, spec): (&RoundCampaign, &ClusterSpec),
     login: String,
     allowed: u64,
-) -> Result<Option<Intent>, StepError> {
+) -> Result<Option<(Intent, TaskIds)>, StepError> {
     let nonce = secret::nonce().map_err(crate::grid::GridError::Secret)?;
     let instance = round.grid.instance.clone();
     let (cluster, owner) = (round.name().to_owned(), campaign.row.owner.clone());
@@ -129,7 +132,10 @@ async fn intend(
                 limit: allowed as i64,
                 even_avoided,
             };
-            store.intend(&new, |id| ledger::submission_name(&instance, id, nonce), now)
+            let intent = store.intend(&new, |id| ledger::submission_name(&instance, id, nonce), now)?;
+            // Read after the tasks were taken: some may have been added since the round's picture.
+            let ids = store.campaign(campaign_id)?.task_ids;
+            Ok(intent.map(|intent| (intent, ids)))
         })
         .await
 }
@@ -153,25 +159,29 @@ fn gate(round: &Round<'_>, submission: &SubmissionRow, spec: &ClusterSpec) -> Ne
 fn array(
     round: &Round<'_>,
     submission: &SubmissionRow,
-    (campaign, spec): (&RoundCampaign, &ClusterSpec),
-    tasks: &[(Task, String)],
+    spec: &ClusterSpec,
+    (tasks, ids): (&[(Task, String)], &TaskIds),
     gate: Option<u64>,
-) -> NewJob {
-    let first = campaign.row.first_task_id as u64;
-    let line =
-        |(task, text): &(Task, String)| command::parameter_line(first + task.index as u64, task.attempt as u32, text);
-    NewJob {
-        command: command::remote_command(campaign.row.id as u64, &submission.cluster, first, spec),
+) -> Result<NewJob, StepError> {
+    let line = |(task, text): &(Task, String)| {
+        let id = ids.id_of(task.index as u64);
+        id.map(|id| command::parameter_line(id, task.attempt as u32, text))
+    };
+    let lines = tasks.iter().map(line).collect::<Option<Vec<_>>>();
+    let campaign = submission.campaign_id;
+    let lines = lines.ok_or_else(|| StoreError::Corrupt(format!("a task of campaign {campaign} has no id")))?;
+    Ok(NewJob {
+        command: command::remote_command(campaign as u64, &submission.cluster, ids, spec),
         resources: vec![spec.resource_request()],
         types: spec.types(nights::is_best_effort(round, spec, submission.created_at)),
         property: spec.properties.clone(),
-        parameters: Some(tasks.iter().map(line).collect()),
+        parameters: Some(lines),
         name: Some(submission.name.clone()),
         project: spec.project.clone(),
         directory: Some(submission.directory.clone()),
         after: gate.into_iter().collect(),
         ..NewJob::default()
-    }
+    })
 }
 
 /// Whatever became of a gate without an answer: nothing was sent behind it. Its tasks can go again at once, and the
