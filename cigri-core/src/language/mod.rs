@@ -6,6 +6,7 @@
 
 mod checks;
 mod clusters;
+pub(crate) mod expanded;
 mod fields;
 mod level;
 mod limits;
@@ -34,4 +35,5 @@ pub use parts::{AfterTest, Checkpoint, Endless, Gathering, Grouping, InTurn, Out
 pub use problem::{Problem, Problems};
 pub use resolve::{Context, Resolved, resolve};
 pub use spec::{CampaignSpec, ClusterSpec, JobKind};
+pub use walltime::parse_walltime;
 pub use written::{Written, parse};

@@ -8,7 +8,7 @@ pub(super) const EXPECTED: &str = "a duration `h`, `h:m` or `h:m:s`, above 0 and
 
 /// Seconds of a walltime; `None` where OAR would misread it (blanks, signs, zero, four fields).
 /// Minutes and seconds may pass 59, as OAR lets them.
-pub(super) fn parse_walltime(text: &str) -> Option<u64> {
+pub fn parse_walltime(text: &str) -> Option<u64> {
     let fields = text
         .split(':')
         .map(|field| {

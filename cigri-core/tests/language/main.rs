@@ -5,6 +5,7 @@
 mod accepted;
 mod command;
 mod context;
+mod expanded;
 mod lines;
 mod local;
 mod manual;

@@ -45,7 +45,7 @@ fn fields(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Map<Stri
 }
 
 /// Campaigns that are accepted.
-fn campaign() -> impl Strategy<Value = Value> {
+pub(crate) fn campaign() -> impl Strategy<Value = Value> {
     let word = "[a-zA-Z0-9_/ .é-]{0,12}";
     let cluster = (
         prop::option::of("[a-z]{1,8}( [a-z]{1,4}){0,2}"),
