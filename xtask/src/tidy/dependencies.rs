@@ -21,7 +21,18 @@ const TABLE: [Allowed; 8] = [
     Allowed {
         krate: "cigri-core",
         ours: &[],
-        others: &["chrono", "chrono-tz", "csv", "schemars", "serde", "serde_json", "strsim", "thiserror"],
+        others: &[
+            "cel",
+            "chrono",
+            "chrono-tz",
+            "csv",
+            "schemars",
+            "serde",
+            "serde_json",
+            "strsim",
+            "thiserror",
+            "toml",
+        ],
     },
     Allowed {
         krate: "cigri-store",
