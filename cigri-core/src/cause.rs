@@ -54,6 +54,12 @@ pub enum Cause {
     ResubmittedAs(u64),
     /// OAR may still resubmit it: its event is unchecked.
     Undecided,
+    /// It waited in a group that ended before its turn.
+    NotStarted,
+    /// It ran in a group that was killed for the sake of another of its tasks.
+    GroupKill,
+    /// The script that runs groups is not installed for this user any more.
+    RunnerMissing,
     /// Node, launcher or scheduler trouble: the event's type.
     Infrastructure(String),
 }
@@ -61,7 +67,16 @@ pub enum Cause {
 impl Cause {
     /// Whether the cluster, not the program, ended the attempt.
     pub fn is_kill(&self) -> bool {
-        matches!(self, Cause::BestEffortKill | Cause::Walltime | Cause::PersonKill(_) | Cause::Infrastructure(_))
+        match self {
+            Cause::BestEffortKill | Cause::Walltime | Cause::PersonKill(_) => true,
+            Cause::GroupKill | Cause::Infrastructure(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Why a program ended by itself, from its raw wait status.
+    pub fn of_status(status: i32) -> Cause {
+        classify_status(status)
     }
 
     /// Stable word, stored with the job.
@@ -80,6 +95,9 @@ impl Cause {
             Cause::OutputFiles(_) => "output_files",
             Cause::ResubmittedAs(_) => "resubmitted",
             Cause::Undecided => "undecided",
+            Cause::NotStarted => "not_started",
+            Cause::GroupKill => "group_kill",
+            Cause::RunnerMissing => "runner_missing",
             Cause::Infrastructure(_) => "infrastructure",
         }
     }

@@ -3,17 +3,22 @@
 //! Everything here is a synchronous function from values (and `now`, where time matters) to values:
 //! no I/O, no clock, no chance, no `async`. The shell (`cigri-server`) carries out what is decided here.
 //!
-//! In the order of a campaign's life: [`command`] (what a cluster is asked to run), [`task_ids`] (what its tasks are
-//! called), [`ledger`] (names and adoption of submissions), [`absence`] (what is missing), [`canary`] (what is
-//! another's), [`sweep`] (what nobody knows), [`cause`] (why a remote job ended), [`reaction`] (what to do about it),
-//! [`calendar`] (when), [`meter`] (how many jobs may go), [`plan`] (whose), [`state`] (the transition tables).
+//! In the order of a campaign's life: [`language`] (parse, resolve, expand), [`admission`] (what the administrator
+//! says to it), [`command`] (what a cluster is asked to run), [`task_ids`] (what its tasks are called), [`group`]
+//! (several tasks in one job), [`ledger`] (names and adoption of submissions), [`absence`] (what is missing),
+//! [`canary`] (what is another's), [`sweep`] (what nobody knows), [`cause`] (why a remote job ended), [`reaction`]
+//! (what to do about it), [`calendar`] (when), [`meter`] (how many jobs may go), [`plan`] (whose), [`state`] (the
+//! transition tables).
 
 pub mod absence;
+pub mod admission;
 pub mod calendar;
 pub mod canary;
 pub mod cause;
 pub mod command;
 pub mod event;
+pub mod group;
+pub mod language;
 pub mod ledger;
 pub mod meter;
 pub mod plan;

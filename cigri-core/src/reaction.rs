@@ -82,7 +82,9 @@ pub fn react(cause: &Cause, history: &History, budgets: &Budgets, wish: Option<W
         Cause::ResubmittedAs(id) => Reaction::Follow(*id),
         _ if wish == Some(Wish::Cancel) => Reaction::Cancel,
         _ if wish == Some(Wish::Again) && cause.is_kill() => Reaction::Retry(Place::First),
-        Cause::BestEffortKill => Reaction::Retry(Place::First),
+        Cause::BestEffortKill | Cause::NotStarted | Cause::GroupKill | Cause::RunnerMissing => {
+            Reaction::Retry(Place::First)
+        }
         Cause::AskedRetry => within(history.asked, budgets.asked, Place::First, ASKED_TOO_OFTEN),
         Cause::AskedRetryLast => within(history.asked, budgets.asked, Place::Last, ASKED_TOO_OFTEN),
         Cause::Walltime => within(history.walltime, budgets.walltime, Place::Elsewhere, WALLTIME_TOO_SHORT),

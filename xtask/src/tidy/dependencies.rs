@@ -22,6 +22,7 @@ const TABLE: [Allowed; 8] = [
         krate: "cigri-core",
         ours: &[],
         others: &[
+            "base64",
             "cel",
             "chrono",
             "chrono-tz",
