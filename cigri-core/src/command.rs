@@ -28,6 +28,33 @@ pub fn remote_command(campaign_id: u64, cluster: &str, ids: &TaskIds, spec: &Clu
     )
 }
 
+/// How every step's command begins.
+const STEP_HEAD: &str = "_s(){ export CIGRI_CAMPAIGN_ID=";
+
+/// The command of a prologue or an epilogue (`step` is that word), to which the cluster appends the attempt.
+///
+/// It exports `CIGRI_CAMPAIGN_ID`, `CIGRI_CLUSTER`, `CIGRI_STEP` and `CIGRI_ATTEMPT`, and gives the script, newlines and
+/// all, to a bash of its own, whose exit code is the job's.
+pub fn step_command(campaign_id: u64, cluster: &str, step: &str, script: &str) -> String {
+    let script = replace_macro(&with_campaign_id(script, campaign_id), "OAR_JOB_ID", "$OAR_JOB_ID");
+    format!(
+        "{STEP_HEAD}{campaign_id} CIGRI_CLUSTER={cluster} CIGRI_STEP={step} CIGRI_ATTEMPT=$1; exec bash -c {}; }}; _s",
+        single_quoted(&script)
+    )
+}
+
+/// Campaign, step's word and attempt of a step's command line as a cluster lists it; `None` if it is not one.
+pub fn step_of_command(command: &str) -> Option<(u64, &str, u32)> {
+    let (campaign, rest) = command.strip_prefix(STEP_HEAD)?.split_once(" CIGRI_CLUSTER=")?;
+    let (step, _) = rest.split_once(" CIGRI_STEP=")?.1.split_once(" CIGRI_ATTEMPT=")?;
+    let (_, attempt) = rest.rsplit_once("; }; _s ")?;
+    Some((number(campaign)?, step, number(attempt)?))
+}
+
+fn single_quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 /// The line that stands for one attempt of one task: `2017 1 a b`. Attempts count from 1.
 pub fn parameter_line(task_id: u64, attempt: u32, parameter: &str) -> String {
     match parameter {

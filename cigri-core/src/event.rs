@@ -38,6 +38,12 @@ pub enum Code {
     OutputFiles,
     /// A task ran into its walltime too often.
     Walltime,
+    /// A campaign's prologue failed on a cluster.
+    PrologueFailed,
+    /// A campaign's epilogue failed on a cluster.
+    EpilogueFailed,
+    /// A campaign's sample has ended.
+    TestMode,
     /// A submission was refused by the cluster.
     SubmitRefused,
     /// A submission was abandoned in doubt; its gate stays shut.
@@ -77,6 +83,9 @@ impl Code {
             Code::WorkingDirectory => "WORKING_DIRECTORY_ERROR",
             Code::OutputFiles => "OUTPUT_FILES_ERROR",
             Code::Walltime => "WALLTIME_WARNING",
+            Code::PrologueFailed => "PROLOG_EXIT_ERROR",
+            Code::EpilogueFailed => "EPILOG_EXIT_ERROR",
+            Code::TestMode => "TEST_MODE",
             Code::SubmitRefused => "RUNNER_SUBMIT_ERROR",
             Code::SubmitAbandoned => "RUNNER_SUBMIT_TIMEOUT",
             Code::ApiFailure => "CLUSTER_API_SERVER_ERROR",
@@ -98,6 +107,7 @@ impl Code {
     pub fn severity(self) -> Severity {
         match self {
             Code::SubmitAbandoned => Severity::Low,
+            Code::TestMode => Severity::Medium,
             Code::ApiFailure | Code::Walltime | Code::JobVanished | Code::JobLost | Code::OrphansRemoved => {
                 Severity::Medium
             }
@@ -118,6 +128,11 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// A campaign as a whole.
+    pub fn campaign(campaign: i64) -> Scope {
+        Scope { campaign: Some(campaign), cluster: None, user: None }
+    }
+
     /// A cluster as a whole.
     pub fn cluster(cluster: &str) -> Scope {
         Scope { campaign: None, cluster: Some(cluster.to_owned()), user: None }

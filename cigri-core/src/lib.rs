@@ -5,10 +5,10 @@
 //!
 //! In the order of a campaign's life: [`language`] (parse, resolve, expand), [`admission`] (what the administrator
 //! says to it), [`command`] (what a cluster is asked to run), [`task_ids`] (what its tasks are called), [`group`]
-//! (several tasks in one job), [`ledger`] (names and adoption of submissions), [`absence`] (what is missing),
-//! [`canary`] (what is another's), [`sweep`] (what nobody knows), [`cause`] (why a remote job ended), [`reaction`]
-//! (what to do about it), [`calendar`] (when), [`meter`] (how many jobs may go), [`plan`] (whose), [`state`] (the
-//! transition tables).
+//! (several tasks in one job), [`turn`] (prologue, sample, tasks, epilogue: whose turn it is), [`sample`] (how a
+//! sample ended), [`ledger`] (names and adoption of submissions), [`absence`] (what is missing), [`canary`] (what is
+//! another's), [`sweep`] (what nobody knows), [`cause`] (why a remote job ended), [`reaction`] (what to do about it),
+//! [`calendar`] (when), [`meter`] (how many jobs may go), [`plan`] (whose), [`state`] (the transition tables).
 
 pub mod absence;
 pub mod admission;
@@ -23,6 +23,8 @@ pub mod ledger;
 pub mod meter;
 pub mod plan;
 pub mod reaction;
+pub mod sample;
 pub mod state;
 pub mod sweep;
 pub mod task_ids;
+pub mod turn;

@@ -32,6 +32,12 @@ pub enum Term {
     Share,
     /// Its jobs run by night only.
     Calendar,
+    /// Its prologue has not succeeded there.
+    Prologue,
+    /// Its epilogue is due or runs there.
+    Epilogue,
+    /// Only its sample is sent.
+    TestMode,
 }
 
 impl Term {
@@ -50,6 +56,9 @@ impl Term {
             Term::Doubt => "doubt",
             Term::Share => "share",
             Term::Calendar => "calendar",
+            Term::Prologue => "prologue",
+            Term::Epilogue => "epilogue",
+            Term::TestMode => "test_mode",
         }
     }
 }
@@ -107,6 +116,8 @@ pub struct ClusterLimits {
     pub period_s: u64,
     /// Looks ahead that the backlog should feed, as multiples of the starts seen in one.
     pub looks_ahead: u64,
+    /// Whether users may send jobs there that are not best-effort: prologues, epilogues and samples are such.
+    pub normal_jobs: bool,
 }
 
 impl Default for ClusterLimits {
@@ -119,6 +130,7 @@ impl Default for ClusterLimits {
             initial_backlog: 10,
             period_s: 15,
             looks_ahead: 2,
+            normal_jobs: true,
         }
     }
 }

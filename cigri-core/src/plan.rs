@@ -1,6 +1,8 @@
 //! The plan of one round on one cluster: which campaigns may send how many jobs, and every refusal's reason.
 
 use crate::meter::{Allowance, Backlog, Bound, ClusterLimits, Term, minimum};
+use crate::state::Role;
+use crate::turn::Turn;
 
 /// The cluster as the round sees it. Counts come from the ledger, never from a listing alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub struct CampaignView {
     pub id: i64,
     /// Owner's login.
     pub owner: String,
+    /// What it would send: tasks, its sample, a step.
+    pub turn: Turn,
     /// Tasks in the bag that may go to this cluster now.
     pub pending: u64,
     /// Its live jobs there.
@@ -47,21 +51,31 @@ pub struct CampaignView {
 pub struct Decision {
     /// Campaign id.
     pub campaign: i64,
+    /// What they are.
+    pub role: Role,
     /// Jobs, and the terms behind the number.
     pub allowance: Allowance,
 }
 
-/// Plans a round: campaigns of the user with the fewest live jobs first, then the older ones; each gets at
-/// most an equal share of what the cluster takes, and what one leaves is there for the next.
+/// Plans a round: steps and samples before all others and whatever waits there, then campaigns of the user with the
+/// fewest live jobs first, then the older ones; each gets at most an equal share of what the cluster takes, and what one
+/// leaves is there for the next.
 pub fn plan(cluster: &ClusterView, campaigns: &[CampaignView]) -> Vec<Decision> {
     let mut order: Vec<&CampaignView> = campaigns.iter().collect();
-    order.sort_by_key(|campaign| (live_of(&campaign.owner, campaigns), campaign.id));
+    order.sort_by_key(|campaign| (!campaign.turn.is_ahead(), live_of(&campaign.owner, campaigns), campaign.id));
     let mut room = room(cluster);
-    let mut sharers = order.iter().filter(|campaign| blocked(cluster, campaign).is_none()).count() as u64;
+    let mut ahead = 0;
+    let shares = |campaign: &&&CampaignView| !campaign.turn.is_ahead() && blocked(cluster, campaign).is_none();
+    let mut sharers = order.iter().filter(shares).count() as u64;
     let mut decisions = Vec::with_capacity(order.len());
     for campaign in order {
         let allowance = match blocked(cluster, campaign) {
             Some(bound) => minimum(bound, Vec::new()),
+            None if campaign.turn.is_ahead() => {
+                let allowance = allow_ahead(cluster, campaign, ahead);
+                ahead += allowance.allowed;
+                allowance
+            }
             None => {
                 let share = Bound::new(Term::Share, room.allowed.div_ceil(sharers), share_reason(sharers));
                 sharers -= 1;
@@ -69,7 +83,7 @@ pub fn plan(cluster: &ClusterView, campaigns: &[CampaignView]) -> Vec<Decision> 
             }
         };
         room.allowed = room.allowed.saturating_sub(allowance.allowed);
-        decisions.push(Decision { campaign: campaign.id, allowance });
+        decisions.push(Decision { campaign: campaign.id, role: campaign.turn.role(), allowance });
     }
     decisions
 }
@@ -84,24 +98,31 @@ fn share_reason(sharers: u64) -> String {
 
 /// What the cluster itself takes: the least of backlog and the admin's caps.
 fn room(cluster: &ClusterView) -> Bound {
-    let (limits, waiting, live) = (&cluster.limits, cluster.waiting, cluster.live);
     let target = cluster.backlog.target();
     let backlog = Bound::new(
         Term::Backlog,
-        cluster.backlog.refill(waiting),
-        format!("{waiting} of our jobs wait there, {target} are enough for the starts seen"),
+        cluster.backlog.refill(cluster.waiting),
+        format!("{} of our jobs wait there, {target} are enough for the starts seen", cluster.waiting),
     );
-    let waiting_cap = Bound::new(
-        Term::WaitingCap,
-        limits.max_waiting.saturating_sub(waiting),
-        format!("waiting jobs {waiting}/{} (admin's cap)", limits.max_waiting),
-    );
-    let live_cap = Bound::new(
-        Term::LiveCap,
-        limits.max_live.saturating_sub(live),
-        format!("live jobs {live}/{} (admin's cap)", limits.max_live),
-    );
+    let [waiting_cap, live_cap] = caps(cluster, 0);
     minimum(waiting_cap, vec![live_cap, backlog]).binding
+}
+
+/// The admin's caps, once `more` jobs are sent.
+fn caps(cluster: &ClusterView, more: u64) -> [Bound; 2] {
+    let (limits, waiting, live) = (&cluster.limits, cluster.waiting + more, cluster.live + more);
+    [
+        Bound::new(
+            Term::WaitingCap,
+            limits.max_waiting.saturating_sub(waiting),
+            format!("waiting jobs {waiting}/{} (admin's cap)", limits.max_waiting),
+        ),
+        Bound::new(
+            Term::LiveCap,
+            limits.max_live.saturating_sub(live),
+            format!("live jobs {live}/{} (admin's cap)", limits.max_live),
+        ),
+    ]
 }
 
 /// The reason why a campaign gets nothing at all, if there is one.
@@ -122,31 +143,51 @@ fn blocked(cluster: &ClusterView, campaign: &CampaignView) -> Option<Bound> {
     if campaign.in_doubt > 0 {
         return none(Term::Doubt, "a submission is in doubt and being looked up");
     }
-    if campaign.pending == 0 {
-        return none(Term::Pending, "no task waits for this cluster");
+    match &campaign.turn {
+        Turn::Wait(bound) => Some(bound.clone()),
+        Turn::Tasks | Turn::Sample(_) if campaign.pending == 0 => none(Term::Pending, "no task waits for this cluster"),
+        _ => None,
     }
-    None
+}
+
+/// Steps and samples are bound by nobody's share, nor by what waits there; `more` of them go before.
+fn allow_ahead(cluster: &ClusterView, campaign: &CampaignView, more: u64) -> Allowance {
+    let mut rest = caps(cluster, more).to_vec();
+    let first = match campaign.turn {
+        Turn::Sample(left) => {
+            rest.push(array_size(cluster));
+            rest.push(Bound::new(Term::Pending, campaign.pending, format!("{} tasks wait", campaign.pending)));
+            rest.extend(probe(campaign));
+            rest.extend(max_jobs(campaign));
+            Bound::new(Term::TestMode, left, format!("{left} tasks of its sample are to go there"))
+        }
+        Turn::Epilogue => Bound::new(Term::Epilogue, 1, "its epilogue goes there"),
+        _ => Bound::new(Term::Prologue, 1, "its prologue goes there first"),
+    };
+    minimum(first, rest)
+}
+
+fn array_size(cluster: &ClusterView) -> Bound {
+    let most = cluster.limits.max_array;
+    Bound::new(Term::ArraySize, most, format!("at most {most} jobs per submission"))
+}
+
+fn probe(campaign: &CampaignView) -> Option<Bound> {
+    let streak = campaign.probes_after?;
+    Some(Bound::new(Term::Doubt, 1, format!("one job to try with, after {streak} submissions without an answer")))
+}
+
+fn max_jobs(campaign: &CampaignView) -> Option<Bound> {
+    let max = campaign.max_jobs?;
+    let reason = format!("{} of max_jobs {max} are live there", campaign.live_here);
+    Some(Bound::new(Term::MaxJobs, max.saturating_sub(campaign.live_here), reason))
 }
 
 fn allow(cluster: &ClusterView, campaign: &CampaignView, room: &Bound, share: Bound) -> Allowance {
     let pending = Bound::new(Term::Pending, campaign.pending, format!("{} tasks wait", campaign.pending));
-    let array = Bound::new(
-        Term::ArraySize,
-        cluster.limits.max_array,
-        format!("at most {} jobs per submission", cluster.limits.max_array),
-    );
-    let mut rest = vec![room.clone(), share, array];
-    if let Some(streak) = campaign.probes_after {
-        rest.push(Bound::new(
-            Term::Doubt,
-            1,
-            format!("one job to try with, after {streak} submissions without an answer"),
-        ));
-    }
-    if let Some(max) = campaign.max_jobs {
-        let reason = format!("{} of max_jobs {max} are live there", campaign.live_here);
-        rest.push(Bound::new(Term::MaxJobs, max.saturating_sub(campaign.live_here), reason));
-    }
+    let mut rest = vec![room.clone(), share, array_size(cluster)];
+    rest.extend(probe(campaign));
+    rest.extend(max_jobs(campaign));
     minimum(pending, rest)
 }
 
@@ -162,6 +203,7 @@ mod tests {
             initial_backlog: 40,
             period_s: 15,
             looks_ahead: 2,
+            normal_jobs: true,
         };
         ClusterView { limits, waiting: 0, live: 0, backlog: Backlog::new(&limits), hold: None }
     }
@@ -170,6 +212,7 @@ mod tests {
         CampaignView {
             id,
             owner: owner.into(),
+            turn: Turn::Tasks,
             pending,
             live_here: 0,
             max_jobs: None,
@@ -239,5 +282,42 @@ mod tests {
                 (5, 0, Term::Calendar)
             ]
         );
+    }
+
+    #[test]
+    fn steps_and_samples_go_first_whatever_waits_and_take_no_share() {
+        let full = ClusterView { waiting: 40, live: 50, ..cluster() };
+        let prologue = CampaignView { turn: Turn::Prologue, live_here: 30, ..campaign(2, "alice", 1000) };
+        let epilogue = CampaignView { turn: Turn::Epilogue, ..campaign(3, "carol", 0) };
+        let sample = CampaignView { turn: Turn::Sample(4), ..campaign(4, "dave", 1000) };
+        let all = [campaign(1, "bob", 1000), prologue, epilogue, sample];
+        let decisions = plan(&full, &all);
+        let expected = [(3, 1, Term::Epilogue), (4, 4, Term::TestMode), (2, 1, Term::Prologue), (1, 0, Term::Backlog)];
+        assert_eq!(summary(&decisions), expected);
+        let roles: Vec<Role> = decisions.iter().map(|decision| decision.role).collect();
+        assert_eq!(roles, [Role::Epilogue, Role::Test, Role::Prologue, Role::Tasks]);
+        let quiet = plan(&cluster(), &all);
+        assert_eq!(summary(&quiet)[3], (1, 34, Term::Backlog), "all that six leave, for it alone shares");
+    }
+
+    #[test]
+    fn caps_holds_and_max_jobs_bind_steps_and_samples_too() {
+        let turned = |turn| CampaignView { turn, ..campaign(1, "alice", 10) };
+        let full = ClusterView { waiting: 59, ..cluster() };
+        let two = [turned(Turn::Prologue), CampaignView { id: 2, ..turned(Turn::Prologue) }];
+        assert_eq!(summary(&plan(&full, &two)), [(1, 1, Term::Prologue), (2, 0, Term::WaitingCap)]);
+        let held = CampaignView { hold: Some("event 3".into()), ..turned(Turn::Epilogue) };
+        assert_eq!(summary(&plan(&cluster(), &[held])), [(1, 0, Term::Hold)]);
+        let busy = CampaignView { live_here: 1, max_jobs: Some(2), ..turned(Turn::Sample(5)) };
+        assert_eq!(summary(&plan(&cluster(), &[busy])), [(1, 1, Term::MaxJobs)]);
+        assert_eq!(summary(&plan(&cluster(), &[turned(Turn::Sample(20))])), [(1, 10, Term::Pending)]);
+    }
+
+    #[test]
+    fn who_waits_for_a_step_keeps_its_reason_and_takes_no_share() {
+        let reason = Bound::new(Term::Prologue, 0, "its prologue is there");
+        let waits = CampaignView { turn: Turn::Wait(reason), ..campaign(1, "alice", 10) };
+        let decisions = plan(&cluster(), &[waits, campaign(2, "bob", 1000)]);
+        assert_eq!(summary(&decisions), [(1, 0, Term::Prologue), (2, 40, Term::Backlog)]);
     }
 }

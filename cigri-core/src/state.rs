@@ -128,6 +128,67 @@ states! {
     }
 }
 
+states! {
+    /// How far a campaign is with its sample.
+    Stage, "stage", {
+        /// Only the sample is sent.
+        Testing = "testing" => [Tested, Open],
+        /// The sample has ended; the campaign waits for its owner.
+        Tested = "tested" => [Open],
+        /// Every task may be sent: there is no sample, or it is over.
+        Open = "open" => [],
+    }
+}
+
+/// What the jobs of a submission are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Tasks.
+    #[default]
+    Tasks,
+    /// Tasks of the campaign's sample.
+    Test,
+    /// The one job that is run on a cluster before the campaign's tasks.
+    Prologue,
+    /// The one job that is run there after the campaign's last task.
+    Epilogue,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: &'static [Role] = &[Role::Tasks, Role::Test, Role::Prologue, Role::Epilogue];
+
+    /// The stored word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Tasks => "tasks",
+            Role::Test => "test",
+            Role::Prologue => "prologue",
+            Role::Epilogue => "epilogue",
+        }
+    }
+
+    /// Whether it is one job that is no task: no bag knows it, and no counter.
+    pub fn is_step(self) -> bool {
+        matches!(self, Role::Prologue | Role::Epilogue)
+    }
+}
+
+impl std::str::FromStr for Role {
+    type Err = UnknownState;
+    fn from_str(word: &str) -> Result<Self, UnknownState> {
+        let role = Role::ALL.iter().find(|role| role.as_str() == word).copied();
+        role.ok_or_else(|| UnknownState { kind: "role", word: word.to_owned() })
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// What was asked for one job, until it is seen dead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -174,6 +235,9 @@ mod tests {
     fn words_round_trip() {
         for state in JobState::ALL {
             assert_eq!(state.as_str().parse::<JobState>(), Ok(*state));
+        }
+        for role in Role::ALL {
+            assert_eq!(role.as_str().parse::<Role>(), Ok(*role));
         }
         assert_eq!("zombie".parse::<CampaignState>().unwrap_err().to_string(), "`zombie` is not a campaign state");
     }

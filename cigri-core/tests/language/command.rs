@@ -2,7 +2,9 @@
 
 use std::process::{Command, Output};
 
-use cigri_core::command::{parameter_line, remote_command, remote_directory, task_of_command};
+use cigri_core::command::{
+    parameter_line, remote_command, remote_directory, step_command, step_of_command, task_of_command,
+};
 use cigri_core::language::ClusterSpec;
 use cigri_core::task_ids::TaskIds;
 use proptest::prelude::*;
@@ -205,4 +207,32 @@ fn shells_compute_the_index_of_tasks_that_were_added() {
             String::from_utf8(output.stdout).unwrap().lines().map(|line| line.parse().unwrap()).collect();
         assert_eq!(indices, (0..10).collect::<Vec<u64>>(), "{shell}");
     }
+}
+
+/// Runs a step as the cluster would; its output and exit code.
+fn run_step(script: &str) -> (String, i32) {
+    let output = bash(&[], &format!("{} 2", step_command(3, "dahu", "prologue", script)));
+    (String::from_utf8(output.stdout).unwrap(), output.status.code().unwrap())
+}
+
+#[test]
+fn a_step_is_a_script_of_any_lines_that_knows_its_campaign_and_attempt() {
+    let script = "# it's said \"twice\"\nfor word in 'a b' c; do\n  echo \"[$word]\"\ndone\necho {CAMPAIGN_ID} {OAR_JOB_ID}\n\
+                  env | sort | grep ^CIGRI | tr '\\n' ' '; exit 7";
+    let (output, code) = run_step(script);
+    assert_eq!(
+        output,
+        "[a b]\n[c]\n3 4711\nCIGRI_ATTEMPT=2 CIGRI_CAMPAIGN_ID=3 CIGRI_CLUSTER=dahu CIGRI_STEP=prologue "
+    );
+    assert_eq!(code, 7);
+    assert_eq!(run_step("echo $# $HOME\nfalse\ntrue # }; _s"), ("0 /home/alice\n".to_owned(), 0));
+}
+
+#[test]
+fn a_step_is_told_from_a_task_by_its_command() {
+    let command = step_command(3, "dahu", "epilogue", "echo 'x; }; _s 9'");
+    assert_eq!(step_of_command(&format!("{command} 2")), Some((3, "epilogue", 2)));
+    assert_eq!(task_of_command(&format!("{command} 2")), None);
+    let task = remote_command(3, "dahu", &from(2000), &cluster("./run"));
+    assert_eq!(step_of_command(&format!("{task} 2017 1")), None);
 }
