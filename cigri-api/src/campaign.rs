@@ -58,6 +58,10 @@ pub struct Campaign {
     pub clusters: BTreeMap<String, ClusterShare>,
     /// True when nothing is live and every cluster of the campaign is on hold until a person acts.
     pub stalled: bool,
+    /// How far it is with its sample (`test_mode`), in words: while only that is sent, and while the campaign is paused
+    /// after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<String>,
     /// The file it came from, for campaigns sent by `cigri run`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
@@ -71,6 +75,12 @@ pub struct ClusterShare {
     /// Why nothing is sent there, while the campaign is on hold there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<String>,
+    /// Its prologue there, if the campaign has one: `due`, `live`, `done`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prologue: Option<String>,
+    /// Its epilogue there, likewise; `unneeded` where nothing has run. It is sent when every task has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epilogue: Option<String>,
 }
 
 /// Where a campaign came from: lets the same file be run again and resume.

@@ -9,9 +9,12 @@ pub struct Job {
     pub id: i64,
     /// Campaign id.
     pub campaign_id: i64,
-    /// Global task id, as CiGri 3's clients know parameters.
+    /// What it is: `tasks`, `test` (a task of the campaign's sample), `prologue`, `epilogue`.
+    #[serde(default)]
+    pub role: String,
+    /// Global task id (0 for a prologue or an epilogue), as CiGri 3's clients know parameters.
     pub task_id: i64,
-    /// Index of the task in its campaign, from 0.
+    /// Index of the task in its campaign, from 0; negative for a prologue or an epilogue.
     pub task_index: i64,
     /// Generation of the task: 1, then one more for each user's retry.
     pub generation: i32,

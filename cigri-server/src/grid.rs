@@ -161,7 +161,15 @@ impl Grid {
         // the next campaign waits behind this one.
         let (max_waiting, max_live, max_array) = (4000, 100_000, 1000);
         let (initial_backlog, period_s, looks_ahead) = (4 * cores, 1, 10);
-        let limits = ClusterLimits { max_waiting, max_live, max_array, initial_backlog, period_s, looks_ahead };
+        let limits = ClusterLimits {
+            max_waiting,
+            max_live,
+            max_array,
+            initial_backlog,
+            period_s,
+            looks_ahead,
+            normal_jobs: true,
+        };
         let url = "local processes".to_owned();
         ClusterRow { name, kind: ClusterKind::Local, url, limits, last_round_at: None }
     }

@@ -80,6 +80,10 @@ pub struct ClusterSettings {
     /// When it is night there.
     #[serde(default)]
     pub calendar: CalendarSettings,
+    /// Whether users may send jobs there that are not best-effort. Prologues, epilogues and the samples of `test_mode`
+    /// are such where they may, best-effort elsewhere.
+    #[serde(default = "normal_jobs")]
+    pub normal_jobs: bool,
 }
 
 fn max_waiting() -> u64 {
@@ -94,6 +98,10 @@ fn period_s() -> u64 {
     ClusterLimits::default().period_s
 }
 
+fn normal_jobs() -> bool {
+    ClusterLimits::default().normal_jobs
+}
+
 fn max_array() -> u64 {
     ClusterLimits::default().max_array
 }
@@ -106,6 +114,7 @@ impl ClusterSettings {
             max_live: self.max_live,
             max_array: self.max_array,
             period_s: self.period_s,
+            normal_jobs: self.normal_jobs,
             ..ClusterLimits::default()
         }
     }
@@ -208,6 +217,7 @@ mod tests {
             read(Some(&file)).map_err(|error| error.to_string())
         };
         let settings = parse("[clusters.dahu]\nurl = \"https://dahu/oarapi\"\nmax_waiting = 60\n").unwrap();
+        assert!(settings.clusters["dahu"].limits().normal_jobs, "prologues and the like are no best-effort jobs");
         assert_eq!(settings.clusters["dahu"].limits().max_waiting, 60);
         assert_eq!(settings.clusters["dahu"].limits().max_array, 500);
         assert!(parse("[clusters.dahu]\nmax_waiting = 60\n").unwrap_err().contains("url"));

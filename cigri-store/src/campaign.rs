@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use cigri_core::language::CampaignSpec;
-use cigri_core::state::{BagState, CampaignState, JobState};
+use cigri_core::state::{BagState, CampaignState, JobState, Stage};
 use cigri_core::task_ids::TaskIds;
+use cigri_core::turn::StepState;
 use diesel::prelude::*;
 
 use crate::connection::Database;
 use crate::intake::Origin;
 use crate::schema::{campaign, job, progress, submission};
 use crate::task_range::{self, Ranges};
-use crate::{Result, Store, StoreError, event};
+use crate::{Result, Store, StoreError, event, steps};
 
 /// A campaign and its counters. `task_count = pending + live + done + failed + cancelled`.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +23,8 @@ pub struct CampaignRow {
     pub owner: String,
     /// State.
     pub state: CampaignState,
+    /// How far it is with its sample.
+    pub stage: Stage,
     /// What it asks for, resolved.
     pub spec: CampaignSpec,
     /// The ids of its tasks.
@@ -68,6 +71,10 @@ pub struct Share {
     pub live: i64,
     /// The message of the event that holds it there.
     pub hold: Option<String>,
+    /// Its prologue there.
+    pub prologue: Option<StepState>,
+    /// Its epilogue there, once all tasks have ended.
+    pub epilogue: Option<StepState>,
 }
 
 #[derive(Queryable)]
@@ -75,6 +82,7 @@ struct Columns {
     id: i64,
     owner: String,
     state: String,
+    stage: String,
     spec: String,
     first_task_id: i64,
     task_count: i64,
@@ -101,6 +109,7 @@ fn row(columns: Columns, ranges: &Ranges) -> Result<CampaignRow> {
         id: columns.id,
         owner: columns.owner,
         state: columns.state.parse().map_err(StoreError::corrupt)?,
+        stage: columns.stage.parse().map_err(StoreError::corrupt)?,
         spec: serde_json::from_str(&columns.spec).map_err(StoreError::corrupt)?,
         task_ids: task_range::ids(ranges, columns.id, (columns.first_task_id, columns.task_count))?,
         task_count: columns.task_count,
@@ -124,6 +133,7 @@ macro_rules! selected {
             campaign::id,
             campaign::owner,
             campaign::state,
+            campaign::stage,
             campaign::spec,
             campaign::first_task_id,
             campaign::task_count,
@@ -209,6 +219,15 @@ impl Store {
                 row.spec.clusters.keys().map(|name| (name.clone(), Share::default())).collect();
             for (cluster, live) in counts {
                 shares.entry(cluster).or_default().live = live;
+            }
+            for (name, spec) in &row.spec.clusters {
+                let share = shares.entry(name.clone()).or_default();
+                if spec.prologue.is_some() {
+                    share.prologue = Some(steps::prologue(connection, row, name)?);
+                }
+                if spec.epilogue.is_some() {
+                    share.epilogue = Some(steps::epilogue(connection, row, name)?);
+                }
             }
             for hold in event::holds_of(connection, row.id)? {
                 if let Some(cluster) = hold.cluster {

@@ -1,13 +1,14 @@
 //! What owners do to their campaigns: pause, resume, cancel, retry; and the end of a campaign.
 
-use cigri_core::state::{BagState, CampaignState, JobState};
+use cigri_core::event::{Code, Scope};
+use cigri_core::state::{BagState, CampaignState, JobState, Stage};
 use diesel::prelude::*;
 
 use crate::bag::Back;
 use crate::campaign::{self, CampaignRow};
 use crate::connection::Database;
 use crate::schema::{self, job, progress, returned_task};
-use crate::{Result, Store, StoreError, bulk, endless, event};
+use crate::{Result, Store, StoreError, bulk, endless, event, steps};
 
 /// What a retry did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,11 +19,13 @@ pub struct RetriedTasks {
     pub holds: usize,
 }
 
-/// Ends the campaign if nothing of it waits or lives any more.
+/// Ends the campaign if nothing of it waits or lives any more, and its epilogues are done.
 pub(crate) fn finish_if_over(connection: &mut Database, row: &CampaignRow, now: i64) -> Result<()> {
-    let over = row.pending == 0 && row.live == 0;
+    let over = row.pending == 0 && row.live == 0 && steps::are_over(connection, row)?;
     match row.state {
         CampaignState::Active | CampaignState::Paused if over => {
+            // The sample was all there was.
+            set_stage(connection, row, Stage::Open)?;
             set_state(connection, row, CampaignState::Finished)?;
             set_finished(connection, row.id, Some(now))
         }
@@ -40,12 +43,25 @@ pub(crate) fn reopen(connection: &mut Database, row: &CampaignRow) -> Result<()>
     Ok(())
 }
 
-fn set_state(connection: &mut Database, row: &CampaignRow, to: CampaignState) -> Result<()> {
+pub(crate) fn set_state(connection: &mut Database, row: &CampaignRow, to: CampaignState) -> Result<()> {
     if !row.state.can_become(to) {
         return Err(StoreError::Conflict(format!("campaign {} is {}, it cannot become {to}", row.id, row.state)));
     }
     diesel::update(schema::campaign::table.find(row.id))
         .set(schema::campaign::state.eq(to.as_str()))
+        .execute(connection)?;
+    Ok(())
+}
+
+pub(crate) fn set_stage(connection: &mut Database, row: &CampaignRow, to: Stage) -> Result<()> {
+    if row.stage == to {
+        return Ok(());
+    }
+    if !row.stage.can_become(to) {
+        return Err(StoreError::Conflict(format!("campaign {} is {}, it cannot become {to}", row.id, row.stage)));
+    }
+    diesel::update(schema::campaign::table.find(row.id))
+        .set(schema::campaign::stage.eq(to.as_str()))
         .execute(connection)?;
     Ok(())
 }
@@ -69,7 +85,8 @@ impl Store {
         })
     }
 
-    /// Lets a paused campaign go on, and lifts the holds of an active one. Returns how many holds were lifted.
+    /// Lets a paused campaign go on, and lifts the holds of an active one. A sample that has ended is over then; so is one
+    /// under way, if there was nothing else to resume. Returns how many holds were lifted.
     pub fn resume_campaign(&self, id: i64, now: i64) -> Result<usize> {
         self.write(|connection| {
             let row = campaign::get(connection, id)?;
@@ -78,7 +95,13 @@ impl Store {
                 CampaignState::Paused => set_state(connection, &row, CampaignState::Active)?,
                 state => return Err(StoreError::Conflict(format!("campaign {id} is {state}: nothing waits in it"))),
             }
-            event::lift_holds(connection, id, now)
+            let holds = event::lift_holds(connection, id, now)?;
+            let had_stopped = row.state == CampaignState::Paused || holds > 0;
+            if row.stage == Stage::Tested || row.stage == Stage::Testing && !had_stopped {
+                set_stage(connection, &row, Stage::Open)?;
+                event::close(connection, Code::TestMode, &Scope::campaign(id), now)?;
+            }
+            Ok(holds)
         })
     }
 
@@ -139,6 +162,7 @@ fn latest_ends(connection: &mut Database, id: i64, state: JobState) -> Result<Ve
     let failed: Vec<(i64, i32, i32)> = job::table
         .filter(job::campaign_id.eq(id))
         .filter(job::state.eq(state.as_str()))
+        .filter(job::task_index.ge(0))
         .filter(diesel::dsl::not(diesel::dsl::exists(
             newer
                 .filter(newer.field(job::campaign_id).eq(id))

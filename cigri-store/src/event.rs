@@ -101,6 +101,16 @@ pub(crate) fn lift_holds(connection: &mut Database, campaign: i64, now: i64) -> 
         .execute(connection)?)
 }
 
+/// Closes the open event of a code and scope; returns how many were open.
+pub(crate) fn close(connection: &mut Database, code: Code, scope: &Scope, now: i64) -> Result<usize> {
+    Ok(diesel::update(event::table)
+        .filter(event::closed_at.is_null())
+        .filter(event::code.eq(code.as_str()))
+        .filter(event::scope.eq(scope.key()))
+        .set(event::closed_at.eq(Some(now)))
+        .execute(connection)?)
+}
+
 impl Store {
     /// Opens events, counting those that are open already.
     pub fn open_events(&self, events: &[NewEvent], now: i64) -> Result<()> {
@@ -113,13 +123,23 @@ impl Store {
     /// Closes the open event of a code and scope: its cause is gone. Returns how many were open.
     pub fn close_event(&self, code: Code, scope: &Scope, now: i64) -> Result<usize> {
         let open = event::closed_at.is_null().and(event::code.eq(code.as_str())).and(event::scope.eq(scope.key()));
-        let found: i64 =
-            self.read(|connection| Ok(event::table.filter(open.clone()).count().get_result(connection)?))?;
+        let found: i64 = self.read(|connection| Ok(event::table.filter(open).count().get_result(connection)?))?;
         if found == 0 {
             return Ok(0);
         }
-        self.write(|connection| {
-            Ok(diesel::update(event::table.filter(open)).set(event::closed_at.eq(Some(now))).execute(connection)?)
+        self.write(|connection| close(connection, code, scope, now))
+    }
+
+    /// The message of the open event of a code and scope, if there is one.
+    pub fn find_message(&self, code: Code, scope: &Scope) -> Result<Option<String>> {
+        self.read(|connection| {
+            Ok(event::table
+                .filter(event::closed_at.is_null())
+                .filter(event::code.eq(code.as_str()))
+                .filter(event::scope.eq(scope.key()))
+                .select(event::message)
+                .first(connection)
+                .optional()?)
         })
     }
 

@@ -1,7 +1,7 @@
 //! Taking a campaign in: short transactions under state `receiving`, one flip at the end.
 
 use cigri_core::language::CampaignSpec;
-use cigri_core::state::{BagState, CampaignState};
+use cigri_core::state::{BagState, CampaignState, Stage};
 use diesel::prelude::*;
 
 use crate::idempotency::{self, NewKey};
@@ -45,12 +45,13 @@ impl Store {
     /// Writes a campaign down under state `receiving`, and returns its id. Nobody sees it yet.
     pub fn begin_campaign(&self, new: &NewCampaign<'_>, now: i64) -> Result<i64> {
         let spec = serde_json::to_string(new.spec).map_err(StoreError::corrupt)?;
+        let stage = if new.spec.test.is_some() { Stage::Testing } else { Stage::Open };
         self.write(|connection| {
             let id = reserve(connection, "campaign", 1)?;
             diesel::insert_into(campaign::table)
                 .values((
                     (campaign::id.eq(id), campaign::owner.eq(new.owner), campaign::name.eq(&new.spec.name)),
-                    campaign::state.eq(CampaignState::Receiving.as_str()),
+                    (campaign::state.eq(CampaignState::Receiving.as_str()), campaign::stage.eq(stage.as_str())),
                     (campaign::jdl.eq(new.jdl), campaign::spec.eq(&spec), campaign::counted.eq(false)),
                     (campaign::first_task_id.eq(0i64), campaign::task_count.eq(0i64)),
                     campaign::origin_path.eq(new.origin.as_ref().map(|origin| &origin.path)),

@@ -45,7 +45,8 @@ pub struct Return {
     pub avoid_cluster: Option<String>,
 }
 
-/// The end of a job. `state` is final; `back` is there exactly when it is `Killed`.
+/// The end of a job. `state` is final; `back` is there exactly when it is `Killed`. A step does not come back through the
+/// bag, whatever `back` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobEnd {
     /// The job.
@@ -154,9 +155,10 @@ impl Store {
 
     fn try_record_look(&self, seen: &submissions::SubmissionRow, look: &Look, now: i64) -> Result<()> {
         self.write(|connection| {
-            mark_missing(connection, seen.campaign_id, &look.missing, now)?;
+            let were_running = mark_missing(connection, &look.missing, now)?;
             mark_found(connection, &look.found)?;
-            mark_running(connection, seen.campaign_id, &look.started, now)?;
+            let run = mark_running(connection, &look.started, now)?;
+            count_running(connection, seen, run - were_running)?;
             mark_ended(connection, seen, &look.ends)?;
             diesel::update(submission::table.find(seen.id))
                 .set((submission::seen_waiting.eq(look.waiting), submission::seen_final.eq(look.finals)))
@@ -231,8 +233,8 @@ fn count(history: &mut History, cause: &str) {
     }
 }
 
-/// What the cluster denies is unknown: neither running nor ended.
-fn mark_missing(connection: &mut Database, campaign_id: i64, missing: &[i64], now: i64) -> Result<()> {
+/// What the cluster denies is unknown: neither running nor ended. Returns how many ran.
+fn mark_missing(connection: &mut Database, missing: &[i64], now: i64) -> Result<i64> {
     let mut were_running = 0;
     for some in missing.chunks(LOOKUPS) {
         let seen = |state: JobState| job::id.eq_any(some.to_vec()).and(job::state.eq(state.as_str()));
@@ -240,9 +242,14 @@ fn mark_missing(connection: &mut Database, campaign_id: i64, missing: &[i64], no
         were_running += diesel::update(job::table.filter(seen(JobState::Running))).set(unknown).execute(connection)?;
         diesel::update(job::table.filter(seen(JobState::Submitted))).set(unknown).execute(connection)?;
     }
-    if were_running > 0 {
-        diesel::update(progress::table.find(campaign_id))
-            .set(progress::running.eq(progress::running - were_running as i64))
+    Ok(were_running as i64)
+}
+
+/// Steps are in no counter.
+fn count_running(connection: &mut Database, seen: &submissions::SubmissionRow, more: i64) -> Result<()> {
+    if more != 0 && !seen.role.is_step() {
+        diesel::update(progress::table.find(seen.campaign_id))
+            .set(progress::running.eq(progress::running + more))
             .execute(connection)?;
     }
     Ok(())
@@ -259,15 +266,12 @@ fn mark_found(connection: &mut Database, found: &[i64]) -> Result<()> {
     Ok(())
 }
 
-fn mark_running(connection: &mut Database, campaign_id: i64, started: &[i64], now: i64) -> Result<()> {
-    if started.is_empty() {
-        return Ok(());
+/// Returns how many were not seen running before.
+fn mark_running(connection: &mut Database, started: &[i64], now: i64) -> Result<i64> {
+    match started {
+        [] => Ok(0),
+        _ => Ok(bulk::start_jobs(connection, started, now)? as i64),
     }
-    let changed = bulk::start_jobs(connection, started, now)?;
-    diesel::update(progress::table.find(campaign_id))
-        .set(progress::running.eq(progress::running + changed as i64))
-        .execute(connection)?;
-    Ok(())
 }
 
 fn mark_ended(connection: &mut Database, seen: &submissions::SubmissionRow, ends: &[JobEnd]) -> Result<()> {
@@ -282,6 +286,15 @@ fn mark_ended(connection: &mut Database, seen: &submissions::SubmissionRow, ends
             ends.len()
         )));
     }
+    if seen.role.is_step() {
+        return Ok(());
+    }
+    count_ended(connection, seen, ends)?;
+    let back: Vec<Back> = ends.iter().filter_map(back_of).collect();
+    bag::give_back(connection, seen.campaign_id, &back)
+}
+
+fn count_ended(connection: &mut Database, seen: &submissions::SubmissionRow, ends: &[JobEnd]) -> Result<()> {
     let number = |wanted: JobState| ends.iter().filter(|end| end.state == wanted).count() as i64;
     let (done, failed) = (number(JobState::Done), number(JobState::Failed));
     let killed = ends.iter().filter(|end| end.killed).count() as i64;
@@ -299,8 +312,7 @@ fn mark_ended(connection: &mut Database, seen: &submissions::SubmissionRow, ends
             progress::kills.eq(progress::kills + killed),
         ))
         .execute(connection)?;
-    let back: Vec<Back> = ends.iter().filter_map(back_of).collect();
-    bag::give_back(connection, seen.campaign_id, &back)
+    Ok(())
 }
 
 fn back_of(end: &JobEnd) -> Option<Back> {

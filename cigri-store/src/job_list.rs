@@ -1,6 +1,6 @@
 //! Jobs for readers: pages, counts, one at a time.
 
-use cigri_core::state::JobState;
+use cigri_core::state::{JobState, Role};
 use diesel::prelude::*;
 
 use crate::schema::{job, submission};
@@ -15,7 +15,9 @@ pub struct JobRow {
     pub submission_id: i64,
     /// Campaign id.
     pub campaign_id: i64,
-    /// Task index.
+    /// What it is.
+    pub role: Role,
+    /// Task index; negative for a step.
     pub task_index: i64,
     /// Generation.
     pub generation: i32,
@@ -61,6 +63,7 @@ struct Columns {
     id: i64,
     submission_id: i64,
     campaign_id: i64,
+    role: String,
     task_index: i64,
     generation: i32,
     attempt: i32,
@@ -81,6 +84,7 @@ macro_rules! selected {
             job::id,
             job::submission_id,
             job::campaign_id,
+            submission::role,
             job::task_index,
             job::generation,
             job::attempt,
@@ -102,6 +106,7 @@ fn row(columns: Columns, parameters: String) -> Result<JobRow> {
         id: columns.id,
         submission_id: columns.submission_id,
         campaign_id: columns.campaign_id,
+        role: columns.role.parse().map_err(StoreError::corrupt)?,
         task_index: columns.task_index,
         generation: columns.generation,
         attempt: columns.attempt,

@@ -31,6 +31,7 @@ mod reset;
 mod restore;
 mod round;
 mod schema;
+mod steps;
 mod submission;
 mod sweep;
 mod task_range;

@@ -6,7 +6,8 @@ use crate::connection::Database;
 use crate::schema::{campaign, parameter_chunk};
 use crate::{CHUNK, Result, Store, StoreError, addition};
 
-/// Texts of the tasks at `indices`, in that order. Neighbours are cheapest: each chunk is read once in a row.
+/// Texts of the tasks at `indices`, in that order. Neighbours are cheapest: each chunk is read once in a row. A step,
+/// whose index is negative, has none.
 pub(crate) fn texts(connection: &mut Database, id: i64, indices: &[i64]) -> Result<Vec<String>> {
     let additions = addition::visible(connection, id)?;
     let Some((end, _)) = additions.first().copied() else { return own_texts(connection, id, indices) };
@@ -22,7 +23,8 @@ pub(crate) fn texts(connection: &mut Database, id: i64, indices: &[i64]) -> Resu
 fn own_texts(connection: &mut Database, id: i64, indices: &[i64]) -> Result<Vec<String>> {
     let counted: bool = campaign::table.find(id).select(campaign::counted).first(connection)?;
     if counted {
-        return Ok(indices.iter().map(ToString::to_string).collect());
+        let text = |index: &i64| if *index < 0 { String::new() } else { index.to_string() };
+        return Ok(indices.iter().map(text).collect());
     }
     stored_texts(connection, id, indices)
 }
@@ -32,6 +34,10 @@ fn stored_texts(connection: &mut Database, id: i64, indices: &[i64]) -> Result<V
     let mut chunk: Option<(i64, Vec<String>)> = None;
     let mut texts = Vec::with_capacity(indices.len());
     for index in indices {
+        if *index < 0 {
+            texts.push(String::new());
+            continue;
+        }
         let first = index - index % CHUNK as i64;
         let lines = match chunk.take() {
             Some((at, lines)) if at == first => lines,

@@ -83,17 +83,23 @@ fn lose(connection: &mut Database, row: &SubmissionRow, now: i64) -> Result<usiz
             .set((job::state.eq(state.as_str()), job::cause.eq(Some(CAUSE)), job::stopped_at.eq(Some(now))))
             .execute(connection)?;
     }
-    let ended = unwanted.len() as i64;
+    if !row.role.is_step() {
+        count_lost(connection, row, (were_running, unwanted.len() as i64))?;
+        let back: Vec<_> = wanted.iter().map(|job| (job.task_index, job.generation, job.attempt)).collect();
+        bag::give_back(connection, row.campaign_id, &submissions::back_first(&back))?;
+    }
+    submissions::advance(connection, row.id, SubmissionState::Closed, now)?;
+    let campaign = campaign::get(connection, row.campaign_id)?;
+    control::finish_if_over(connection, &campaign, now)?;
+    Ok(live.len())
+}
+
+fn count_lost(connection: &mut Database, row: &SubmissionRow, (were_running, ended): (i64, i64)) -> Result<()> {
     diesel::update(progress::table.find(row.campaign_id))
         .set((
             progress::running.eq(progress::running - were_running),
             (progress::live.eq(progress::live - ended), progress::cancelled.eq(progress::cancelled + ended)),
         ))
         .execute(connection)?;
-    let back: Vec<_> = wanted.iter().map(|job| (job.task_index, job.generation, job.attempt)).collect();
-    bag::give_back(connection, row.campaign_id, &submissions::back_first(&back))?;
-    submissions::advance(connection, row.id, SubmissionState::Closed, now)?;
-    let campaign = campaign::get(connection, row.campaign_id)?;
-    control::finish_if_over(connection, &campaign, now)?;
-    Ok(live.len())
+    Ok(())
 }

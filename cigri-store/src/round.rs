@@ -4,14 +4,15 @@ use std::collections::HashMap;
 
 use cigri_core::ledger;
 use cigri_core::state::{CampaignState, JobState, SubmissionState};
+use cigri_core::turn::Facts;
 use diesel::prelude::*;
 
 use crate::campaign::{self, CampaignRow};
 use crate::connection::{Database, storable};
 use crate::event::{self, EventRow};
-use crate::schema::{self, decision, job, progress, submission};
+use crate::schema::{self, decision, job, submission};
 use crate::submission::{self as submissions, SubmissionRow};
-use crate::{Result, Store, bag};
+use crate::{Result, Store, bag, steps};
 
 /// A campaign that names the cluster.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +21,8 @@ pub struct RoundCampaign {
     pub row: CampaignRow,
     /// Tasks of its bag that may go there now.
     pub pending_here: i64,
+    /// How far its steps and its sample are there.
+    pub facts: Facts,
     /// Its live jobs there.
     pub live_here: i64,
     /// Its submissions there that are in doubt.
@@ -76,7 +79,9 @@ impl Store {
             let counts = live_counts(connection, cluster)?;
             let mut campaigns = Vec::new();
             for row in campaign::in_state(connection, CampaignState::Active)? {
-                if row.pending > 0 && row.spec.clusters.contains_key(cluster) {
+                // One that is active and has nothing left waits for its epilogues.
+                let has_work = row.pending > 0 || row.live == 0;
+                if has_work && row.spec.clusters.contains_key(cluster) {
                     campaigns.push(round_campaign(connection, (cluster, row), &submissions, &counts)?);
                 }
             }
@@ -86,13 +91,12 @@ impl Store {
         })
     }
 
-    /// Campaigns that were cancelled and still have live jobs.
+    /// Campaigns that were cancelled and still have live jobs, steps included.
     pub fn cancelled_campaigns(&self) -> Result<Vec<i64>> {
         self.read(|connection| {
             Ok(schema::campaign::table
-                .inner_join(progress::table.on(progress::campaign_id.eq(schema::campaign::id)))
                 .filter(schema::campaign::state.eq(CampaignState::Cancelled.as_str()))
-                .filter(progress::live.gt(0))
+                .filter(schema::campaign::finished_at.is_null())
                 .select(schema::campaign::id)
                 .load(connection)?)
         })
@@ -179,6 +183,20 @@ fn concerns(hold: &EventRow, row: &CampaignRow) -> bool {
     hold.campaign_id.is_none_or(|id| id == row.id) && hold.owner.as_ref().is_none_or(|owner| *owner == row.owner)
 }
 
+impl Store {
+    /// The clusters of a campaign that are closed to it, each with the message of the event that closes it.
+    pub fn holds_against(&self, row: &CampaignRow) -> Result<HashMap<String, String>> {
+        self.read(|connection| {
+            let mut closed = HashMap::new();
+            for name in row.spec.clusters.keys() {
+                let hold = event::holds_on(connection, name)?.into_iter().find(|hold| concerns(hold, row));
+                closed.extend(hold.map(|hold| (name.clone(), hold.message)));
+            }
+            Ok(closed)
+        })
+    }
+}
+
 fn round_campaign(
     connection: &mut Database,
     (cluster, row): (&str, CampaignRow),
@@ -195,8 +213,10 @@ fn round_campaign(
     let avoiding = if nowhere_else { 0 } else { bag::avoiding(connection, row.id, cluster)? };
     let (abandoned, unanswered) = bad_luck(connection, row.id, cluster)?;
     let unclear = [SubmissionState::Intent, SubmissionState::Unknown];
+    let pending_here = (row.pending - avoiding).min(row.wanted());
     Ok(RoundCampaign {
-        pending_here: (row.pending - avoiding).min(row.wanted()),
+        pending_here,
+        facts: steps::facts(connection, &row, (cluster, pending_here))?,
         live_here: counts.get(&row.id).map_or(0, |count| count.live),
         in_doubt: submissions.iter().filter(|s| s.campaign_id == row.id && unclear.contains(&s.state)).count() as i64,
         abandoned,

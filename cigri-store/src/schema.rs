@@ -49,6 +49,7 @@ diesel::table! {
         submitted_at -> BigInt,
         finished_at -> Nullable<BigInt>,
         bag -> Nullable<Text>,
+        stage -> Text,
     }
 }
 diesel::table! {
@@ -125,6 +126,7 @@ diesel::table! {
         created_at -> BigInt,
         changed_at -> BigInt,
         watermark -> BigInt,
+        role -> Text,
     }
 }
 diesel::table! {

@@ -1,6 +1,6 @@
 //! Submissions: the ledger's rows, from the intent to the open gate.
 
-use cigri_core::state::{JobState, SubmissionState, Wish};
+use cigri_core::state::{JobState, Role, SubmissionState, Wish};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as SqlError};
 
@@ -8,7 +8,7 @@ use crate::bag::{self, Back, Task};
 use crate::bulk::{self, NewJobs};
 use crate::connection::{Database, storable};
 use crate::schema::{cluster as clusters, job, progress, submission};
-use crate::{Result, Store, StoreError, campaign, cluster, endless, parameters, reserve};
+use crate::{Result, Store, StoreError, campaign, cluster, endless, parameters, reserve, steps};
 
 /// A submission as stored. Times are epoch milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct SubmissionRow {
     pub owner: String,
     /// Owner's login on the cluster when it was posted.
     pub remote_user: String,
+    /// What its jobs are.
+    pub role: Role,
     /// State.
     pub state: SubmissionState,
     /// Remote name of the array.
@@ -52,6 +54,8 @@ pub struct SubmissionRow {
 pub struct NewSubmission<'a> {
     /// Campaign id.
     pub campaign_id: i64,
+    /// What its jobs are. That of a step is one, whatever the limit.
+    pub role: Role,
     /// Cluster name.
     pub cluster: &'a str,
     /// Campaign's owner here.
@@ -89,6 +93,7 @@ struct Columns {
     cluster: String,
     owner: String,
     remote_user: String,
+    role: String,
     state: String,
     name: String,
     gate_id: Option<i64>,
@@ -110,6 +115,7 @@ macro_rules! columns {
             submission::cluster,
             submission::owner,
             submission::remote_user,
+            submission::role,
             submission::state,
             submission::name,
             submission::gate_id,
@@ -132,6 +138,7 @@ fn row(columns: Columns) -> Result<SubmissionRow> {
         cluster: columns.cluster,
         owner: columns.owner,
         remote_user: columns.remote_user,
+        role: columns.role.parse().map_err(StoreError::corrupt)?,
         state: columns.state.parse().map_err(StoreError::corrupt)?,
         name: columns.name,
         gate_id: columns.gate_id,
@@ -199,8 +206,14 @@ impl Store {
         now: i64,
     ) -> Result<Option<Intent>> {
         self.write(|connection| {
-            let limit = endless::room(connection, new.campaign_id, new.limit, now)?;
-            let tasks = bag::take(connection, new.campaign_id, new.cluster, limit, new.even_avoided)?;
+            let tasks = match new.role.is_step() {
+                true => steps::take(connection, new)?,
+                false if steps::fits_stage(connection, new)? => {
+                    let limit = endless::room(connection, new.campaign_id, new.limit, now)?;
+                    bag::take(connection, new.campaign_id, new.cluster, limit, new.even_avoided)?
+                }
+                false => Vec::new(),
+            };
             if tasks.is_empty() {
                 return Ok(None);
             }
@@ -285,24 +298,34 @@ pub(crate) fn give_up(
     diesel::update(submission::table.find(id))
         .set(submission::reason.eq(Some(storable(reason))))
         .execute(connection)?;
-    let campaign_id: i64 = submission::table.find(id).select(submission::campaign_id).first(connection)?;
+    let given_up: SubmissionRow = row(submission::table.find(id).select(columns!()).first(connection)?)?;
+    let campaign_id = given_up.campaign_id;
     let launching = || job::submission_id.eq(id).and(job::state.eq(JobState::Launching.as_str()));
     let unwanted = diesel::update(job::table.filter(launching()).filter(job::wish.eq(Wish::Cancel.as_str())))
         .set((job::state.eq(JobState::Cancelled.as_str()), job::stopped_at.eq(Some(now))))
         .execute(connection)? as i64;
-    if unwanted > 0 {
-        diesel::update(progress::table.find(campaign_id))
-            .set((progress::live.eq(progress::live - unwanted), progress::cancelled.eq(progress::cancelled + unwanted)))
-            .execute(connection)?;
-    }
     let jobs: Vec<(i64, i32, i32)> =
         job::table.filter(launching()).select((job::task_index, job::generation, job::attempt)).load(connection)?;
     diesel::update(job::table.filter(launching()))
         .set((job::state.eq(JobState::Returned.as_str()), job::stopped_at.eq(Some(now))))
         .execute(connection)?;
-    bag::give_back(connection, campaign_id, &back_first(&jobs))?;
+    if given_up.role.is_step() {
+        steps::given_up(connection, &given_up, unwanted > 0, now)?;
+    } else {
+        count_cancelled(connection, campaign_id, unwanted)?;
+        bag::give_back(connection, campaign_id, &back_first(&jobs))?;
+    }
     let row = campaign::get(connection, campaign_id)?;
     crate::control::finish_if_over(connection, &row, now)
+}
+
+fn count_cancelled(connection: &mut Database, campaign_id: i64, tasks: i64) -> Result<()> {
+    if tasks > 0 {
+        diesel::update(progress::table.find(campaign_id))
+            .set((progress::live.eq(progress::live - tasks), progress::cancelled.eq(progress::cancelled + tasks)))
+            .execute(connection)?;
+    }
+    Ok(())
 }
 
 /// Tasks (index, generation, attempts) that come back before those never tried.
@@ -332,7 +355,7 @@ fn insert(
             (submission::state.eq(SubmissionState::Intent.as_str()), submission::name.eq(name)),
             (submission::directory.eq(new.directory), submission::job_count.eq(job_count)),
             (submission::created_at.eq(now), submission::changed_at.eq(now)),
-            submission::watermark.eq(known.unwrap_or(0)),
+            (submission::watermark.eq(known.unwrap_or(0)), submission::role.eq(new.role.as_str())),
         ))
         .execute(connection)?;
     Ok(())

@@ -9,6 +9,8 @@ mod endless;
 mod fixture;
 #[path = "conformance/ledger.rs"]
 mod ledger;
+#[path = "conformance/steps.rs"]
+mod steps;
 
 use additions::*;
 use cigri_core::event::{Code, NewEvent, Scope};
@@ -18,6 +20,7 @@ use databases::{Fresh, on_every_database};
 use endless::*;
 use fixture::{begin, campaign, cluster, counters, end, finish, intend, look, submit};
 use ledger::*;
+use steps::*;
 
 on_every_database! {
     a_campaign_is_invisible_until_its_last_parameter_is_there
@@ -67,6 +70,15 @@ on_every_database! {
     an_addition_that_meets_the_last_end_is_never_left_in_a_finished_campaign
     a_key_is_kept_with_what_was_done_and_for_a_week
     of_the_same_request_at_the_same_time_one_is_carried_out
+    a_step_is_in_no_counter_whatever_happens_to_it
+    a_campaign_ends_with_its_epilogues_where_it_ran
+    after_a_retry_the_epilogue_runs_again_and_the_prologue_does_not
+    a_cancelled_campaign_kills_its_prologue_and_has_no_epilogue
+    a_step_that_its_owner_killed_before_it_was_sent_waits_for_them
+    a_cluster_that_lost_its_jobs_lost_its_step_too
+    a_sample_is_counted_by_cluster_and_ends_for_good_only
+    after_its_sample_a_campaign_waits_until_it_is_resumed
+    a_sample_can_be_the_whole_campaign_or_go_on_or_be_cut_short
 }
 
 fn a_campaign_is_invisible_until_its_last_parameter_is_there(database: &Fresh) {

@@ -125,7 +125,7 @@ fn ending(campaign: &Campaign) -> Option<Ending> {
     match campaign.state {
         CampaignState::Terminated => Some(Ending::Finished),
         // What still ran is being killed.
-        CampaignState::Cancelled if campaign.live == 0 => Some(Ending::Finished),
+        CampaignState::Cancelled if campaign.finish_time.is_some() => Some(Ending::Finished),
         CampaignState::Paused if campaign.live == 0 => Some(Ending::Paused),
         CampaignState::InTreatment if campaign.stalled => Some(Ending::Stalled),
         _ => None,

@@ -10,7 +10,7 @@ use crate::command_line::{other_command, same_command};
 use crate::exit::{Exit, Failure};
 use crate::screen::{excerpt, plain};
 use crate::show::events::obstacles;
-use crate::show::jobs::last_line;
+use crate::show::jobs::{is_step, last_line};
 use crate::show::table::duration;
 
 /// Failed tasks that are shown one by one.
@@ -58,6 +58,7 @@ pub(super) async fn summary(api: &Api, seen: &Seen) -> Result<String, Failure> {
             lines.push(format!("  its jobs: {}", other_command(&format!("jobs {}", campaign.id))));
         }
         Ending::Paused => {
+            lines.extend(campaign.sample.as_ref().map(|sample| format!("  {}", plain(sample))));
             let resume = other_command(&format!("resume {}", campaign.id));
             lines.push(format!("  it is paused; to go on: {resume}, or the same command: {}", same_command()));
         }
@@ -113,7 +114,7 @@ async fn failures(api: &Api, campaign: &Campaign) -> Result<Vec<String>, Failure
     let query = [("state", "failed".to_owned()), ("limit", LOOKED_AT.to_string())];
     let failed: List<Job> = api.get_with(&path, &query).await?;
     let mut lines = Vec::new();
-    for job in &failed.items {
+    for job in failed.items.iter().filter(|job| !is_step(job)) {
         if lines.len() == SHOWN {
             break;
         }
@@ -170,6 +171,7 @@ pub(super) mod tests {
             kills: 2,
             clusters: std::collections::BTreeMap::new(),
             stalled: false,
+            sample: None,
             origin: None,
         }
     }

@@ -86,7 +86,7 @@ fn row(job: &Job) -> [String; 9] {
     let detail = said.into_iter().flatten().collect::<Vec<_>>().join(": ");
     [
         job.id.to_string(),
-        job.task_index.to_string(),
+        what(job),
         attempt,
         job.state.clone(),
         job.cluster.clone(),
@@ -95,6 +95,20 @@ fn row(job: &Job) -> [String; 9] {
         excerpt(&job.parameters, SHOWN),
         excerpt(&detail, SHOWN),
     ]
+}
+
+/// The task's number, or which step it is.
+fn what(job: &Job) -> String {
+    match job.role.as_str() {
+        "test" => format!("{} (sample)", job.task_index),
+        role if is_step(job) => role.to_owned(),
+        _ => job.task_index.to_string(),
+    }
+}
+
+/// Whether it is a prologue or an epilogue: no task.
+pub(crate) fn is_step(job: &Job) -> bool {
+    job.task_index < 0
 }
 
 /// The last line of what is known about the end of a job.

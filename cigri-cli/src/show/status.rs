@@ -1,6 +1,6 @@
 //! `cigri status`: one campaign, in full.
 
-use cigri_api::Campaign;
+use cigri_api::{Campaign, ClusterShare};
 use serde_json::Value;
 
 use super::campaign_id;
@@ -40,9 +40,12 @@ fn sheet(campaign: &Campaign) -> String {
     if let Some(origin) = &campaign.origin {
         field("file", plain(&origin.path));
     }
+    if let Some(sample) = &campaign.sample {
+        field("test", first_line(sample));
+    }
     for (name, share) in &campaign.clusters {
         let hold = share.hold.as_ref().map(|hold| format!(", on hold: {}", first_line(hold))).unwrap_or_default();
-        field("cluster", format!("{}: {} live jobs{hold}", plain(name), share.active_jobs));
+        field("cluster", format!("{}: {} live jobs{}{hold}", plain(name), share.active_jobs, steps(share)));
     }
     if campaign.stalled {
         let events = other_command(&format!("events {}", campaign.id));
@@ -50,6 +53,13 @@ fn sheet(campaign: &Campaign) -> String {
     }
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// How far its prologue and its epilogue are there.
+fn steps(share: &ClusterShare) -> String {
+    let steps = [("prologue", &share.prologue), ("epilogue", &share.epilogue)];
+    let told = steps.iter().filter_map(|(name, state)| Some((name, state.as_deref()?)));
+    told.filter(|(_, state)| *state != "unneeded").map(|(name, state)| format!(", {name} {}", plain(state))).collect()
 }
 
 /// The whole of it is among the events.

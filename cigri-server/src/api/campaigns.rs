@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, web};
 use cigri_api::{Campaign, CampaignState, ClusterShare, Event, List, Origin, Refusal};
-use cigri_core::state;
-use cigri_store::{CampaignFilter, CampaignRow, DecisionRow, EventRow, Share};
+use cigri_core::event::{Code, Scope};
+use cigri_core::meter::Term;
+use cigri_core::state::{self, Stage};
+use cigri_core::turn::StepState;
+use cigri_store::{CampaignFilter, CampaignRow, DecisionRow, EventRow, Share, Store, StoreError};
 use serde::Deserialize;
 
 use super::identity::Caller;
@@ -29,9 +32,7 @@ pub(super) async fn list(
     let filter = CampaignFilter { origin_path: query.origin.clone(), ended_too: query.all != 0 };
     let items = crate::blocking(&grid.store, move |store| {
         let rows = store.list_campaigns(&filter)?;
-        rows.into_iter()
-            .map(|row| store.shares(&row).map(|shares| campaign(row, shares)))
-            .collect::<Result<Vec<_>, _>>()
+        rows.into_iter().map(|row| shown(store, row)).collect::<Result<Vec<_>, _>>()
     })
     .await?;
     let items: Vec<Campaign> = items
@@ -54,6 +55,7 @@ pub(super) async fn show(
 /// What everybody may see of a campaign: how far it got, not where it came from or what its jobs said.
 fn outside(mut campaign: Campaign, caller: &Caller, grid: &Grid) -> Campaign {
     if caller.may_change(&campaign.user, grid).is_err() {
+        campaign.sample = campaign.sample.map(|_| "it is being tested".to_owned());
         campaign.origin = None;
         let holds = campaign.clusters.values_mut().filter_map(|share| share.hold.as_mut());
         holds.for_each(|hold| *hold = "on hold".to_owned());
@@ -63,11 +65,17 @@ fn outside(mut campaign: Campaign, caller: &Caller, grid: &Grid) -> Campaign {
 
 /// The campaign as the API shows it.
 pub(super) async fn read(grid: &Grid, id: i64) -> Result<Campaign, ApiError> {
-    let found = crate::blocking(&grid.store, move |store| {
-        let row = store.campaign(id)?;
-        store.shares(&row).map(|shares| campaign(row, shares))
-    });
-    Ok(found.await?)
+    Ok(crate::blocking(&grid.store, move |store| shown(store, store.campaign(id)?)).await?)
+}
+
+fn shown(store: &Store, row: CampaignRow) -> Result<Campaign, StoreError> {
+    let shares = store.shares(&row)?;
+    let sample = match row.stage {
+        Stage::Testing => row.spec.test.map(|test| format!("only a sample is sent: {} tasks per cluster", test.jobs)),
+        Stage::Tested => store.find_message(Code::TestMode, &Scope::campaign(row.id))?,
+        Stage::Open => None,
+    };
+    Ok(Campaign { sample, ..campaign(row, shares) })
 }
 
 pub(super) async fn jdl(grid: web::Data<Grid>, caller: Caller, id: web::Path<i64>) -> Result<HttpResponse, ApiError> {
@@ -139,9 +147,24 @@ pub(super) async fn why(
 ) -> Result<web::Json<List<Refusal>>, ApiError> {
     let id = *id;
     caller.owns(&grid, id).await?;
-    let rows = crate::blocking(&grid.store, move |store| store.decisions(id)).await?;
-    let items: Vec<Refusal> = rows.into_iter().map(refusal).collect();
+    let (row, decisions) = crate::blocking(&grid.store, move |store| {
+        let row = store.campaign(id)?;
+        Ok((shown(store, row)?, store.decisions(id)?))
+    })
+    .await?;
+    let mut items: Vec<Refusal> = decisions.into_iter().map(refusal).collect();
+    if let (CampaignState::Paused, Some(sample)) = (row.state, row.sample) {
+        // What the last rounds decided is past.
+        items.iter_mut().for_each(|item| await_owner(item, &sample));
+    }
     Ok(web::Json(List { total: items.len() as u64, items, next: None }))
+}
+
+/// It waits after its sample.
+fn await_owner(refusal: &mut Refusal, sample: &str) {
+    refusal.allowed = 0;
+    refusal.bound_by = Term::TestMode.as_str().to_owned();
+    refusal.reason = sample.to_owned();
 }
 
 fn refusal(row: DecisionRow) -> Refusal {
@@ -177,9 +200,14 @@ fn event(row: EventRow) -> Event {
 
 fn campaign(row: CampaignRow, shares: BTreeMap<String, Share>) -> Campaign {
     let number = |value: i64| value.max(0) as u64;
-    let stuck = row.state == state::CampaignState::Active && row.live == 0 && row.pending > 0;
-    let stalled = stuck && shares.values().all(|share| share.hold.is_some());
-    let share = |share: Share| ClusterShare { active_jobs: number(share.live), hold: share.hold };
+    let stalled = is_stalled(&row, &shares);
+    let word = |state: Option<StepState>| state.map(|state| state.as_str().to_owned());
+    let share = |share: Share| ClusterShare {
+        active_jobs: number(share.live),
+        hold: share.hold,
+        prologue: word(share.prologue),
+        epilogue: word(share.epilogue),
+    };
     Campaign {
         id: row.id,
         name: row.spec.name,
@@ -197,8 +225,19 @@ fn campaign(row: CampaignRow, shares: BTreeMap<String, Share>) -> Campaign {
         kills: number(row.kills),
         clusters: shares.into_iter().map(|(name, one)| (name, share(one))).collect(),
         stalled,
+        sample: None,
         origin: row.origin.map(|origin| Origin { path: origin.path, digest: origin.digest }),
     }
+}
+
+/// Nothing of it is live, and what is left (tasks, or the epilogues that are due) is on hold everywhere.
+fn is_stalled(row: &CampaignRow, shares: &BTreeMap<String, Share>) -> bool {
+    if row.state != state::CampaignState::Active || row.live > 0 || shares.values().any(|share| share.live > 0) {
+        return false;
+    }
+    let is_left = |share: &&Share| row.pending > 0 || share.epilogue == Some(StepState::Due);
+    let left: Vec<&Share> = shares.values().filter(is_left).collect();
+    !left.is_empty() && left.iter().all(|share| share.hold.is_some())
 }
 
 fn wire_state(state: state::CampaignState) -> CampaignState {

@@ -78,11 +78,13 @@ pub(super) async fn kill(
     query: web::Query<KillQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let id = *id;
-    let campaign = crate::blocking(&grid.store, move |store| Ok(store.job(id)?.campaign_id)).await?;
-    caller.owns(&grid, campaign).await?;
-    let (wish, then) = match query.again {
-        None => (Wish::Cancel, "its task ends as cancelled"),
-        Some(_) => (Wish::Again, "its task is sent again"),
+    let row = crate::blocking(&grid.store, move |store| store.job(id)).await?;
+    caller.owns(&grid, row.campaign_id).await?;
+    let (wish, then) = match (&query.again, row.role.is_step()) {
+        (None, false) => (Wish::Cancel, "its task ends as cancelled".to_owned()),
+        (Some(_), false) => (Wish::Again, "its task is sent again".to_owned()),
+        (None, true) => (Wish::Cancel, format!("its campaign is then on hold on {}", row.cluster)),
+        (Some(_), true) => (Wish::Again, format!("the {} is sent again", row.role)),
     };
     crate::blocking(&grid.store, move |store| store.wish(id, wish)).await?;
     grid.wake_all();
@@ -143,7 +145,11 @@ fn job(row: JobRow, ids: &TaskIds) -> Job {
     Job {
         id: row.id,
         campaign_id: row.campaign_id,
-        task_id: ids.id_of(row.task_index as u64).unwrap_or_default() as i64,
+        role: row.role.as_str().to_owned(),
+        task_id: match row.role.is_step() {
+            true => 0,
+            false => ids.id_of(row.task_index as u64).unwrap_or_default() as i64,
+        },
         task_index: row.task_index,
         generation: row.generation,
         attempt: row.attempt,

@@ -5,7 +5,7 @@ use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::state::{JobState, Wish};
 use cigri_store::{JobEnd, LiveJob, Return, SubmissionRow};
 
-use super::{Round, StepError};
+use super::{Round, StepError, steps};
 
 /// What became of the missing jobs of a submission.
 #[derive(Default)]
@@ -51,7 +51,7 @@ pub(super) async fn weigh(
 async fn walltime_s(round: &Round<'_>, seen: &SubmissionRow) -> Result<u64, StepError> {
     let campaign_id = seen.campaign_id;
     let campaign = round.store(move |store| store.campaign(campaign_id)).await?;
-    Ok(campaign.spec.clusters.get(round.name()).map_or(0, |spec| spec.walltime_s))
+    Ok(campaign.spec.clusters.get(round.name()).map_or(0, |spec| steps::walltime_s(spec, seen.role)))
 }
 
 /// The end of a job of which nothing is left.
@@ -82,17 +82,19 @@ async fn report(
     let mut events = Vec::new();
     if !missing.lost.is_empty() {
         let tasks: Vec<i64> = missing.lost.iter().map(|end| end.job.task_index).collect();
-        let message = format!("{} lost the jobs of tasks {tasks:?} for good: they are sent again", round.name());
+        let what =
+            if seen.role.is_step() { format!("the {}", seen.role) } else { format!("the jobs of tasks {tasks:?}") };
+        let message = format!("{} lost {what} for good: sent again", round.name());
         events.push(NewEvent::note(scope.clone(), Code::JobLost, message));
     }
     if missing.lost.len() < vanished.len() {
         let message = format!(
-            "{} jobs are missing on {} (first: job {}, task {}). They are neither counted as done nor sent again \
+            "{} jobs are missing on {} (first: job {}{}). They are neither counted as done nor sent again \
              before their walltime has surely passed",
             vanished.len() - missing.lost.len(),
             round.name(),
             first.id,
-            first.task_index
+            if seen.role.is_step() { format!(", its {}", seen.role) } else { format!(", task {}", first.task_index) }
         );
         events.push(NewEvent::note(scope, Code::JobVanished, message));
     }

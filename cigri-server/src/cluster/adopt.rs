@@ -8,7 +8,7 @@ use cigri_core::sweep::ROW_PATIENCE_MS;
 use cigri_store::{AdoptedArray, SubmissionRow};
 use oar_client::{JobDetails, JobQuery, State};
 
-use super::{Round, StepError};
+use super::{Round, StepError, steps};
 
 /// Checks the array and, if it is ours and complete, writes its remote ids down. True once that is committed. `answered`
 /// tells an array whose POST came back with its id from one that was found by name.
@@ -117,8 +117,9 @@ pub(super) async fn doubt(round: &Round<'_>, submission: &SubmissionRow) -> Resu
 pub(super) async fn abandon(round: &Round<'_>, submission: &SubmissionRow, reason: &str) -> Result<(), StepError> {
     let scope = Scope::campaign_on(submission.campaign_id, round.name());
     let message = format!(
-        "submission {} was given up ({reason}); its gate stays shut and its {} tasks are sent again under another name",
-        submission.name, submission.job_count
+        "submission {} was given up ({reason}); its gate stays shut and its {} sent again under another name",
+        submission.name,
+        steps::count_words(submission)
     );
     let event = NewEvent::note(scope, Code::SubmitAbandoned, message);
     let (id, now, reason) = (submission.id, round.now, reason.to_owned());

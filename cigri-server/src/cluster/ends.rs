@@ -9,7 +9,7 @@ use cigri_core::state::{CampaignState, JobState, Wish};
 use cigri_store::{JobEnd, LiveJob, Return, SubmissionRow};
 use oar_client::{JobDetails, JobQuery, JobSummary, State, Token};
 
-use super::{Round, StepError};
+use super::{Round, StepError, steps};
 
 /// At most this many stderr tails are read per look: a campaign that fails as a whole must not flood the cluster.
 const TAILS_PER_LOOK: usize = 50;
@@ -50,6 +50,7 @@ pub(super) async fn read_ends(
     let everybody = (campaign.state == CampaignState::Cancelled).then_some(Wish::Cancel);
     let token = round.grid.token(&seen.owner, round.handle)?.ok().map(|(token, _)| token);
     let mut tails = Tails { round, seen, token, left: TAILS_PER_LOOK };
+    let is_cancelled = everybody.is_some();
     let mut result = Ends::default();
     for (job, summary) in ended {
         let details = details.get(&summary.id);
@@ -61,6 +62,10 @@ pub(super) async fn read_ends(
         let cause = cause::classify(&remote_end(summary, details));
         let history = histories.get(&(job.task_index, job.generation)).copied().unwrap_or_default();
         let reaction = reaction::react(&cause, &history, &budgets(round, details), everybody.or(job.wish));
+        let reaction = steps::reaction(seen.role, reaction);
+        if seen.role.is_step() && reaction == Reaction::Cancel && !is_cancelled {
+            result.events.push(seen.step_killed());
+        }
         let facts = Facts { job, summary, details, cause };
         apply(round, &mut result, facts, reaction, &mut tails).await?;
     }
@@ -134,6 +139,12 @@ async fn apply(
             (JobState::Failed, Some(with_tail(&advice, tail.as_deref())), None)
         }
         Reaction::Retry(place) => (JobState::Killed, None, Some(back(round, place))),
+        Reaction::Hold { advice, .. } if tails.seen.role.is_step() => {
+            let tail = tails.read(&facts).await;
+            let message = with_tail(&advice, tail.as_deref());
+            result.events.push(tails.seen.step_failed(&message));
+            (JobState::Failed, Some(message), None)
+        }
         Reaction::Hold { code, advice } => {
             let tail = tails.read(&facts).await;
             let message = with_tail(&advice, tail.as_deref());

@@ -21,6 +21,7 @@ mod observe;
 mod reset;
 mod settle;
 mod step;
+mod steps;
 mod submit;
 pub(crate) mod supervise;
 mod sweep;
@@ -29,7 +30,7 @@ mod tests;
 #[cfg(test)]
 mod virtual_world;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use account::Account;
@@ -104,6 +105,8 @@ pub(crate) struct Memory {
     kinds: nights::Kinds,
     /// When the last round was written down, epoch milliseconds.
     noted_at: i64,
+    /// Campaigns without tasks left, of which the other clusters' loops were told.
+    rung: BTreeSet<i64>,
     /// The last decisions written, to write only changes.
     decided: HashMap<i64, (u64, String)>,
 }
@@ -128,6 +131,7 @@ impl Memory {
             accounts: HashMap::new(),
             kinds: HashMap::new(),
             noted_at: 0,
+            rung: BTreeSet::new(),
             decided: HashMap::new(),
         }
     }

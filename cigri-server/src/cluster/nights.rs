@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use cigri_core::calendar::{self, Calendar};
 use cigri_core::language::{ClusterSpec, JobKind};
-use cigri_core::state::{SubmissionState, Wish};
+use cigri_core::state::{Role, SubmissionState, Wish};
 use cigri_store::{RoundView, SubmissionRow};
 
 use super::{Memory, Round, StepError};
@@ -38,7 +38,10 @@ pub(super) async fn withdraw(round: &Round<'_>, memory: &mut Memory, view: &Roun
     let Some(calendar) = round.calendar() else { return Ok(()) };
     remember_kinds(round, memory, view).await?;
     let mut left = CHUNK;
-    let adopted = |s: &&SubmissionRow| matches!(s.state, SubmissionState::Submitted | SubmissionState::Open);
+    // Steps and samples run by day as well.
+    let adopted = |s: &&SubmissionRow| {
+        s.role == Role::Tasks && matches!(s.state, SubmissionState::Submitted | SubmissionState::Open)
+    };
     for submission in view.submissions.iter().filter(adopted) {
         let Some((kind, longest_s)) = memory.kinds.get(&submission.campaign_id).copied().flatten() else { continue };
         if left <= 0 || !is_late(round, calendar, (kind, longest_s), submission.created_at) {

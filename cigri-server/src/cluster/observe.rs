@@ -195,7 +195,7 @@ async fn record(
 
 #[cfg(test)]
 mod tests {
-    use cigri_core::state::SubmissionState;
+    use cigri_core::state::{Role, SubmissionState};
 
     use super::*;
 
@@ -207,6 +207,7 @@ mod tests {
             cluster: "dahu".into(),
             owner: "alice".into(),
             remote_user: "al".into(),
+            role: Role::Tasks,
             state: SubmissionState::Open,
             name: "cigri.x.1.0".into(),
             gate_id: Some(1),

@@ -5,11 +5,12 @@ use cigri_core::ledger;
 use cigri_core::meter::Term;
 use cigri_core::plan::{self, CampaignView, ClusterView, Decision};
 use cigri_core::state::SubmissionState;
+use cigri_core::turn;
 use cigri_store::{DecisionRow, EventRow, RoundCampaign, RoundView};
 
 use oar_client::Error as ApiError;
 
-use super::{Memory, Round, StepError, account, gates, kill, nights, observe, reset, settle, submit, sweep};
+use super::{Memory, Round, StepError, account, gates, kill, nights, observe, reset, settle, steps, submit, sweep};
 
 /// What a round saw, for choosing when the next one comes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -101,6 +102,11 @@ pub(crate) async fn failed(round: &Round<'_>, memory: &mut Memory, error: &StepE
 async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory, starts: u64) -> Result<bool, StepError> {
     let name = round.name().to_owned();
     let mut view = round.store(move |store| store.round_view(&name)).await?;
+    if steps::end_samples(round, &view).await? {
+        let name = round.name().to_owned();
+        view = round.store(move |store| store.round_view(&name)).await?;
+    }
+    steps::ring(round, memory, &view);
     for campaign in &mut view.campaigns {
         widen(round, campaign)?;
     }
@@ -127,7 +133,7 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory, starts: u64) ->
     for decision in decisions.iter().filter(|decision| decision.allowance.allowed > 0) {
         if let Some(campaign) = view.campaigns.iter().find(|campaign| campaign.row.id == decision.campaign) {
             tried = true;
-            match submit::submit(round, memory, campaign, decision.allowance.allowed).await {
+            match submit::submit(round, memory, campaign, (decision.role, decision.allowance.allowed)).await {
                 // The cluster failed this campaign's jobs; others may ask for something that it can do.
                 Err(StepError::Api(error @ ApiError::Server { .. })) => doubt = Some(error),
                 other => other?,
@@ -147,6 +153,7 @@ fn widen(round: &Round<'_>, campaign: &mut RoundCampaign) -> Result<(), StepErro
     }
     campaign.nowhere_else = true;
     campaign.pending_here = campaign.row.pending.min(campaign.row.wanted());
+    campaign.facts.pending = campaign.pending_here.max(0) as u64;
     Ok(())
 }
 
@@ -167,6 +174,7 @@ fn campaign_view(
     Ok(CampaignView {
         id: row.id,
         owner: row.owner.clone(),
+        turn: turn::turn(&campaign.facts),
         pending: campaign.pending_here.max(0) as u64,
         live_here: campaign.live_here.max(0) as u64,
         max_jobs: spec.and_then(|spec| spec.max_jobs).map(u64::from),
@@ -211,7 +219,7 @@ async fn record(
 ) -> Result<(), StepError> {
     let mut rows = Vec::new();
     let mut events = Vec::new();
-    for Decision { campaign, allowance } in decisions {
+    for Decision { campaign, allowance, .. } in decisions {
         let new = (allowance.allowed, allowance.binding.reason.clone());
         if memory.decided.get(campaign) != Some(&new) {
             rows.push(DecisionRow {

@@ -6,22 +6,23 @@ use cigri_core::command;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::language::ClusterSpec;
 use cigri_core::ledger;
-use cigri_core::state::SubmissionState;
+use cigri_core::state::{Role, SubmissionState};
 use cigri_core::task_ids::TaskIds;
 use cigri_store::{Intent, NewSubmission, RoundCampaign, StoreError, SubmissionRow, Task};
 use oar_client::{Error as ApiError, NewJob};
 
-use super::{Memory, Round, StepError, account, adopt, gates, nights, reset, settle, sweep};
+use super::{Memory, Round, StepError, account, adopt, gates, nights, reset, settle, steps, sweep};
 use crate::secret;
 
-/// Sends up to `allowed` tasks of the campaign; a refusal becomes a hold.
+/// Sends up to `allowed` tasks of the campaign, or one of its steps; a refusal becomes a hold.
 pub(super) async fn submit(
     round: &Round<'_>,
     memory: &mut Memory,
     campaign: &RoundCampaign,
-    allowed: u64,
+    (role, allowed): (Role, u64),
 ) -> Result<(), StepError> {
     let Some(spec) = campaign.row.spec.clusters.get(round.name()) else { return Ok(()) };
+    let spec = &steps::as_sent(spec, role, round.handle.row.limits.normal_jobs);
     let Ok((token, login)) = round.grid.token(&campaign.row.owner, round.handle)? else { return Ok(()) };
     if let Some(event) = property_problem(round, campaign, spec).await? {
         let now = round.now;
@@ -35,7 +36,7 @@ pub(super) async fn submit(
     if gates == Gates::Fail && late_rows(round, campaign, &login).await? {
         return Ok(());
     }
-    let Some(((submission, tasks), ids)) = intend(round, (campaign, spec), login, allowed).await? else {
+    let Some(((submission, tasks), ids)) = intend(round, (campaign, spec), login, (role, allowed)).await? else {
         return Ok(());
     };
     let client = &round.handle.client;
@@ -50,7 +51,10 @@ pub(super) async fn submit(
         adopt::abandon(round, &submission, &evidence).await?;
         return reset::hold(round, &evidence).await;
     }
-    let array = array(round, &submission, spec, (&tasks, &ids), gate)?;
+    let array = match role.is_step() {
+        true => steps::job(&submission, (campaign, spec), &tasks, gate),
+        false => array(round, &submission, spec, (&tasks, &ids), gate)?,
+    };
     let sent = crate::clock::monotonic();
     let answer = client.submit(&token, &array).await;
     memory.slowest_post_ms = memory.slowest_post_ms.max(sent.elapsed().as_millis() as i64);
@@ -114,7 +118,7 @@ async fn intend(
     round: &Round<'_>,
     (campaign, spec): (&RoundCampaign, &ClusterSpec),
     login: String,
-    allowed: u64,
+    (role, allowed): (Role, u64),
 ) -> Result<Option<(Intent, TaskIds)>, StepError> {
     let nonce = secret::nonce().map_err(crate::grid::GridError::Secret)?;
     let instance = round.grid.instance.clone();
@@ -125,6 +129,7 @@ async fn intend(
         .store(move |store| {
             let new = NewSubmission {
                 campaign_id,
+                role,
                 cluster: &cluster,
                 owner: &owner,
                 remote_user: &login,

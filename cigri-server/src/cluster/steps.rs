@@ -1,0 +1,140 @@
+//! Prologues, epilogues and samples: how their jobs differ from those of tasks, and when a sample is over.
+
+use cigri_core::command;
+use cigri_core::event::Code;
+use cigri_core::language::{ClusterSpec, Grouping, JobKind};
+use cigri_core::reaction::Reaction;
+use cigri_core::sample::{self, Sample};
+use cigri_core::state::{Role, Stage};
+use cigri_core::turn::{Facts, StepState};
+use cigri_store::{CampaignRow, RoundCampaign, RoundView, SubmissionRow, Task};
+use oar_client::NewJob;
+
+use super::{Memory, Round, StepError};
+
+/// What a cluster is asked for: a step has resources and a walltime of its own; steps and samples are no best-effort
+/// jobs where the cluster lets users send others, and are not grouped.
+pub(super) fn as_sent(spec: &ClusterSpec, role: Role, normal_jobs: bool) -> ClusterSpec {
+    let mut sent = spec.clone();
+    if role == Role::Tasks {
+        return sent;
+    }
+    sent.kind = if normal_jobs { JobKind::Normal } else { JobKind::BestEffort };
+    sent.grouping = Grouping::default();
+    let step = match role {
+        Role::Prologue => &spec.prologue,
+        Role::Epilogue => &spec.epilogue,
+        Role::Tasks | Role::Test => return sent,
+    };
+    (sent.checkpoint, sent.output) = (None, None);
+    if let Some(step) = step {
+        (sent.walltime_s, sent.resources) = (step.walltime_s, step.resources.clone());
+    }
+    sent
+}
+
+/// The longest that a job of this role takes, seconds.
+pub(super) fn walltime_s(spec: &ClusterSpec, role: Role) -> u64 {
+    as_sent(spec, role, true).walltime_s
+}
+
+/// A step's job: an array of one, that is adopted and followed as those of tasks are.
+pub(super) fn job(
+    submission: &SubmissionRow,
+    (campaign, spec): (&RoundCampaign, &ClusterSpec),
+    tasks: &[(Task, String)],
+    gate: Option<u64>,
+) -> NewJob {
+    let step = if submission.role == Role::Epilogue { &spec.epilogue } else { &spec.prologue };
+    let script = step.as_ref().map(|step| step.script.as_str()).unwrap_or_default();
+    let id = campaign.row.id as u64;
+    NewJob {
+        command: command::step_command(id, &submission.cluster, submission.role.as_str(), script),
+        resources: vec![spec.resource_request()],
+        types: spec.types(spec.kind == JobKind::BestEffort),
+        property: spec.properties.clone(),
+        parameters: Some(tasks.iter().map(|(task, _)| task.attempt.to_string()).collect()),
+        name: Some(submission.name.clone()),
+        project: spec.project.clone(),
+        directory: Some(submission.directory.clone()),
+        after: gate.into_iter().collect(),
+        ..NewJob::default()
+    }
+}
+
+/// Its jobs in words, as the subject of a sentence.
+pub(super) fn count_words(submission: &SubmissionRow) -> String {
+    match submission.role.is_step() {
+        true => format!("{} is", submission.role),
+        false => format!("{} tasks are", submission.job_count),
+    }
+}
+
+/// What the end of a step's job means: a failure for good, of whatever kind, holds the campaign on that cluster.
+pub(super) fn reaction(role: Role, reaction: Reaction) -> Reaction {
+    match reaction {
+        Reaction::Fail { advice } if role.is_step() => Reaction::Hold { code: Code::PrologueFailed, advice },
+        other => other,
+    }
+}
+
+/// When no task of a campaign is left, other clusters may have an epilogue to run: their loops are told, once.
+pub(super) fn ring(round: &Round<'_>, memory: &mut Memory, view: &RoundView) {
+    let over = |campaign: &&RoundCampaign| campaign.facts.left == 0;
+    let over = view.campaigns.iter().filter(over).map(|campaign| campaign.row.id).collect();
+    let is_new = std::collections::BTreeSet::difference(&over, &memory.rung).next().is_some();
+    memory.rung = over;
+    if is_new {
+        round.grid.wake_all();
+    }
+}
+
+/// Ends the samples of which nothing is left to send or to wait for. True if one was ended.
+pub(super) async fn end_samples(round: &Round<'_>, view: &RoundView) -> Result<bool, StepError> {
+    let mut ended = false;
+    for campaign in view.campaigns.iter().filter(|campaign| campaign.row.stage == Stage::Testing) {
+        if campaign.row.live == 0 && campaign.row.pending > 0 {
+            ended |= end_sample(round, &campaign.row).await?;
+        }
+    }
+    if ended {
+        round.grid.wake_all();
+    }
+    Ok(ended)
+}
+
+async fn end_sample(round: &Round<'_>, row: &CampaignRow) -> Result<bool, StepError> {
+    let Some(test) = row.spec.test else { return Ok(false) };
+    let asked = row.clone();
+    let (facts, holds, tasks) = round
+        .store(move |store| Ok((store.turn_facts(&asked)?, store.holds_against(&asked)?, store.sampled(asked.id)?)))
+        .await?;
+    let mut without = Vec::new();
+    for (name, facts) in facts.iter().filter(|(_, facts)| is_left(facts)) {
+        match obstacle(round, row, (name, holds.get(name)))? {
+            Some(reason) if !matches!(facts.prologue, StepState::Live { .. }) => without.push((name.clone(), reason)),
+            _ => return Ok(false),
+        }
+    }
+    let sample = Sample { campaign: row.id, tasks, without, pending: row.pending.max(0) as u64 };
+    let outcome = sample::outcome(&sample, test.then);
+    let (id, now) = (row.id, round.now);
+    round.store(move |store| store.end_sample(id, (outcome.goes_on, &outcome.words), now)).await
+}
+
+fn is_left(facts: &Facts) -> bool {
+    facts.sampling.is_some_and(|sampling| sampling.taken < sampling.wanted)
+}
+
+/// Why a cluster takes nothing of a campaign before somebody acts.
+fn obstacle(
+    round: &Round<'_>,
+    row: &CampaignRow,
+    (name, hold): (&str, Option<&String>),
+) -> Result<Option<String>, StepError> {
+    if let Some(hold) = hold {
+        return Ok(hold.lines().next().map(str::to_owned));
+    }
+    let Some(cluster) = round.grid.cluster(name) else { return Ok(Some("no such cluster here".to_owned())) };
+    Ok(round.grid.token(&row.owner, &cluster)?.err())
+}
