@@ -62,9 +62,26 @@ pub struct Campaign {
     /// after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<String>,
+    /// What ends it, if it does not end by itself. While its bag is open `total_jobs` and `pending` say nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endless: Option<Endless>,
     /// The file it came from, for campaigns sent by `cigri run`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+}
+
+/// What ends a campaign that does not end by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endless {
+    /// When, epoch seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<i64>,
+    /// After how many successes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successes: Option<u64>,
+    /// `open` while tasks are sent; then what ended it: `until`, `successes`, `exhausted` (a task's exit 67),
+    /// `cancelled`.
+    pub bag: String,
 }
 
 /// What a campaign has on one cluster.

@@ -32,7 +32,7 @@ mod error;
 mod job;
 
 pub use campaign::{
-    Accepted, Campaign, CampaignState, ClusterShare, Origin, Refusal, Retried, SubmitOptions, Submitted,
+    Accepted, Campaign, CampaignState, ClusterShare, Endless, Origin, Refusal, Retried, SubmitOptions, Submitted,
 };
 pub use cluster::{AcceptReset, Cluster, JobsThere, NewToken, TokenInfo};
 pub use error::{ErrorBody, ErrorCode, Problem};

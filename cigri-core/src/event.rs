@@ -70,6 +70,8 @@ pub enum Code {
     NoAccount,
     /// Jobs bear our name and are not of our making.
     Strangers,
+    /// A campaign without an end does nothing but fail.
+    OnlyFailures,
     /// The database was restored from a backup: the cluster may hold jobs that it does not know.
     Restored,
 }
@@ -99,6 +101,7 @@ impl Code {
             Code::GatesFail => "GATES_FAIL",
             Code::NoAccount => "NO_ACCOUNT",
             Code::Strangers => "STRANGERS",
+            Code::OnlyFailures => "ONLY_FAILURES",
             Code::Restored => "RESTORED",
         }
     }

@@ -23,6 +23,7 @@ use crate::embed::Engine;
 use crate::exit::{Exit, Failure};
 use crate::place::Place;
 use crate::screen::Screen;
+use crate::show::endless::tasks_words;
 use campaign_file::CampaignFile;
 use follow::{Ending, Session};
 use signals::Signals;
@@ -102,7 +103,7 @@ pub(crate) async fn submit(place: &Place, options: &SubmitOptions, screen: &Scre
             return Ok(Exit::Success);
         }
         let what = if is_new { "accepted" } else { "exists already" };
-        screen.line(&format!("campaign {} {what}: {} tasks", campaign.id, campaign.total_jobs))?;
+        screen.line(&format!("campaign {} {what}: {}", campaign.id, tasks_words(&campaign)))?;
         if place.is_local() {
             screen.note("its tasks run while a `cigri run` works in this data directory");
         }
@@ -123,7 +124,7 @@ fn nothing_submitted(screen: &Screen) -> Exit {
 fn tell_begin(chosen: &Chosen, screen: &Screen) {
     let campaign = &chosen.campaign;
     if chosen.is_new {
-        screen.note(&format!("campaign {}: {} tasks", campaign.id, campaign.total_jobs));
+        screen.note(&format!("campaign {}: {}", campaign.id, tasks_words(campaign)));
     } else if ended(campaign) == campaign.total_jobs {
         let advice = "--new starts afresh, --retry-failed takes the failed";
         screen.note(&format!("campaign {} of this file is finished already ({advice})", campaign.id));

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use cigri_api::{Campaign, CampaignState};
+use cigri_api::{Campaign, CampaignState, Endless};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::pace::Pace;
 use crate::screen::{Screen, say};
+use crate::show::endless::{end_words, open_bag};
 use crate::show::table::duration;
 
 /// Between two plain lines.
@@ -34,10 +35,11 @@ impl Progress {
     pub(super) fn show(&mut self, campaign: &Campaign, now: Instant) {
         let ended = campaign.done + campaign.failed + campaign.cancelled;
         self.pace.note(now, ended);
-        let left = campaign.total_jobs.saturating_sub(ended);
+        let total = total(campaign, ended);
+        let left = total.saturating_sub(ended);
         let text = sentence(campaign, self.pace.seconds_for(left));
         if let Some(bar) = &self.bar {
-            bar.set_length(campaign.total_jobs);
+            bar.set_length(total);
             bar.set_position(ended);
             bar.set_message(text);
         } else if !self.quiet && now.duration_since(self.last_plain) >= PLAIN_EVERY && text != self.last_text {
@@ -74,8 +76,24 @@ fn drawn(screen: &Screen) -> ProgressBar {
     bar
 }
 
+/// What the bar is filled up to: without an end, the successes that are wanted, or what is there now.
+fn total(campaign: &Campaign, ended: u64) -> u64 {
+    let endless = open_bag(campaign).map(|endless| endless.successes.unwrap_or(ended + campaign.live));
+    endless.unwrap_or(campaign.total_jobs)
+}
+
+/// `42 done, 2 running, 1 failed, endless until 2026-12-01 08:00 UTC`.
+fn endless_sentence(campaign: &Campaign, endless: &Endless) -> String {
+    let counts = format!("{} done, {} running, {} failed", campaign.done, campaign.running, campaign.failed);
+    let paused = if campaign.state == CampaignState::Paused { ", paused" } else { "" };
+    format!("{counts}, {}{paused}", end_words(endless))
+}
+
 /// `120/200 done, 2 running, 1 failed, 77 pending, 12 kills, about 14.0 s left`.
 fn sentence(campaign: &Campaign, seconds_left: Option<f64>) -> String {
+    if let Some(endless) = open_bag(campaign) {
+        return endless_sentence(campaign, endless);
+    }
     let mut parts = vec![
         format!("{}/{} done", campaign.done, campaign.total_jobs),
         format!("{} running", campaign.running),

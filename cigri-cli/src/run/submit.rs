@@ -16,6 +16,7 @@ use crate::command_line::{other_command, same_command};
 use crate::exit::{Failure, problem_line};
 use crate::place::Place;
 use crate::screen::{Screen, plain};
+use crate::show::endless::{end_words, open_bag};
 use crate::show::steer::retried_words;
 
 /// Between two looks at whether it is this command's turn.
@@ -119,8 +120,11 @@ async fn go_on(api: &Api, campaign: Campaign, retry_failed: bool, screen: &Scree
         }
     }
     if is_open(&campaign) {
-        let (done, total) = (campaign.done, campaign.total_jobs);
-        screen.note(&format!("campaign {id} goes on: {done} of {total} tasks are done already"));
+        let done = campaign.done;
+        screen.note(&match open_bag(&campaign) {
+            Some(endless) => format!("campaign {id} goes on: {done} tasks are done already, {}", end_words(endless)),
+            None => format!("campaign {id} goes on: {done} of {} tasks are done already", campaign.total_jobs),
+        });
     }
     Ok(api.campaign(id).await?)
 }

@@ -9,6 +9,7 @@ use crate::api::Api;
 use crate::command_line::{other_command, same_command};
 use crate::exit::{Exit, Failure};
 use crate::screen::{excerpt, plain};
+use crate::show::endless::{end_words, open_bag};
 use crate::show::events::obstacles;
 use crate::show::jobs::{is_step, last_line};
 use crate::show::table::duration;
@@ -74,11 +75,13 @@ pub(super) async fn summary(api: &Api, seen: &Seen) -> Result<String, Failure> {
 
 fn first_line(campaign: &Campaign) -> String {
     let mut text = format!(
-        "campaign {} `{}`: {} of {} tasks done",
+        "campaign {} `{}`: {}",
         campaign.id,
         excerpt(&campaign.name, WIDTH),
-        campaign.done,
-        campaign.total_jobs
+        match open_bag(campaign) {
+            Some(endless) => format!("{} tasks done, {}", campaign.done, end_words(endless)),
+            None => format!("{} of {} tasks done", campaign.done, campaign.total_jobs),
+        }
     );
     let others = [("failed", campaign.failed), ("cancelled", campaign.cancelled)];
     for (word, count) in others.into_iter().filter(|(_, count)| *count > 0) {
@@ -173,6 +176,7 @@ pub(super) mod tests {
             stalled: false,
             sample: None,
             origin: None,
+            endless: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use cigri_api::{Campaign, CampaignState, List};
 use serde_json::Value;
 
+use super::endless::{open_bag, total_words};
 use super::table::{Table, age};
 use crate::api::Api;
 use crate::exit::Failure;
@@ -22,11 +23,11 @@ pub(super) async fn list(api: &Api, all: bool, screen: &Screen) -> Result<(), Fa
             campaign.id.to_string(),
             campaign.name.clone(),
             state_word(campaign).to_owned(),
-            campaign.total_jobs.to_string(),
+            total_words(campaign),
             campaign.done.to_string(),
             campaign.failed.to_string(),
             campaign.running.to_string(),
-            campaign.pending.to_string(),
+            open_bag(campaign).map_or_else(|| campaign.pending.to_string(), |_| "-".to_owned()),
             age(campaign.submission_time),
         ]);
     }

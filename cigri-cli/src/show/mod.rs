@@ -2,6 +2,7 @@
 
 mod campaigns;
 mod clusters;
+pub(crate) mod endless;
 pub(crate) mod events;
 pub(crate) mod jobs;
 mod status;

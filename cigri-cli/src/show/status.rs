@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::campaign_id;
 use super::campaigns::state_word;
+use super::endless::{open_bag, total_words};
 use super::table::{age, duration};
 use crate::api::Api;
 use crate::command_line::other_command;
@@ -73,9 +74,10 @@ fn tasks(campaign: &Campaign) -> String {
         ("failed", campaign.failed),
         ("running", campaign.running),
         ("sent", campaign.live.saturating_sub(campaign.running)),
-        ("pending", campaign.pending),
+        ("pending", if open_bag(campaign).is_some() { 0 } else { campaign.pending }),
         ("cancelled", campaign.cancelled),
     ];
     let told = counts.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}"));
-    format!("{} ({})", campaign.total_jobs, told.collect::<Vec<_>>().join(", "))
+    let (total, told) = (total_words(campaign), told.collect::<Vec<_>>().join(", "));
+    if told.is_empty() { total } else { format!("{total} ({told})") }
 }

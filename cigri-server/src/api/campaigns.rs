@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, web};
-use cigri_api::{Campaign, CampaignState, ClusterShare, Event, List, Origin, Refusal};
+use cigri_api::{Campaign, CampaignState, ClusterShare, Endless, Event, List, Origin, Refusal};
 use cigri_core::event::{Code, Scope};
 use cigri_core::meter::Term;
 use cigri_core::state::{self, Stage};
@@ -226,6 +226,11 @@ fn campaign(row: CampaignRow, shares: BTreeMap<String, Share>) -> Campaign {
         clusters: shares.into_iter().map(|(name, one)| (name, share(one))).collect(),
         stalled,
         sample: None,
+        endless: row.spec.endless.zip(row.bag).map(|(endless, bag)| Endless {
+            until: endless.until.map(|at| at / 1000),
+            successes: endless.successes,
+            bag: bag.as_str().to_owned(),
+        }),
         origin: row.origin.map(|origin| Origin { path: origin.path, digest: origin.digest }),
     }
 }

@@ -7,8 +7,8 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use cigri_api::{SubmitOptions, Submitted};
 use cigri_core::language::{
-    CampaignSpec, Context, Limits, LineSplitter, Notice, Parameters, Problem, Problems, Resolved, adapt_to_local,
-    parse, resolve,
+    CampaignSpec, Context, Endless, Limits, LineSplitter, Notice, Parameters, Problem, Problems, Resolved,
+    adapt_to_local, parse, resolve,
 };
 use cigri_store::{CHUNK, NewCampaign, Origin};
 use futures_util::StreamExt;
@@ -137,7 +137,10 @@ async fn store(
         grid.ensure_local(spec.clusters.keys().cloned())?;
     }
     let id = begin(grid, caller, spec, &campaign).await?;
-    let parameters = campaign.resolved.parameters;
+    let parameters = match campaign.resolved.spec.endless {
+        Some(_) => Parameters::Count(Endless::TASKS),
+        None => campaign.resolved.parameters,
+    };
     let mut warnings = campaign.resolved.warnings;
     if let Err(error) = fill(grid, id, (parameters, stream), &mut warnings).await {
         // Nothing half-made stays; what even this cannot remove is swept at the next start.

@@ -27,6 +27,10 @@ pub(super) struct Ends {
     pub(super) events: Vec<NewEvent>,
     /// Some job must be looked at again.
     pub(super) undecided: bool,
+    /// The campaign has no end.
+    pub(super) endless: bool,
+    /// A task of it said that nothing is left to do.
+    pub(super) exhausted: bool,
 }
 
 /// Reads causes and decides about every ended job.
@@ -51,7 +55,8 @@ pub(super) async fn read_ends(
     let token = round.grid.token(&seen.owner, round.handle)?.ok().map(|(token, _)| token);
     let mut tails = Tails { round, seen, token, left: TAILS_PER_LOOK };
     let is_cancelled = everybody.is_some();
-    let mut result = Ends::default();
+    let endless = campaign.spec.endless.is_some() && !seen.role.is_step();
+    let mut result = Ends { endless, ..Ends::default() };
     for (job, summary) in ended {
         let details = details.get(&summary.id);
         if details.is_none() && wants_details(round, summary) {
@@ -66,6 +71,9 @@ pub(super) async fn read_ends(
         if seen.role.is_step() && reaction == Reaction::Cancel && !is_cancelled {
             result.events.push(seen.step_killed());
         }
+        let exhausted = result.endless && cause == Cause::AskedRetryLast;
+        let reaction = if exhausted { Reaction::Succeed } else { reaction };
+        result.exhausted |= exhausted;
         let facts = Facts { job, summary, details, cause };
         apply(round, &mut result, facts, reaction, &mut tails).await?;
     }

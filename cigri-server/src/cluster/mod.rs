@@ -9,6 +9,7 @@ mod account;
 mod adopt;
 #[cfg(test)]
 mod chaos_tests;
+mod endless;
 mod ends;
 mod gates;
 mod kill;
@@ -101,6 +102,8 @@ pub(crate) struct Memory {
     slowest_post_ms: i64,
     /// Logins that have an account there, and when one was last found to have none.
     accounts: HashMap<String, Account>,
+    /// Failures in a row of campaigns without an end.
+    failures: HashMap<i64, u32>,
     /// What the campaigns with something there say about nights.
     kinds: nights::Kinds,
     /// When the last round was written down, epoch milliseconds.
@@ -129,6 +132,7 @@ impl Memory {
             looked: HashMap::new(),
             slowest_post_ms: 0,
             accounts: HashMap::new(),
+            failures: HashMap::new(),
             kinds: HashMap::new(),
             noted_at: 0,
             rung: BTreeSet::new(),

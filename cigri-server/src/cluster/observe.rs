@@ -9,7 +9,7 @@ use cigri_core::state::JobState;
 use cigri_store::{LiveJob, Look, SubmissionRow};
 use oar_client::{JobQuery, JobSummary, State};
 
-use super::{Memory, Round, StepError, absent, adopt, ends, reset};
+use super::{Memory, Round, StepError, absent, adopt, endless, ends, reset};
 
 /// States of a job that has not started.
 const WAITING: &[State] = &[State::Waiting, State::Hold, State::ToLaunch, State::ToAckReservation];
@@ -53,16 +53,13 @@ pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &Submi
     let mut ended = ends::read_ends(round, seen, found.ended).await?;
     ended.undecided |= !found.vanished.is_empty() && !missing.is_settled;
     ended.ends.extend(missing.lost);
+    if ended.endless {
+        ended.events.extend(endless::count_failures(round, memory, seen, &ended.ends));
+    }
     let starts = starts(seen, waiting);
-    let look = Look {
-        waiting,
-        finals,
-        started: found.started,
-        missing: missing.new,
-        found: found.back,
-        ends: ended.ends,
-        ..Look::default()
-    };
+    let (ends, exhausted) = (ended.ends, ended.exhausted);
+    let (started, back) = (found.started, found.back);
+    let look = Look { waiting, finals, started, missing: missing.new, found: back, ends, exhausted };
     let settled = live.iter().any(|job| job.state == JobState::Unknown) && found.vanished.is_empty();
     record(round, seen, look, (ended.undecided, ended.followed, ended.events)).await?;
     if settled {

@@ -10,7 +10,9 @@ use cigri_store::{DecisionRow, EventRow, RoundCampaign, RoundView};
 
 use oar_client::Error as ApiError;
 
-use super::{Memory, Round, StepError, account, gates, kill, nights, observe, reset, settle, steps, submit, sweep};
+use super::{
+    Memory, Round, StepError, account, endless, gates, kill, nights, observe, reset, settle, steps, submit, sweep,
+};
 
 /// What a round saw, for choosing when the next one comes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,6 +25,7 @@ pub(crate) struct Progress {
 
 /// Observes, reconciles, reacts, then plans and submits.
 pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progress, StepError> {
+    endless::close_due(round).await?;
     let name = round.name().to_owned();
     let view = round.store(move |store| store.round_view(&name)).await?;
     if reset::is_held(&view) || !reset::recognise(round, memory, &view).await? {

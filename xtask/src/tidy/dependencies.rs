@@ -122,6 +122,7 @@ const TABLE: [Allowed; 8] = [
         krate: "cigri-cli",
         ours: &["cigri-api", "cigri-core", "cigri-server", "oar-local"],
         others: &[
+            "chrono",
             "clap",
             "comfy-table",
             "indicatif",
