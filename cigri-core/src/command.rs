@@ -5,6 +5,7 @@
 //! environment, and repeats the command in each row of its listings, so the form is short. It is strict as well: a
 //! local cluster recognises it and starts a plain program without a shell.
 
+use crate::gathering;
 use crate::language::COMMAND_END;
 use crate::language::ClusterSpec;
 use crate::language::macros::replace_macro;
@@ -17,14 +18,21 @@ const HEAD: &str = "_c(){ export CIGRI_CAMPAIGN_ID=";
 ///
 /// It exports `CIGRI_CAMPAIGN_ID`, `CIGRI_CLUSTER`, `CIGRI_TASK_ID`, `CIGRI_TASK_INDEX` (from 0, computed
 /// from the id) and `CIGRI_ATTEMPT`, then runs `exec_file` with the parameter's words.
+/// Where the job itself brings a file somewhere, that follows: its failure is exit code 68.
 /// `{CAMPAIGN_ID}` becomes the number, `{OAR_JOB_ID}` the variable that OAR sets in the job.
 pub fn remote_command(campaign_id: u64, cluster: &str, ids: &TaskIds, spec: &ClusterSpec) -> String {
     let exec_file = with_campaign_id(&spec.exec_file, campaign_id);
     let exec_file = replace_macro(&exec_file, "OAR_JOB_ID", "$OAR_JOB_ID");
     let index = ids.arithmetic();
+    let copy = spec.output.as_ref().and_then(|output| gathering::copy_command(output, campaign_id));
+    let run = match copy {
+        None => format!("{exec_file} \"$@\""),
+        // Whatever it does to its own shell, the copy follows it.
+        Some(copy) => format!("( {exec_file} \"$@\" ) || return $?; {copy}"),
+    };
     format!(
         "{HEAD}{campaign_id} CIGRI_CLUSTER={cluster} CIGRI_TASK_ID=$1 \
-         CIGRI_TASK_INDEX=$(({index})) CIGRI_ATTEMPT=$2; shift 2; {exec_file} \"$@\"; {COMMAND_END}"
+         CIGRI_TASK_INDEX=$(({index})) CIGRI_ATTEMPT=$2; shift 2; {run}; {COMMAND_END}"
     )
 }
 

@@ -6,9 +6,10 @@
 //! In the order of a campaign's life: [`language`] (parse, resolve, expand), [`admission`] (what the administrator
 //! says to it), [`command`] (what a cluster is asked to run), [`task_ids`] (what its tasks are called), [`group`]
 //! (several tasks in one job), [`turn`] (prologue, sample, tasks, epilogue: whose turn it is), [`sample`] (how a
-//! sample ended), [`ledger`] (names and adoption of submissions), [`absence`] (what is missing), [`canary`] (what is
-//! another's), [`sweep`] (what nobody knows), [`cause`] (why a remote job ended), [`reaction`] (what to do about it),
-//! [`calendar`] (when), [`meter`] (how many jobs may go), [`plan`] (whose), [`state`] (the transition tables).
+//! sample ended), [`gathering`] (what becomes of its files), [`ledger`] (names and adoption of submissions),
+//! [`absence`] (what is missing), [`canary`] (what is another's), [`sweep`] (what nobody knows), [`cause`] (why a
+//! remote job ended), [`reaction`] (what to do about it), [`calendar`] (when), [`meter`] (how many jobs may go),
+//! [`plan`] (whose), [`state`] (the transition tables).
 
 pub mod absence;
 pub mod admission;
@@ -17,6 +18,7 @@ pub mod canary;
 pub mod cause;
 pub mod command;
 pub mod event;
+pub mod gathering;
 pub mod group;
 pub mod language;
 pub mod ledger;

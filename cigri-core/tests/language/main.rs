@@ -6,6 +6,7 @@ mod accepted;
 mod command;
 mod context;
 mod expanded;
+mod gathering;
 mod lines;
 mod local;
 mod manual;
