@@ -38,6 +38,9 @@ pub struct Job {
     pub start_time: Option<i64>,
     /// Epoch seconds.
     pub stop_time: Option<i64>,
+    /// Its place among the tasks that share its remote job, from 0.
+    #[serde(default)]
+    pub slot: i32,
     /// The task's parameter text.
     pub parameters: String,
 }

@@ -72,6 +72,8 @@ pub enum Code {
     Strangers,
     /// A campaign without an end does nothing but fail.
     OnlyFailures,
+    /// The results of grouped tasks cannot be read, or are missing.
+    ResultsUnreadable,
     /// The database was restored from a backup: the cluster may hold jobs that it does not know.
     Restored,
 }
@@ -102,6 +104,7 @@ impl Code {
             Code::NoAccount => "NO_ACCOUNT",
             Code::Strangers => "STRANGERS",
             Code::OnlyFailures => "ONLY_FAILURES",
+            Code::ResultsUnreadable => "RESULTS_UNREADABLE",
             Code::Restored => "RESTORED",
         }
     }
@@ -110,10 +113,13 @@ impl Code {
     pub fn severity(self) -> Severity {
         match self {
             Code::SubmitAbandoned => Severity::Low,
-            Code::TestMode => Severity::Medium,
-            Code::ApiFailure | Code::Walltime | Code::JobVanished | Code::JobLost | Code::OrphansRemoved => {
-                Severity::Medium
-            }
+            Code::ApiFailure
+            | Code::TestMode
+            | Code::Walltime
+            | Code::JobVanished
+            | Code::JobLost
+            | Code::OrphansRemoved
+            | Code::ResultsUnreadable => Severity::Medium,
             _ => Severity::High,
         }
     }

@@ -30,6 +30,8 @@ pub struct CampaignView {
     pub turn: Turn,
     /// Tasks in the bag that may go to this cluster now.
     pub pending: u64,
+    /// Tasks that one of its jobs there runs side by side, from 1.
+    pub tasks_at_once: u64,
     /// Its live jobs there.
     pub live_here: u64,
     /// Its `max_jobs` there.
@@ -184,7 +186,8 @@ fn max_jobs(campaign: &CampaignView) -> Option<Bound> {
 }
 
 fn allow(cluster: &ClusterView, campaign: &CampaignView, room: &Bound, share: Bound) -> Allowance {
-    let pending = Bound::new(Term::Pending, campaign.pending, format!("{} tasks wait", campaign.pending));
+    let jobs = campaign.pending.div_ceil(campaign.tasks_at_once.max(1));
+    let pending = Bound::new(Term::Pending, jobs, format!("{} tasks wait", campaign.pending));
     let mut rest = vec![room.clone(), share, array_size(cluster)];
     rest.extend(probe(campaign));
     rest.extend(max_jobs(campaign));
@@ -214,6 +217,7 @@ mod tests {
             owner: owner.into(),
             turn: Turn::Tasks,
             pending,
+            tasks_at_once: 1,
             live_here: 0,
             max_jobs: None,
             hold: None,
@@ -232,6 +236,12 @@ mod tests {
     fn a_lone_campaign_gets_the_backlog() {
         assert_eq!(summary(&plan(&cluster(), &[campaign(1, "alice", 1000)])), [(1, 40, Term::Backlog)]);
         assert_eq!(summary(&plan(&cluster(), &[campaign(1, "alice", 7)])), [(1, 7, Term::Pending)]);
+    }
+
+    #[test]
+    fn tasks_that_run_side_by_side_need_fewer_jobs() {
+        let wide = CampaignView { tasks_at_once: 4, ..campaign(1, "alice", 30) };
+        assert_eq!(summary(&plan(&cluster(), &[wide])), [(1, 8, Term::Pending)]);
     }
 
     #[test]

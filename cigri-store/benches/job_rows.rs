@@ -42,6 +42,7 @@ fn measure(database: &str, store: &Store) {
             remote_user: "alice",
             directory: "/",
             limit: ARRAY as i64,
+            group: None,
             even_avoided: false,
         };
         let (row, _) = store.intend(&new, |id| format!("bench.{id}"), 0).unwrap().unwrap();

@@ -17,6 +17,10 @@ pub struct Task {
     pub generation: i32,
     /// Attempt, from 1.
     pub attempt: i32,
+    /// Index of its remote job in the array, from 1.
+    pub array_index: i64,
+    /// Place in the remote job, from 0.
+    pub slot: i32,
 }
 
 /// A task on its way back to the bag.
@@ -50,10 +54,13 @@ pub(crate) fn take(
         .select((progress::next_index, campaign::task_count))
         .first(connection)?;
     let fresh = (count - next).min(limit - tasks.len() as i64);
-    tasks.extend((next..next + fresh).map(|index| Task { index, generation: 1, attempt: 1 }));
+    tasks.extend((next..next + fresh).map(|index| untried(index, 1, 1)));
     let room = limit - tasks.len() as i64;
     if room > 0 {
         tasks.extend(take_returned(connection, (campaign, cluster, even_avoided), 0, room)?);
+    }
+    for (array_index, task) in (1..).zip(&mut tasks) {
+        task.array_index = array_index;
     }
     let taken = tasks.len() as i64;
     diesel::update(progress::table.find(campaign))
@@ -64,6 +71,10 @@ pub(crate) fn take(
         ))
         .execute(connection)?;
     Ok(tasks)
+}
+
+fn untried(index: i64, generation: i32, attempt: i32) -> Task {
+    Task { index, generation, attempt, array_index: 0, slot: 0 }
 }
 
 fn take_returned(
@@ -86,10 +97,7 @@ fn take_returned(
     }
     let indices: Vec<i64> = found.iter().map(|(index, _, _)| *index).collect();
     bulk::delete_returned(connection, campaign, &indices)?;
-    Ok(found
-        .into_iter()
-        .map(|(index, generation, attempts)| Task { index, generation, attempt: attempts + 1 })
-        .collect())
+    Ok(found.into_iter().map(|(index, generation, attempts)| untried(index, generation, attempts + 1)).collect())
 }
 
 /// Takes the tasks out of the bag that have a live job all the same, which no path here leads to, and says so.

@@ -15,8 +15,8 @@ pub(crate) struct NewJobs<'a> {
     pub(crate) campaign: i64,
     /// Id of the first; the others follow.
     pub(crate) first: i64,
-    /// In the order of array indices, from 1.
-    pub(crate) tasks: &'a [Task],
+    /// With their parameters, which are stored elsewhere.
+    pub(crate) tasks: &'a [(Task, String)],
 }
 
 /// Inserts launching jobs.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use cigri_core::group::Pace;
 use cigri_core::reaction::History;
 use cigri_core::state::{JobState, SubmissionState, Wish};
 use diesel::prelude::*;
@@ -10,7 +11,7 @@ use diesel::result::{DatabaseErrorKind, Error as SqlError};
 use crate::bag::{self, Back};
 use crate::connection::Database;
 use crate::schema::{job, progress, remote_job, submission};
-use crate::{Result, Store, StoreError, bulk, campaign, control, endless, submission as submissions};
+use crate::{Result, Store, StoreError, bulk, campaign, control, endless, group, submission as submissions};
 
 /// How many rows one query looks up by number: both databases limit a statement's values.
 const LOOKUPS: usize = 1000;
@@ -34,6 +35,8 @@ pub struct LiveJob {
     pub missing_since: Option<i64>,
     /// What its owner wants of it.
     pub wish: Option<Wish>,
+    /// When it was seen running, epoch milliseconds.
+    pub started_at: Option<i64>,
 }
 
 /// Where a task goes when its attempt ended without a verdict.
@@ -86,6 +89,8 @@ pub struct Look {
     pub ends: Vec<JobEnd>,
     /// Whether one of them said that nothing is left to do: the bag of a campaign without an end is closed.
     pub exhausted: bool,
+    /// What it says about the pace of grouped tasks.
+    pub pace: Pace,
 }
 
 impl Store {
@@ -160,6 +165,7 @@ impl Store {
             let run = mark_running(connection, &look.started, now)?;
             count_running(connection, seen, run - were_running)?;
             mark_ended(connection, seen, &look.ends)?;
+            group::add_pace(connection, (seen.campaign_id, &seen.cluster), look.pace)?;
             diesel::update(submission::table.find(seen.id))
                 .set((submission::seen_waiting.eq(look.waiting), submission::seen_final.eq(look.finals)))
                 .execute(connection)?;
@@ -196,7 +202,7 @@ impl Store {
 }
 
 pub(crate) fn live_jobs(connection: &mut Database, submission_id: i64) -> Result<Vec<LiveJob>> {
-    type Columns = (i64, Option<i64>, i64, i32, i32, String, Option<i64>, Option<String>);
+    type Columns = (i64, Option<i64>, i64, i32, i32, String, Option<i64>, Option<String>, Option<i64>);
     let live = JobState::ALL.iter().filter(|state| state.is_live()).map(|state| state.as_str());
     let found: Vec<Columns> = job::table
         .filter(job::submission_id.eq(submission_id))
@@ -210,15 +216,16 @@ pub(crate) fn live_jobs(connection: &mut Database, submission_id: i64) -> Result
             job::state,
             job::missing_since,
             job::wish,
+            job::started_at,
         ))
-        .order(job::array_index)
+        .order((job::array_index, job::slot))
         .load(connection)?;
     found
         .into_iter()
-        .map(|(id, remote_id, task_index, generation, attempt, state, missing_since, wish)| {
+        .map(|(id, remote_id, task_index, generation, attempt, state, missing_since, wish, started_at)| {
             let state = state.parse().map_err(StoreError::corrupt)?;
             let wish = wish.map(|wish| wish.parse().map_err(StoreError::corrupt)).transpose()?;
-            Ok(LiveJob { id, remote_id, task_index, generation, attempt, state, missing_since, wish })
+            Ok(LiveJob { id, remote_id, task_index, generation, attempt, state, missing_since, wish, started_at })
         })
         .collect()
 }

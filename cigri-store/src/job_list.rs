@@ -41,6 +41,8 @@ pub struct JobRow {
     pub started_at: Option<i64>,
     /// End on the cluster.
     pub stopped_at: Option<i64>,
+    /// Its place among the tasks of its remote job, from 0.
+    pub slot: i32,
     /// The task's parameter text.
     pub parameters: String,
 }
@@ -76,6 +78,7 @@ struct Columns {
     submitted_at: i64,
     started_at: Option<i64>,
     stopped_at: Option<i64>,
+    slot: i32,
 }
 
 macro_rules! selected {
@@ -97,6 +100,7 @@ macro_rules! selected {
             submission::created_at,
             job::started_at,
             job::stopped_at,
+            job::slot,
         ))
     };
 }
@@ -119,6 +123,7 @@ fn row(columns: Columns, parameters: String) -> Result<JobRow> {
         submitted_at: columns.submitted_at,
         started_at: columns.started_at,
         stopped_at: columns.stopped_at,
+        slot: columns.slot,
         parameters,
     })
 }

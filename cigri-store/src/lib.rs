@@ -19,6 +19,7 @@ mod control;
 mod endless;
 mod event;
 mod gate_test;
+mod group;
 mod idempotency;
 mod intake;
 mod job;
@@ -58,7 +59,7 @@ pub use job_list::{JobFilter, JobRow};
 pub use lease::{Candidate, Lease, LeaseRow};
 pub use restore::{Restored, restore};
 pub use round::{DecisionRow, RoundCampaign, RoundView};
-pub use submission::{AdoptedArray, Intent, NewSubmission, SubmissionRow};
+pub use submission::{AdoptedArray, Intent, NewGroup, NewSubmission, SubmissionRow};
 pub use token::TokenRow;
 
 /// Why the database did not do as asked.

@@ -23,6 +23,8 @@ impl Store {
                 .filter(submission::cluster.eq(name))
                 .filter(submission::created_at.ge(since))
                 .filter(job::state.eq_any([JobState::Done.as_str(), JobState::Failed.as_str()]))
+                // One for each remote job, however many tasks it ran.
+                .filter(job::slot.eq(0))
                 .select((job::remote_id, submission::name, submission::remote_user))
                 .order(job::id.desc())
                 .limit(count)

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use cigri_core::group::Pace;
 use cigri_core::ledger;
 use cigri_core::state::{CampaignState, JobState, SubmissionState};
 use cigri_core::turn::Facts;
@@ -12,7 +13,7 @@ use crate::connection::{Database, storable};
 use crate::event::{self, EventRow};
 use crate::schema::{self, decision, job, submission};
 use crate::submission::{self as submissions, SubmissionRow};
-use crate::{Result, Store, bag, steps};
+use crate::{Result, Store, bag, group, steps};
 
 /// A campaign that names the cluster.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +24,7 @@ pub struct RoundCampaign {
     pub pending_here: i64,
     /// How far its steps and its sample are there.
     pub facts: Facts,
-    /// Its live jobs there.
+    /// Its live remote jobs there.
     pub live_here: i64,
     /// Its submissions there that are in doubt.
     pub in_doubt: i64,
@@ -35,6 +36,8 @@ pub struct RoundCampaign {
     pub open_elsewhere: Vec<String>,
     /// There is no other cluster it could use: take even tasks that should rather go elsewhere.
     pub nowhere_else: bool,
+    /// What was seen of its grouped tasks there.
+    pub pace: Pace,
 }
 
 /// One immutable picture for one round.
@@ -46,7 +49,7 @@ pub struct RoundView {
     pub campaigns: Vec<RoundCampaign>,
     /// Open events that hold submissions there.
     pub holds: Vec<EventRow>,
-    /// Live jobs of ours there.
+    /// Live remote jobs of ours there.
     pub live: i64,
     /// Of these, not seen running.
     pub waiting: i64,
@@ -144,6 +147,8 @@ fn live_counts(connection: &mut Database, cluster: &str) -> Result<HashMap<i64, 
         .filter(submission::cluster.eq(cluster))
         .filter(submission::state.eq_any(unsettled))
         .filter(job::state.eq_any(live))
+        // One row for each remote job: those of a group change their state together.
+        .filter(job::slot.eq(0))
         .group_by((job::campaign_id, job::state))
         .select((job::campaign_id, job::state, diesel::dsl::count_star()))
         .load(connection)?;
@@ -214,9 +219,11 @@ fn round_campaign(
     let (abandoned, unanswered) = bad_luck(connection, row.id, cluster)?;
     let unclear = [SubmissionState::Intent, SubmissionState::Unknown];
     let pending_here = (row.pending - avoiding).min(row.wanted());
+    let pace = group::pace_of(connection, row.id, cluster)?;
     Ok(RoundCampaign {
         pending_here,
         facts: steps::facts(connection, &row, (cluster, pending_here))?,
+        pace,
         live_here: counts.get(&row.id).map_or(0, |count| count.live),
         in_doubt: submissions.iter().filter(|s| s.campaign_id == row.id && unclear.contains(&s.state)).count() as i64,
         abandoned,

@@ -127,6 +127,8 @@ diesel::table! {
         changed_at -> BigInt,
         watermark -> BigInt,
         role -> Text,
+        remote_count -> BigInt,
+        results -> Nullable<Text>,
     }
 }
 diesel::table! {
@@ -147,6 +149,7 @@ diesel::table! {
         stopped_at -> Nullable<BigInt>,
         missing_since -> Nullable<BigInt>,
         wish -> Nullable<Text>,
+        slot -> Integer,
     }
 }
 diesel::table! {
@@ -154,6 +157,25 @@ diesel::table! {
         job_id -> BigInt,
         hop -> BigInt,
         remote_id -> BigInt,
+    }
+}
+diesel::table! {
+    pace (campaign_id, cluster) {
+        campaign_id -> BigInt,
+        cluster -> Text,
+        tasks -> BigInt,
+        busy_ms -> BigInt,
+        jobs -> BigInt,
+        job_ms -> BigInt,
+        kills -> BigInt,
+    }
+}
+diesel::table! {
+    runner (login, cluster) {
+        login -> Text,
+        cluster -> Text,
+        name -> Nullable<Text>,
+        misses -> BigInt,
     }
 }
 diesel::table! {

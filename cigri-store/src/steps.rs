@@ -152,10 +152,10 @@ pub(crate) fn take(connection: &mut Database, new: &NewSubmission<'_>) -> Result
     }
     let index = index_of(&row, new.role, new.cluster)?;
     Ok(vec![match last(connection, &row, new.role, new.cluster)? {
-        None => Task { index, generation: 1, attempt: 1 },
+        None => Task { index, generation: 1, attempt: 1, array_index: 1, slot: 0 },
         Some(last) => {
             let generation = last.generation + i32::from(last.state == JobState::Done);
-            Task { index, generation, attempt: last.attempt + 1 }
+            Task { index, generation, attempt: last.attempt + 1, array_index: 1, slot: 0 }
         }
     }])
 }

@@ -1,5 +1,6 @@
 //! Submissions: the ledger's rows, from the intent to the open gate.
 
+use cigri_core::group::{self, Place};
 use cigri_core::state::{JobState, Role, SubmissionState, Wish};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as SqlError};
@@ -35,8 +36,12 @@ pub struct SubmissionRow {
     pub array_id: Option<i64>,
     /// Where its jobs run and, by default, leave their output.
     pub directory: String,
-    /// Number of jobs.
+    /// Number of jobs: attempts of tasks.
     pub job_count: i64,
+    /// Number of jobs on the cluster; each runs one task, or a group of them.
+    pub remote_count: i64,
+    /// Where the results of grouped tasks are; `None` where each task is a remote job.
+    pub results: Option<Place>,
     /// Waiting jobs at the last look; -1 before the first.
     pub seen_waiting: i64,
     /// Ended jobs at the last look; -1 before the first.
@@ -64,10 +69,23 @@ pub struct NewSubmission<'a> {
     pub remote_user: &'a str,
     /// Where its jobs run.
     pub directory: &'a str,
-    /// At most this many jobs.
+    /// At most this many tasks.
     pub limit: i64,
+    /// How they are grouped.
+    pub group: Option<NewGroup>,
     /// Take tasks that should rather go elsewhere: there is nowhere else.
     pub even_avoided: bool,
+}
+
+/// How the tasks of a submission are grouped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewGroup {
+    /// At most this many remote jobs.
+    pub jobs: i64,
+    /// At most this many tasks in each.
+    pub tasks: u64,
+    /// Where their results are kept.
+    pub results: Place,
 }
 
 /// A submission just written down, and its tasks with their parameters in the order of the jobs.
@@ -105,6 +123,8 @@ struct Columns {
     created_at: i64,
     changed_at: i64,
     watermark: i64,
+    remote_count: i64,
+    results: Option<String>,
 }
 
 macro_rules! columns {
@@ -127,6 +147,8 @@ macro_rules! columns {
             submission::created_at,
             submission::changed_at,
             submission::watermark,
+            submission::remote_count,
+            submission::results,
         )
     };
 }
@@ -150,7 +172,13 @@ fn row(columns: Columns) -> Result<SubmissionRow> {
         created_at: columns.created_at,
         changed_at: columns.changed_at,
         watermark: columns.watermark,
+        remote_count: columns.remote_count,
+        results: columns.results.as_deref().map(place).transpose()?,
     })
+}
+
+fn place(word: &str) -> Result<Place> {
+    Place::parse(word).ok_or_else(|| StoreError::corrupt(format!("results kept `{word}`")))
 }
 
 /// Submissions of a cluster that are not settled, oldest first.
@@ -219,13 +247,14 @@ impl Store {
             }
             let id = reserve(connection, "submission", 1)?;
             insert(connection, new, (id, &name(id)), (tasks.len() as i64, now))?;
+            let indices: Vec<i64> = tasks.iter().map(|task| task.index).collect();
+            let texts = parameters::texts(connection, new.campaign_id, &indices)?;
+            let tasks = arrange(connection, (id, new), tasks.into_iter().zip(texts).collect())?;
             let first = reserve(connection, "job", tasks.len() as i64)?;
             let jobs = NewJobs { submission: id, campaign: new.campaign_id, first, tasks: &tasks };
             bulk::insert_jobs(connection, &jobs)?;
-            let indices: Vec<i64> = tasks.iter().map(|task| task.index).collect();
-            let texts = parameters::texts(connection, new.campaign_id, &indices)?;
             let stored = submission::table.find(id).select(columns!()).first(connection)?;
-            Ok(Some((row(stored)?, tasks.into_iter().zip(texts).collect())))
+            Ok(Some((row(stored)?, tasks)))
         })
     }
 
@@ -249,7 +278,11 @@ impl Store {
             let (name, highest) = (cluster_of(connection, id)?, array.remote_ids.iter().flatten().max().copied());
             cluster::raise_watermark(connection, &name, highest.unwrap_or(0) as i64)?;
             let changed = write_remote_ids(connection, id, (&array.remote_ids, now))?;
-            if changed == array.remote_ids.len() {
+            let (jobs, remote): (i64, i64) = submission::table
+                .find(id)
+                .select((submission::job_count, submission::remote_count))
+                .first(connection)?;
+            if (changed as i64, array.remote_ids.len() as i64) == (jobs, remote) {
                 Ok(())
             } else {
                 Err(StoreError::Conflict(format!("submission {id} has {changed} launching jobs")))
@@ -354,11 +387,40 @@ fn insert(
             (submission::owner.eq(new.owner), submission::remote_user.eq(new.remote_user)),
             (submission::state.eq(SubmissionState::Intent.as_str()), submission::name.eq(name)),
             (submission::directory.eq(new.directory), submission::job_count.eq(job_count)),
+            submission::remote_count.eq(job_count),
             (submission::created_at.eq(now), submission::changed_at.eq(now)),
             (submission::watermark.eq(known.unwrap_or(0)), submission::role.eq(new.role.as_str())),
         ))
         .execute(connection)?;
     Ok(())
+}
+
+/// Gives each task its place in a remote job. What does not fit into the jobs that may go returns to the bag, untried.
+fn arrange(
+    connection: &mut Database,
+    (id, new): (i64, &NewSubmission<'_>),
+    mut tasks: Vec<(Task, String)>,
+) -> Result<Vec<(Task, String)>> {
+    let Some(group) = &new.group else { return Ok(tasks) };
+    let lengths: Vec<usize> = tasks.iter().map(|(_, text)| group::characters(text)).collect();
+    let mut jobs = group::pack(&lengths, group.tasks);
+    jobs.truncate(group.jobs.max(1) as usize);
+    let rest = tasks.split_off(jobs.iter().sum());
+    let back: Vec<(i64, i32, i32)> =
+        rest.iter().map(|(task, _)| (task.index, task.generation, task.attempt - 1)).collect();
+    bag::give_back(connection, new.campaign_id, &back_first(&back))?;
+    let places = (1..).zip(&jobs).flat_map(|(job, count)| (0..*count as i32).map(move |slot| (job, slot)));
+    for ((task, _), (array_index, slot)) in tasks.iter_mut().zip(places) {
+        (task.array_index, task.slot) = (array_index, slot);
+    }
+    diesel::update(submission::table.find(id))
+        .set((
+            submission::job_count.eq(tasks.len() as i64),
+            submission::remote_count.eq(jobs.len() as i64),
+            submission::results.eq(Some(group.results.as_str())),
+        ))
+        .execute(connection)?;
+    Ok(tasks)
 }
 
 fn cluster_of(connection: &mut Database, id: i64) -> Result<String> {
@@ -367,14 +429,15 @@ fn cluster_of(connection: &mut Database, id: i64) -> Result<String> {
 
 /// Writes the remote ids in the order of array indices; returns how many launching jobs there were.
 fn write_remote_ids(connection: &mut Database, id: i64, (remote_ids, now): (&[Option<u64>], i64)) -> Result<usize> {
-    let jobs: Vec<i64> = job::table
+    let jobs: Vec<(i64, i64)> = job::table
         .filter(job::submission_id.eq(id))
         .filter(job::state.eq(JobState::Launching.as_str()))
-        .select(job::id)
-        .order(job::array_index)
+        .select((job::id, job::array_index))
+        .order((job::array_index, job::slot))
         .load(connection)?;
-    let there = |(job, id): (&i64, &Option<u64>)| Some((*job, (*id)? as i64));
-    let adopted: Vec<(i64, i64)> = jobs.iter().zip(remote_ids).filter_map(there).collect();
+    let remote_id = |index: i64| remote_ids.get(usize::try_from(index - 1).ok()?).copied().flatten();
+    let there = |(job, index): &(i64, i64)| Some((*job, remote_id(*index)? as i64));
+    let adopted: Vec<(i64, i64)> = jobs.iter().filter_map(there).collect();
     bulk::submit_jobs(connection, &adopted)?;
     if adopted.len() < jobs.len() {
         diesel::update(job::table.filter(job::submission_id.eq(id)))

@@ -21,6 +21,22 @@ impl Store {
         })
     }
 
+    /// How many other live jobs are tasks of the same remote job, and go with it.
+    pub fn neighbours(&self, job_id: i64) -> Result<i64> {
+        let live = JobState::ALL.iter().filter(|state| state.is_live()).map(|state| state.as_str());
+        self.read(|connection| {
+            let (submission_id, array_index): (i64, i64) =
+                job::table.find(job_id).select((job::submission_id, job::array_index)).first(connection)?;
+            Ok(job::table
+                .filter(job::submission_id.eq(submission_id))
+                .filter(job::array_index.eq(array_index))
+                .filter(job::id.ne(job_id))
+                .filter(job::state.eq_any(live))
+                .count()
+                .get_result(connection)?)
+        })
+    }
+
     /// Notes the same for every live job of a submission that nothing was asked for.
     pub fn wish_all(&self, submission_id: i64, wish: Wish) -> Result<()> {
         let live = JobState::ALL.iter().filter(|state| state.is_live()).map(|state| state.as_str());

@@ -7,6 +7,8 @@ mod databases;
 #[path = "conformance/endless.rs"]
 mod endless;
 mod fixture;
+#[path = "conformance/groups.rs"]
+mod groups;
 #[path = "conformance/ledger.rs"]
 mod ledger;
 #[path = "conformance/steps.rs"]
@@ -19,6 +21,7 @@ use cigri_store::{AdoptedArray, CampaignFilter, ClusterRow, JobEnd, JobFilter, R
 use databases::{Fresh, on_every_database};
 use endless::*;
 use fixture::{begin, campaign, cluster, counters, end, finish, intend, look, submit};
+use groups::*;
 use ledger::*;
 use steps::*;
 
@@ -79,6 +82,16 @@ on_every_database! {
     a_sample_is_counted_by_cluster_and_ends_for_good_only
     after_its_sample_a_campaign_waits_until_it_is_resumed
     a_sample_can_be_the_whole_campaign_or_go_on_or_be_cut_short
+    tasks_of_a_group_share_a_remote_job_and_end_each_in_its_own_way
+    a_group_that_is_too_long_leaves_tasks_in_the_bag
+    a_group_that_never_ran_gives_its_tasks_back
+    the_pace_of_groups_adds_up
+    a_runner_that_cannot_be_installed_is_carried_for_good
+}
+
+/// A task that is a remote job of its own.
+fn task(index: i64, generation: i32, attempt: i32, array_index: i64) -> Task {
+    Task { index, generation, attempt, array_index, slot: 0 }
 }
 
 fn a_campaign_is_invisible_until_its_last_parameter_is_there(database: &Fresh) {
@@ -153,7 +166,7 @@ fn a_killed_attempt_comes_back_before_the_tasks_never_tried(database: &Fresh) {
     finish(&store, &submission, &[JobState::Done, JobState::Killed]);
     assert_eq!(counters(&store, id), [2, 0, 0, 1, 0, 0, 1]);
     let (_, tasks) = intend(&store, id, "dahu", 10).unwrap();
-    let expected = [Task { index: 1, generation: 1, attempt: 2 }, Task { index: 2, generation: 1, attempt: 1 }];
+    let expected = [task(1, 1, 2, 1), task(2, 1, 1, 2)];
     assert_eq!(tasks.into_iter().map(|(task, _)| task).collect::<Vec<_>>(), expected);
 }
 
@@ -271,7 +284,7 @@ fn a_retry_opens_a_new_generation_of_the_failed_tasks_only(database: &Fresh) {
     assert_eq!(store.retry_failed(id, 7000).unwrap().tasks, 0, "once");
     assert_eq!(store.campaign(id).unwrap().state, CampaignState::Active);
     let (_, tasks) = intend(&store, id, "dahu", 10).unwrap();
-    assert_eq!(tasks[0].0, Task { index: 0, generation: 2, attempt: 2 });
+    assert_eq!(tasks[0].0, task(0, 2, 2, 1));
     assert_eq!(tasks.len(), 1);
     let filter = JobFilter { task_index: Some(0), limit: 10, ..JobFilter::default() };
     let generations: Vec<i32> = store.list_jobs(id, &filter).unwrap().iter().map(|job| job.generation).collect();

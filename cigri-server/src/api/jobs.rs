@@ -9,8 +9,9 @@ use serde::Deserialize;
 
 use super::identity::Caller;
 use super::respond::ApiError;
+use crate::cluster::results_folder as folder;
 use crate::grid::Grid;
-use crate::output;
+use crate::output::{self, Stream};
 
 #[derive(Deserialize)]
 pub(super) struct JobQuery {
@@ -86,9 +87,16 @@ pub(super) async fn kill(
         (None, true) => (Wish::Cancel, format!("its campaign is then on hold on {}", row.cluster)),
         (Some(_), true) => (Wish::Again, format!("the {} is sent again", row.role)),
     };
-    crate::blocking(&grid.store, move |store| store.wish(id, wish)).await?;
+    let neighbours = crate::blocking(&grid.store, move |store| {
+        store.wish(id, wish)?;
+        store.neighbours(id)
+    })
+    .await?;
     grid.wake_all();
-    let message = format!("job {id} is being killed; {then}");
+    let message = match neighbours {
+        0 => format!("job {id} is being killed; {then}"),
+        _ => format!("job {id} is being killed; {then}. {neighbours} more tasks of its group are sent again"),
+    };
     Ok(HttpResponse::Accepted().json(Accepted { status: 202, title: "Accepted".to_owned(), message }))
 }
 
@@ -104,7 +112,7 @@ pub(super) async fn stdout(
     id: web::Path<i64>,
     query: web::Query<TailQuery>,
 ) -> Result<web::Json<Output>, ApiError> {
-    read(&grid, &caller, (*id, query.tail), output::stdout_path).await
+    read(&grid, &caller, (*id, query.tail), Stream::Out).await
 }
 
 /// Standard error of a job, read on its cluster as its owner (owner).
@@ -114,19 +122,20 @@ pub(super) async fn stderr(
     id: web::Path<i64>,
     query: web::Query<TailQuery>,
 ) -> Result<web::Json<Output>, ApiError> {
-    read(&grid, &caller, (*id, query.tail), output::stderr_path).await
+    read(&grid, &caller, (*id, query.tail), Stream::Err).await
 }
 
 async fn read(
     grid: &Grid,
     caller: &Caller,
     (id, tail): (i64, Option<u32>),
-    path: fn(&str, &str, u64) -> String,
+    stream: Stream,
 ) -> Result<web::Json<Output>, ApiError> {
-    let (row, submission) = crate::blocking(&grid.store, move |store| {
+    let (row, submission, campaign) = crate::blocking(&grid.store, move |store| {
         let row = store.job(id)?;
         let submission = store.submission(row.submission_id)?;
-        Ok((row, submission))
+        let campaign = store.campaign(row.campaign_id)?;
+        Ok((row, submission, campaign))
     })
     .await?;
     caller.may_change(&submission.owner, grid)?;
@@ -134,9 +143,15 @@ async fn read(
         row.remote_id.ok_or_else(|| ApiError::not_found(format!("job {id} never started: it has no output")))?;
     let handle = grid.cluster(&row.cluster).ok_or_else(|| ApiError::not_found(format!("cluster {}", row.cluster)))?;
     let (token, _) = grid.token(&submission.owner, &handle)?.map_err(ApiError::unavailable)?;
-    let path = path(&submission.directory, &submission.name, remote_id as u64);
+    let path = match submission.results {
+        None => output::path(&submission.directory, &submission.name, remote_id as u64, stream),
+        Some(_) => output::grouped_path(&folder(&submission, &campaign), remote_id as u64, row.slot, stream),
+    };
     let bytes =
         handle.client.media(&token, &path, tail).await.map_err(|error| ApiError::unavailable(error.to_string()))?;
+    // A group keeps no empty files.
+    let is_empty = submission.results.is_some() && !row.state.is_live();
+    let bytes = bytes.or(is_empty.then(Default::default));
     let bytes = bytes.ok_or_else(|| ApiError::not_found(format!("job {id} has no file {path} on {}", row.cluster)))?;
     Ok(web::Json(Output { output: String::from_utf8_lossy(&bytes).into_owned() }))
 }
@@ -162,6 +177,7 @@ fn job(row: JobRow, ids: &TaskIds) -> Job {
         submit_time: row.submitted_at / 1000,
         start_time: row.started_at.map(|at| at / 1000),
         stop_time: row.stopped_at.map(|at| at / 1000),
+        slot: row.slot,
         parameters: row.parameters,
     }
 }

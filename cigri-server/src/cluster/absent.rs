@@ -2,6 +2,7 @@
 
 use cigri_core::absence;
 use cigri_core::event::{Code, NewEvent, Scope};
+use cigri_core::group;
 use cigri_core::state::{JobState, Wish};
 use cigri_store::{JobEnd, LiveJob, Return, SubmissionRow};
 
@@ -51,7 +52,11 @@ pub(super) async fn weigh(
 async fn walltime_s(round: &Round<'_>, seen: &SubmissionRow) -> Result<u64, StepError> {
     let campaign_id = seen.campaign_id;
     let campaign = round.store(move |store| store.campaign(campaign_id)).await?;
-    Ok(campaign.spec.clusters.get(round.name()).map_or(0, |spec| steps::walltime_s(spec, seen.role)))
+    let spec = campaign.spec.clusters.get(round.name());
+    Ok(spec.map_or(0, |spec| match seen.results {
+        None => steps::walltime_s(spec, seen.role),
+        Some(_) => group::remote_spec(spec, group::MOST_TASKS).walltime_s,
+    }))
 }
 
 /// The end of a job of which nothing is left.

@@ -19,11 +19,15 @@ pub(super) async fn adopt(
     (gates, answered): (Gates, bool),
 ) -> Result<bool, StepError> {
     // One page beyond what is expected: rows that OAR resubmitted count as well.
-    let query = JobQuery { array: Some(array_id), limit: submission.job_count as u64 + 100, ..JobQuery::default() };
+    let query = JobQuery { array: Some(array_id), limit: submission.remote_count as u64 + 100, ..JobQuery::default() };
     let rows = round.handle.client.details(&query).await?;
     let listed: Vec<ListedRow> = rows.iter().map(listed_row).collect();
-    let posted =
-        Posted { name: &submission.name, user: &submission.remote_user, count: submission.job_count as u64, answered };
+    let posted = Posted {
+        name: &submission.name,
+        user: &submission.remote_user,
+        count: submission.remote_count as u64,
+        answered,
+    };
     match ledger::check_adoption(&posted, &listed) {
         Adoption::Complete(ids) => {
             let remote_ids = ids.into_iter().map(Some).collect();
@@ -49,7 +53,7 @@ pub(super) async fn adopt(
 /// Looks for the rows that were not there when their array was adopted.
 pub(super) async fn complete(round: &Round<'_>, submission: &SubmissionRow) -> Result<(), StepError> {
     let Some(array_id) = submission.array_id else { return Ok(()) };
-    let limit = submission.job_count as u64 + 100;
+    let limit = submission.remote_count as u64 + 100;
     let query = JobQuery { array: Some(array_id as u64), limit, ..JobQuery::default() };
     let rows = round.handle.client.details(&query).await?;
     let ours = rows.iter().filter(|row| row.resubmit_job_id == 0 && row.name.as_deref() == Some(&submission.name));
@@ -88,7 +92,7 @@ pub(super) async fn partial(
     if round.now - submission.changed_at <= absence::partial_patience_ms(gates) {
         return doubt(round, submission).await;
     }
-    let reason = format!("only {found} of {} jobs are there", submission.job_count);
+    let reason = format!("only {found} of {} jobs are there", submission.remote_count);
     abandon(round, submission, &reason).await
 }
 

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 
 use cigri_core::cause::{self, Cause, RemoteEnd, RemoteEvent};
 use cigri_core::event::{Code, NewEvent, Scope};
+use cigri_core::group::Pace;
+use cigri_core::group::journal::Told;
 use cigri_core::reaction::{self, Budgets, Place, Reaction};
 use cigri_core::state::{CampaignState, JobState, Wish};
 use cigri_store::{JobEnd, LiveJob, Return, SubmissionRow};
 use oar_client::{JobDetails, JobQuery, JobSummary, State, Token};
 
-use super::{Round, StepError, steps};
+use super::{Round, StepError, groups, steps};
+use crate::output::Stream;
 
 /// At most this many stderr tails are read per look: a campaign that fails as a whole must not flood the cluster.
 const TAILS_PER_LOOK: usize = 50;
@@ -25,6 +28,8 @@ pub(super) struct Ends {
     /// Jobs that go on under another remote id.
     pub(super) followed: Vec<(i64, u64)>,
     pub(super) events: Vec<NewEvent>,
+    /// What grouped tasks say about their pace.
+    pub(super) pace: Pace,
     /// Some job must be looked at again.
     pub(super) undecided: bool,
     /// The campaign has no end.
@@ -36,13 +41,14 @@ pub(super) struct Ends {
 /// Reads causes and decides about every ended job.
 pub(super) async fn read_ends(
     round: &Round<'_>,
+    rereads: &mut HashMap<u64, i64>,
     seen: &SubmissionRow,
     ended: Vec<(&LiveJob, &JobSummary)>,
 ) -> Result<Ends, StepError> {
     if ended.is_empty() {
         return Ok(Ends::default());
     }
-    let details = fetch_details(round, &ended).await?;
+    let details = fetch_details(round, seen, &ended).await?;
     let campaign_id = seen.campaign_id;
     let jobs: Vec<LiveJob> = ended.iter().map(|(job, _)| (*job).clone()).collect();
     let (histories, campaign) = round
@@ -53,28 +59,37 @@ pub(super) async fn read_ends(
         .await?;
     let everybody = (campaign.state == CampaignState::Cancelled).then_some(Wish::Cancel);
     let token = round.grid.token(&seen.owner, round.handle)?.ok().map(|(token, _)| token);
-    let mut tails = Tails { round, seen, token, left: TAILS_PER_LOOK };
     let is_cancelled = everybody.is_some();
     let endless = campaign.spec.endless.is_some() && !seen.role.is_step();
     let mut result = Ends { endless, ..Ends::default() };
+    let mut facts = Vec::with_capacity(ended.len());
     for (job, summary) in ended {
         let details = details.get(&summary.id);
-        if details.is_none() && wants_details(round, summary) {
+        if details.is_none() && wants_details(round, seen, summary) {
             // A listing may leave rows out: without its events an Error says nothing.
             result.undecided = true;
             continue;
         }
         let cause = cause::classify(&remote_end(summary, details));
+        facts.push(Facts { job, summary, details, cause, told: None });
+    }
+    if seen.results.is_some() {
+        let reader = groups::Reader::new(round, seen, &campaign, token.as_ref());
+        facts = groups::tell_apart(reader, rereads, facts, &mut result).await?;
+    }
+    let mut tails = Tails { round, seen, token, left: TAILS_PER_LOOK };
+    for facts in facts {
+        let job = facts.job;
         let history = histories.get(&(job.task_index, job.generation)).copied().unwrap_or_default();
-        let reaction = reaction::react(&cause, &history, &budgets(round, details), everybody.or(job.wish));
+        let wish = everybody.or(job.wish);
+        let reaction = reaction::react(&facts.cause, &history, &budgets(round, facts.details), wish);
         let reaction = steps::reaction(seen.role, reaction);
         if seen.role.is_step() && reaction == Reaction::Cancel && !is_cancelled {
             result.events.push(seen.step_killed());
         }
-        let exhausted = result.endless && cause == Cause::AskedRetryLast;
+        let exhausted = result.endless && facts.cause == Cause::AskedRetryLast;
         let reaction = if exhausted { Reaction::Succeed } else { reaction };
         result.exhausted |= exhausted;
-        let facts = Facts { job, summary, details, cause };
         apply(round, &mut result, facts, reaction, &mut tails).await?;
     }
     Ok(merge_events(result))
@@ -84,10 +99,13 @@ pub(super) async fn read_ends(
 /// where they cost nothing and give true times.
 async fn fetch_details(
     round: &Round<'_>,
+    seen: &SubmissionRow,
     ended: &[(&LiveJob, &JobSummary)],
 ) -> Result<HashMap<u64, JobDetails>, StepError> {
-    let wanted = ended.iter().filter(|(_, summary)| wants_details(round, summary));
-    let ids: Vec<u64> = wanted.map(|(_, summary)| summary.id).collect();
+    let wanted = ended.iter().filter(|(_, summary)| wants_details(round, seen, summary));
+    let mut ids: Vec<u64> = wanted.map(|(_, summary)| summary.id).collect();
+    // The tasks of a group are one remote job.
+    ids.dedup();
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
@@ -95,8 +113,10 @@ async fn fetch_details(
     Ok(found.into_iter().map(|job| (job.id, job)).collect())
 }
 
-fn wants_details(round: &Round<'_>, summary: &JobSummary) -> bool {
-    round.is_local() || summary.state == State::Error || summary.exit_code.is_none()
+fn wants_details(round: &Round<'_>, seen: &SubmissionRow, summary: &JobSummary) -> bool {
+    // Groups of one task are there to be measured.
+    let is_sample = seen.results.is_some() && seen.remote_count == seen.job_count;
+    round.is_local() || is_sample || summary.state == State::Error || summary.exit_code.is_none()
 }
 
 fn remote_end(summary: &JobSummary, details: Option<&JobDetails>) -> RemoteEnd {
@@ -112,11 +132,14 @@ fn remote_end(summary: &JobSummary, details: Option<&JobDetails>) -> RemoteEnd {
     }
 }
 
-struct Facts<'a> {
-    job: &'a LiveJob,
-    summary: &'a JobSummary,
-    details: Option<&'a JobDetails>,
-    cause: Cause,
+/// What is known about the end of one job.
+pub(super) struct Facts<'a> {
+    pub(super) job: &'a LiveJob,
+    pub(super) summary: &'a JobSummary,
+    pub(super) details: Option<&'a JobDetails>,
+    pub(super) cause: Cause,
+    /// What the runner of its group told of it.
+    pub(super) told: Option<Told>,
 }
 
 async fn apply(
@@ -140,7 +163,7 @@ async fn apply(
         Reaction::Succeed => (JobState::Done, None, None),
         Reaction::Cancel => (JobState::Cancelled, None, None),
         Reaction::Fail { advice } => {
-            let tail = tails.read(&facts).await;
+            let tail = tails.of(&facts).await;
             let message = format!("task {}: {advice}", facts.job.task_index);
             let code = if facts.cause == Cause::Walltime { Code::Walltime } else { Code::ExitError };
             result.events.push(NewEvent::note(scope(), code, with_tail(&message, tail.as_deref())));
@@ -154,7 +177,7 @@ async fn apply(
             (JobState::Failed, Some(message), None)
         }
         Reaction::Hold { code, advice } => {
-            let tail = tails.read(&facts).await;
+            let tail = tails.of(&facts).await;
             let message = with_tail(&advice, tail.as_deref());
             result.events.push(NewEvent::hold(scope(), code, message.clone()));
             (JobState::Killed, Some(message), Some(back(round, Place::Elsewhere)))
@@ -163,7 +186,7 @@ async fn apply(
     // Taken back before it started: nothing was lost, and no budget is touched.
     let never_ran = facts.job.state == JobState::Submitted && facts.cause.is_kill();
     let withdrawn = back.is_some() && never_ran && facts.job.wish == Some(Wish::Again);
-    let seconds = |time: i64| (time > 0).then_some(time * 1000);
+    let (started_at, stopped_at) = times(&facts);
     result.ends.push(JobEnd {
         job: facts.job.clone(),
         state,
@@ -171,11 +194,22 @@ async fn apply(
         cause: if withdrawn { "withdrawn" } else { facts.cause.as_str() }.to_owned(),
         killed: back.is_some() && facts.cause.is_kill() && !withdrawn,
         detail,
-        started_at: facts.details.and_then(|job| seconds(job.start_time)),
-        stopped_at: facts.details.and_then(|job| seconds(job.stop_time)).or(Some(round.now)),
+        started_at,
+        stopped_at: stopped_at.or(Some(round.now)),
         back,
     });
     Ok(())
+}
+
+/// When a job started and stopped, epoch milliseconds, as far as its runner or its cluster tells.
+fn times(facts: &Facts<'_>) -> (Option<i64>, Option<i64>) {
+    let seconds = |time: i64| (time > 0).then_some(time * 1000);
+    let of_job = |time: fn(&JobDetails) -> i64| facts.details.and_then(|job| seconds(time(job)));
+    match &facts.told {
+        Some(Told::Ended { began_ms, ended_ms, .. }) => (Some(*began_ms), Some(*ended_ms)),
+        Some(Told::Began { at_ms }) => (Some(*at_ms), of_job(|job| job.stop_time)),
+        None => (of_job(|job| job.start_time), of_job(|job| job.stop_time)),
+    }
 }
 
 /// A local job that was sent a kill signal was interrupted by the end of its cluster's own process: the user's doing,
@@ -215,11 +249,19 @@ struct Tails<'a> {
 }
 
 impl Tails<'_> {
+    /// The runner of a group has brought its tasks' with its results.
+    async fn of(&mut self, facts: &Facts<'_>) -> Option<String> {
+        match &facts.told {
+            Some(Told::Ended { tail, .. }) => (!tail.is_empty()).then(|| tail.clone()),
+            _ => self.read(facts).await,
+        }
+    }
+
     /// `None` when there is nothing, or it cannot be read: a missing tail must not hide the failure itself.
     async fn read(&mut self, facts: &Facts<'_>) -> Option<String> {
         let token = self.token.as_ref()?;
         self.left = self.left.checked_sub(1)?;
-        let path = crate::output::stderr_path(&self.seen.directory, &self.seen.name, facts.summary.id);
+        let path = crate::output::path(&self.seen.directory, &self.seen.name, facts.summary.id, Stream::Err);
         let answer = self.round.handle.client.media(token, &path, Some(TAIL_LINES)).await;
         if answer.as_ref().is_err_and(oar_client::Error::is_doubt) {
             // It hangs or fails: not once more for each of the others.

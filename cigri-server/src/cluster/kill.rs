@@ -1,6 +1,8 @@
 //! Killing what a cancelled campaign still has on a cluster, and single jobs that their owner wants dead, in bounded
 //! chunks, until they are seen gone.
 
+use std::collections::BTreeSet;
+
 use cigri_core::state::{JobState, SubmissionState};
 use cigri_store::{LiveJob, RoundView, SubmissionRow};
 use oar_client::JobQuery;
@@ -48,7 +50,8 @@ pub(super) async fn kill(
     let id = submission.id;
     let live: Vec<LiveJob> = round.store(move |store| store.live_jobs(id)).await?;
     let unwanted = live.iter().filter(|job| (all || job.wish.is_some()) && job.state != JobState::Unknown);
-    let ids: Vec<u64> = unwanted.filter_map(|job| job.remote_id).map(|id| id as u64).take(most).collect();
+    let ids: BTreeSet<u64> = unwanted.filter_map(|job| job.remote_id).map(|id| id as u64).collect();
+    let ids: Vec<u64> = ids.into_iter().take(most).collect();
     if ids.is_empty() {
         return Ok(0);
     }

@@ -12,6 +12,7 @@ mod chaos_tests;
 mod endless;
 mod ends;
 mod gates;
+mod groups;
 mod kill;
 #[cfg(test)]
 mod loss_tests;
@@ -40,6 +41,8 @@ use cigri_core::calendar::Calendar;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::meter::Backlog;
 use cigri_store::{Store, StoreError};
+
+pub(crate) use groups::folder as results_folder;
 
 use crate::grid::{ClusterHandle, Grid, GridError};
 
@@ -100,6 +103,8 @@ pub(crate) struct Memory {
     looked: HashMap<i64, i64>,
     /// The longest that a POST took, milliseconds.
     slowest_post_ms: i64,
+    /// Remote jobs whose groups left something open, and when their results were first read, epoch milliseconds.
+    rereads: HashMap<u64, i64>,
     /// Logins that have an account there, and when one was last found to have none.
     accounts: HashMap<String, Account>,
     /// Failures in a row of campaigns without an end.
@@ -131,6 +136,7 @@ impl Memory {
             tested_at: 0,
             looked: HashMap::new(),
             slowest_post_ms: 0,
+            rereads: HashMap::new(),
             accounts: HashMap::new(),
             failures: HashMap::new(),
             kinds: HashMap::new(),

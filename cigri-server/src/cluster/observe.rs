@@ -1,6 +1,6 @@
 //! Observing a submission: two counts tell whether anything changed; only then its rows are listed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use cigri_core::canary::{self, Canary};
 use cigri_core::event::{Code, NewEvent, Scope};
@@ -34,7 +34,7 @@ pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &Submi
         return Ok(0);
     }
     memory.listed.insert(seen.id, round.now);
-    let limit = seen.job_count as u64 + 100;
+    let limit = seen.remote_count as u64 + 100;
     let mut listed = client.list_all(&JobQuery { limit, ..array }).await?;
     let id = seen.id;
     let mut live = round.store(move |store| store.live_jobs(id)).await?;
@@ -50,16 +50,16 @@ pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &Submi
         return Err(StepError::Reset);
     }
     let missing = absent::weigh(round, seen, &found.vanished, &denied).await?;
-    let mut ended = ends::read_ends(round, seen, found.ended).await?;
+    let mut ended = ends::read_ends(round, &mut memory.rereads, seen, found.ended).await?;
     ended.undecided |= !found.vanished.is_empty() && !missing.is_settled;
     ended.ends.extend(missing.lost);
     if ended.endless {
         ended.events.extend(endless::count_failures(round, memory, seen, &ended.ends));
     }
     let starts = starts(seen, waiting);
-    let (ends, exhausted) = (ended.ends, ended.exhausted);
+    let (ends, exhausted, pace) = (ended.ends, ended.exhausted, ended.pace);
     let (started, back) = (found.started, found.back);
-    let look = Look { waiting, finals, started, missing: missing.new, found: back, ends, exhausted };
+    let look = Look { waiting, finals, started, missing: missing.new, found: back, ends, exhausted, pace };
     let settled = live.iter().any(|job| job.state == JobState::Unknown) && found.vanished.is_empty();
     record(round, seen, look, (ended.undecided, ended.followed, ended.events)).await?;
     if settled {
@@ -128,6 +128,10 @@ async fn second_look(
     let mut asked: Vec<&&LiveJob> = vanished.iter().collect();
     // Those that were not asked for yet come first; then the one that has been missing longest.
     asked.sort_by_key(|job| job.missing_since);
+    // The tasks of a group are one remote job.
+    let mut once = HashSet::new();
+    asked.retain(|job| job.remote_id.is_none_or(|id| once.insert(id)));
+    let same = |remote_id: i64| vanished.iter().filter(move |job| job.remote_id == Some(remote_id)).map(|job| job.id);
     let (mut there, mut denied) = (Vec::new(), Vec::new());
     for job in asked.into_iter().take(SECOND_LOOKS) {
         // It was not there when its array was adopted, nor is it now.
@@ -145,11 +149,11 @@ async fn second_look(
                     exit_code: found.exit_code,
                 };
                 if !is_ours(seen, &row) {
-                    denied.push(job.id);
+                    denied.extend(same(remote_id));
                 }
                 there.push(row);
             }
-            Err(oar_client::Error::Server { .. }) => denied.push(job.id),
+            Err(oar_client::Error::Server { .. }) => denied.extend(same(remote_id)),
             Err(error) => return Err(error.into()),
         }
     }
@@ -161,7 +165,7 @@ async fn second_look(
 
 /// Jobs that left the queue since the last look.
 fn starts(seen: &SubmissionRow, waiting: i64) -> u64 {
-    let before = if seen.seen_waiting < 0 { seen.job_count } else { seen.seen_waiting };
+    let before = if seen.seen_waiting < 0 { seen.remote_count } else { seen.seen_waiting };
     (before - waiting).max(0) as u64
 }
 
@@ -211,6 +215,8 @@ mod tests {
             array_id: Some(2),
             directory: "/".into(),
             job_count: 1,
+            remote_count: 1,
+            results: None,
             seen_waiting: 0,
             seen_final: 0,
             created_at: 0,
@@ -226,6 +232,7 @@ mod tests {
             state: JobState::Submitted,
             missing_since: None,
             wish: None,
+            started_at: None,
         }];
         let row = |name: &str, user: &str| {
             let (name, user) = (Some(name.to_owned()), Some(user.to_owned()));

@@ -179,6 +179,7 @@ fn campaign_view(
         owner: row.owner.clone(),
         turn: turn::turn(&campaign.facts),
         pending: campaign.pending_here.max(0) as u64,
+        tasks_at_once: spec.map_or(1, |spec| u64::from(spec.grouping.side_by_side.max(1))),
         live_here: campaign.live_here.max(0) as u64,
         max_jobs: spec.and_then(|spec| spec.max_jobs).map(u64::from),
         hold: find_hold(&view.holds, Some(row.id), None).or_else(|| pause(campaign, round.now)),

@@ -8,10 +8,10 @@ use cigri_core::language::ClusterSpec;
 use cigri_core::ledger;
 use cigri_core::state::{Role, SubmissionState};
 use cigri_core::task_ids::TaskIds;
-use cigri_store::{Intent, NewSubmission, RoundCampaign, StoreError, SubmissionRow, Task};
+use cigri_store::{Intent, NewGroup, NewSubmission, RoundCampaign, SubmissionRow, Task};
 use oar_client::{Error as ApiError, NewJob};
 
-use super::{Memory, Round, StepError, account, adopt, gates, nights, reset, settle, steps, sweep};
+use super::{Memory, Round, StepError, account, adopt, gates, groups, nights, reset, settle, steps, sweep};
 use crate::secret;
 
 /// Sends up to `allowed` tasks of the campaign, or one of its steps; a refusal becomes a hold.
@@ -36,9 +36,15 @@ pub(super) async fn submit(
     if gates == Gates::Fail && late_rows(round, campaign, &login).await? {
         return Ok(());
     }
-    let Some(((submission, tasks), ids)) = intend(round, (campaign, spec), login, (role, allowed)).await? else {
+    let group = match groups::choose(round, campaign, spec, allowed) {
+        Ok(group) => group,
+        Err(event) => return round.tell(*event).await,
+    };
+    let limit = group.map_or(allowed as i64, |group| group.jobs.saturating_mul(group.tasks as i64));
+    let Some(((submission, tasks), ids)) = intend(round, (campaign, spec), login, (role, limit, group)).await? else {
         return Ok(());
     };
+    let spec = &groups::request(spec, &submission, &tasks);
     let client = &round.handle.client;
     let gate = match gates {
         Gates::Fail => None,
@@ -53,7 +59,7 @@ pub(super) async fn submit(
     }
     let array = match role.is_step() {
         true => steps::job(&submission, (campaign, spec), &tasks, gate),
-        false => array(round, &submission, spec, (&tasks, &ids), gate)?,
+        false => array(round, &submission, spec, (&tasks, &ids), gate).await?,
     };
     let sent = crate::clock::monotonic();
     let answer = client.submit(&token, &array).await;
@@ -118,7 +124,7 @@ async fn intend(
     round: &Round<'_>,
     (campaign, spec): (&RoundCampaign, &ClusterSpec),
     login: String,
-    (role, allowed): (Role, u64),
+    (role, limit, group): (Role, i64, Option<NewGroup>),
 ) -> Result<Option<(Intent, TaskIds)>, StepError> {
     let nonce = secret::nonce().map_err(crate::grid::GridError::Secret)?;
     let instance = round.grid.instance.clone();
@@ -134,7 +140,8 @@ async fn intend(
                 owner: &owner,
                 remote_user: &login,
                 directory: &directory,
-                limit: allowed as i64,
+                limit,
+                group,
                 even_avoided,
             };
             let intent = store.intend(&new, |id| ledger::submission_name(&instance, id, nonce), now)?;
@@ -161,26 +168,19 @@ fn gate(round: &Round<'_>, submission: &SubmissionRow, spec: &ClusterSpec) -> Ne
     }
 }
 
-fn array(
+async fn array(
     round: &Round<'_>,
     submission: &SubmissionRow,
     spec: &ClusterSpec,
     (tasks, ids): (&[(Task, String)], &TaskIds),
     gate: Option<u64>,
 ) -> Result<NewJob, StepError> {
-    let line = |(task, text): &(Task, String)| {
-        let id = ids.id_of(task.index as u64);
-        id.map(|id| command::parameter_line(id, task.attempt as u32, text))
-    };
-    let lines = tasks.iter().map(line).collect::<Option<Vec<_>>>();
-    let campaign = submission.campaign_id;
-    let lines = lines.ok_or_else(|| StoreError::Corrupt(format!("a task of campaign {campaign} has no id")))?;
     Ok(NewJob {
-        command: command::remote_command(campaign as u64, &submission.cluster, ids, spec),
+        command: groups::command(round, submission, (spec, ids)).await?,
         resources: vec![spec.resource_request()],
         types: spec.types(nights::is_best_effort(round, spec, submission.created_at)),
         property: spec.properties.clone(),
-        parameters: Some(lines),
+        parameters: Some(groups::lines(submission, ids, tasks)?),
         name: Some(submission.name.clone()),
         project: spec.project.clone(),
         directory: Some(submission.directory.clone()),

@@ -14,9 +14,10 @@ use crate::connection::storable;
 use crate::job::JobEnd;
 
 const INSERT_JOBS: &str = "
-    INSERT INTO job (id, submission_id, array_index, campaign_id, task_index, generation, attempt, state)
-    SELECT $1 + at - 1, $2, at, $3, task_index, generation, attempt, 'launching'
-    FROM unnest($4, $5, $6) WITH ORDINALITY AS new (task_index, generation, attempt, at)";
+    INSERT INTO job (id, submission_id, array_index, campaign_id, task_index, generation, attempt, state, slot)
+    SELECT $1 + at - 1, $2, array_index, $3, task_index, generation, attempt, 'launching', slot
+    FROM unnest($4, $5, $6, $7, $8) WITH ORDINALITY
+      AS new (task_index, generation, attempt, array_index, slot, at)";
 
 const SUBMIT_JOBS: &str = "
     UPDATE job SET state = 'submitted', remote_id = new.remote_id
@@ -53,9 +54,11 @@ pub(super) fn insert_jobs(connection: &mut PgConnection, jobs: &NewJobs<'_>) -> 
         .bind::<BigInt, _>(jobs.first)
         .bind::<BigInt, _>(jobs.submission)
         .bind::<BigInt, _>(jobs.campaign)
-        .bind::<Array<BigInt>, _>(column(jobs.tasks, |task| task.index))
-        .bind::<Array<Integer>, _>(column(jobs.tasks, |task| task.generation))
-        .bind::<Array<Integer>, _>(column(jobs.tasks, |task| task.attempt))
+        .bind::<Array<BigInt>, _>(column(jobs.tasks, |(task, _)| task.index))
+        .bind::<Array<Integer>, _>(column(jobs.tasks, |(task, _)| task.generation))
+        .bind::<Array<Integer>, _>(column(jobs.tasks, |(task, _)| task.attempt))
+        .bind::<Array<BigInt>, _>(column(jobs.tasks, |(task, _)| task.array_index))
+        .bind::<Array<Integer>, _>(column(jobs.tasks, |(task, _)| task.slot))
         .execute(connection)?;
     Ok(())
 }

@@ -15,13 +15,17 @@ use crate::job::JobEnd;
 use crate::schema::{job, parameter_chunk, returned_task};
 
 pub(super) fn insert_jobs(connection: &mut SqliteConnection, jobs: &NewJobs<'_>) -> Result<()> {
-    for (at, task) in (0i64..).zip(jobs.tasks) {
+    for (at, (task, _)) in (0i64..).zip(jobs.tasks) {
         diesel::insert_into(job::table)
             .values((
-                (job::id.eq(jobs.first + at), job::submission_id.eq(jobs.submission), job::array_index.eq(at + 1)),
+                (
+                    job::id.eq(jobs.first + at),
+                    job::submission_id.eq(jobs.submission),
+                    job::array_index.eq(task.array_index),
+                ),
                 (job::campaign_id.eq(jobs.campaign), job::task_index.eq(task.index)),
                 (job::generation.eq(task.generation), job::attempt.eq(task.attempt)),
-                job::state.eq(JobState::Launching.as_str()),
+                (job::state.eq(JobState::Launching.as_str()), job::slot.eq(task.slot)),
             ))
             .execute(connection)?;
     }
