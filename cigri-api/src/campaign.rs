@@ -137,6 +137,19 @@ pub struct Submitted {
     pub notices: Vec<String>,
 }
 
+/// Answer to tasks that were added.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Added {
+    /// The campaign with them.
+    #[serde(flatten)]
+    pub campaign: Campaign,
+    /// How many tasks this request added.
+    pub added: u64,
+    /// What was accepted but deserves a look.
+    #[serde(default)]
+    pub warnings: Vec<Problem>,
+}
+
 /// Answer to an accepted change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {

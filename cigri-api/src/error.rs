@@ -18,6 +18,8 @@ pub enum ErrorCode {
     Forbidden,
     /// What is asked does not fit the present state (cancelling a cancelled campaign).
     Conflict,
+    /// The `Idempotency-Key` came with another request before, or is none.
+    IdempotencyKey,
     /// The cluster did not answer as needed.
     ClusterUnavailable,
     /// Several servers share the database and none of them takes changes just now: try again.

@@ -14,6 +14,7 @@
 //! | GET /campaigns/{id}/jdl | | the JDL as written, without its parameter lists |
 //! | GET /campaigns/{id}/parameters?offset&limit | | [`List`] of strings |
 //! | GET /campaigns/{id}/jobs?state&task&after&limit | | [`List`] of [`Job`] (attempts, by id; `next` is the `after` of the next page) |
+//! | POST /campaigns/{id}/jobs | a list of parameters (JSON), or multipart: `parameters` (text, one task a line) | 201 [`Added`]: tasks for a campaign that is not cancelled |
 //! | GET /campaigns/{id}/events?all=0/1 | | [`List`] of [`Event`] |
 //! | GET /campaigns/{id}/why | | [`List`] of [`Refusal`]: why nothing more is sent now |
 //! | GET /jobs/{id} | | [`Job`] |
@@ -24,6 +25,11 @@
 //! | GET /admin/backup | | a copy of the database as it is now (bytes; whole only if the answer ends well) |
 //! | GET /tokens, POST /tokens ([`NewToken`]), DELETE /tokens/{cluster} | | [`List`] of [`TokenInfo`], 201, 202 |
 //!
+//! POST /campaigns and POST /campaigns/{id}/jobs take a header `Idempotency-Key` (at most 255 printable ASCII characters,
+//! the caller's own choice): the same request under the same key has no second effect within a week, and is answered
+//! 201 with the same campaign as it is then; another request under it is answered 422 `idempotency_key`. A request that
+//! failed leaves no key.
+//!
 //! Every error is an [`ErrorBody`].
 
 mod campaign;
@@ -32,7 +38,7 @@ mod error;
 mod job;
 
 pub use campaign::{
-    Accepted, Campaign, CampaignState, ClusterShare, Endless, Origin, Refusal, Retried, SubmitOptions, Submitted,
+    Accepted, Added, Campaign, CampaignState, ClusterShare, Endless, Origin, Refusal, Retried, SubmitOptions, Submitted,
 };
 pub use cluster::{AcceptReset, Cluster, JobsThere, NewToken, TokenInfo};
 pub use error::{ErrorBody, ErrorCode, Problem};

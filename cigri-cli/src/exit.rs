@@ -118,7 +118,11 @@ impl Failure {
 fn exit_of(body: &ErrorBody) -> Exit {
     match body.code {
         ErrorCode::InvalidCampaign | ErrorCode::TooLarge => Exit::BadCampaign,
-        ErrorCode::InvalidRequest | ErrorCode::NotFound | ErrorCode::Forbidden | ErrorCode::Conflict => Exit::Refused,
+        ErrorCode::InvalidRequest
+        | ErrorCode::NotFound
+        | ErrorCode::Forbidden
+        | ErrorCode::Conflict
+        | ErrorCode::IdempotencyKey => Exit::Refused,
         ErrorCode::ClusterUnavailable | ErrorCode::NoLeader | ErrorCode::Internal => Exit::Environment,
     }
 }

@@ -4,6 +4,7 @@
 //! reports all problems at once; the parameters then become tasks, one each. Pure: no file, clock or network is touched,
 //! so the command line checks a file with exactly the code the server uses.
 
+mod added;
 mod checks;
 mod clusters;
 pub(crate) mod expanded;
@@ -26,6 +27,7 @@ mod tree;
 mod walltime;
 mod written;
 
+pub use added::parse_added;
 pub(crate) use checks::COMMAND_END;
 pub use limits::Limits;
 pub use lines::LineSplitter;

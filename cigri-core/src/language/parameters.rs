@@ -144,7 +144,7 @@ fn param_file(written: &Written, streamed: bool, report: &mut Report) -> Option<
     None
 }
 
-fn inline(key: &str, node: Node, limits: &Limits, report: &mut Report) -> Option<Parameters> {
+pub(super) fn inline(key: &str, node: Node, limits: &Limits, report: &mut Report) -> Option<Parameters> {
     let path = member_path("", key);
     let (line, column) = node.place;
     let mut texts = Vec::new();

@@ -5,23 +5,25 @@ use std::collections::BTreeSet;
 use actix_multipart::{Field, Multipart};
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
-use cigri_api::{SubmitOptions, Submitted};
+use bytes::Bytes;
+use cigri_api::SubmitOptions;
 use cigri_core::language::{
     CampaignSpec, Context, Endless, Limits, LineSplitter, Notice, Parameters, Problem, Problems, Resolved,
     adapt_to_local, parse, resolve,
 };
-use cigri_store::{CHUNK, NewCampaign, Origin};
+use cigri_store::{CHUNK, NewCampaign, NewKey, Origin};
 use futures_util::StreamExt;
 
 use super::MAX_JDL_BYTES;
-use super::campaigns;
+use super::add::Room;
 use super::identity::Caller;
+use super::once::{Notes, Once};
 use super::respond::{ApiError, problem};
 use crate::clock::now_ms;
 use crate::grid::Grid;
 
 /// Parameters that are written in one transaction.
-const BATCH: usize = 20 * CHUNK;
+pub(super) const BATCH: usize = 20 * CHUNK;
 /// Walltime where a campaign gives none: OAR's own default.
 const DEFAULT_WALLTIME_S: u64 = 2 * 3600;
 /// Resources where a campaign gives none.
@@ -34,30 +36,51 @@ pub(super) async fn submit(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !content_type.starts_with("multipart/") {
-        let body = payload.to_bytes_limited(MAX_JDL_BYTES).await.map_err(|_| too_large())?;
-        let body = body.map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let mut once = Once::of(&request, &caller)?;
+    let known = once.known(&grid).await?;
+    if !is_multipart(&request) {
+        let body = read_body(payload, &mut once).await?;
+        if let Some(known) = known {
+            return once.again(&grid, known).await;
+        }
         let campaign = prepare(&grid, &body, &SubmitOptions::default(), false)?;
-        return store(&grid, &caller, campaign, None).await;
+        return store(&grid, &caller, campaign, None, once).await;
     }
     let mut parts = Multipart::from_request(&request, &mut payload.into_inner()).await.map_err(bad_part)?;
+    if let Some(known) = known {
+        once.read_all(&mut parts).await?;
+        return once.again(&grid, known).await;
+    }
     let mut options = SubmitOptions::default();
     let mut jdl = None;
     while let Some(field) = parts.next().await {
         let mut field = field.map_err(bad_part)?;
         match field.name() {
-            Some("jdl") => jdl = Some(read_part(&mut field).await?),
-            Some("options") => options = read_options(&mut field).await?,
+            Some("jdl") => jdl = Some(read_part(&mut field, &mut once).await?),
+            Some("options") => options = read_options(&mut field, &mut once).await?,
             Some("parameters") => {
                 let campaign = prepare(&grid, &needed(jdl)?, &options, true)?;
-                return store(&grid, &caller, campaign, Some(field)).await;
+                return store(&grid, &caller, campaign, Some(field), once).await;
             }
             other => return Err(ApiError::bad_request(format!("unknown part {}", other.unwrap_or("without a name")))),
         }
     }
     let campaign = prepare(&grid, &needed(jdl)?, &options, false)?;
-    store(&grid, &caller, campaign, None).await
+    store(&grid, &caller, campaign, None, once).await
+}
+
+pub(super) fn is_multipart(request: &HttpRequest) -> bool {
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.unwrap_or_default().starts_with("multipart/")
+}
+
+/// A body that is not in parts, whole.
+pub(super) async fn read_body(payload: web::Payload, once: &mut Once) -> Result<Bytes, ApiError> {
+    let body = payload.to_bytes_limited(MAX_JDL_BYTES).await.map_err(|_| too_large())?;
+    let body = body.map_err(|error| ApiError::bad_request(error.to_string()))?;
+    once.part("");
+    once.bytes(&body);
+    Ok(body)
 }
 
 fn needed(jdl: Option<Vec<u8>>) -> Result<Vec<u8>, ApiError> {
@@ -71,24 +94,26 @@ fn too_large() -> ApiError {
     ))
 }
 
-fn bad_part(error: impl std::fmt::Display) -> ApiError {
+pub(super) fn bad_part(error: impl std::fmt::Display) -> ApiError {
     ApiError::bad_request(format!("the request's parts cannot be read: {error}"))
 }
 
-async fn read_part(field: &mut Field) -> Result<Vec<u8>, ApiError> {
+async fn read_part(field: &mut Field, once: &mut Once) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
+    once.part(field.name().unwrap_or_default());
     while let Some(bytes) = field.next().await {
         let bytes = bytes.map_err(bad_part)?;
         if body.len() + bytes.len() > MAX_JDL_BYTES {
             return Err(too_large());
         }
+        once.bytes(&bytes);
         body.extend_from_slice(&bytes);
     }
     Ok(body)
 }
 
-async fn read_options(field: &mut Field) -> Result<SubmitOptions, ApiError> {
-    let body = read_part(field).await?;
+async fn read_options(field: &mut Field, once: &mut Once) -> Result<SubmitOptions, ApiError> {
+    let body = read_part(field, once).await?;
     serde_json::from_slice(&body).map_err(|error| ApiError::bad_request(format!("part `options`: {error}")))
 }
 
@@ -131,6 +156,7 @@ async fn store(
     caller: &Caller,
     campaign: Prepared,
     stream: Option<Field>,
+    mut once: Once,
 ) -> Result<HttpResponse, ApiError> {
     let spec = campaign.resolved.spec.clone();
     if campaign.local {
@@ -142,18 +168,24 @@ async fn store(
         None => campaign.resolved.parameters,
     };
     let mut warnings = campaign.resolved.warnings;
-    if let Err(error) = fill(grid, id, (parameters, stream), &mut warnings).await {
+    let received = fill(grid, id, (parameters, stream), &mut warnings, &mut once).await;
+    let notes = Notes { warnings: warnings.iter().map(problem).collect(), notices: campaign.notices, added: None };
+    let opened = match received {
+        Ok(tasks) => open(grid, id, tasks, once.key(&notes)).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = opened {
         // Nothing half-made stays; what even this cannot remove is swept at the next start.
         crate::blocking(&grid.store, move |store| store.drop_received(id)).await.ok();
-        return Err(error);
+        return once.or_again(grid, error).await;
     }
     grid.wake_all();
-    let answer = Submitted {
-        campaign: campaigns::read(grid, id).await?,
-        warnings: warnings.iter().map(problem).collect(),
-        notices: campaign.notices,
-    };
-    Ok(HttpResponse::Created().insert_header(("Location", format!("/campaigns/{id}"))).json(answer))
+    notes.answer(grid, id).await
+}
+
+async fn open(grid: &Grid, id: i64, (count, counted): (i64, bool), key: Option<NewKey>) -> Result<(), ApiError> {
+    let opened = move |store: &cigri_store::Store| store.open_campaign_once(id, count, counted, key.as_ref());
+    Ok(crate::blocking(&grid.store, opened).await?)
 }
 
 async fn begin(grid: &Grid, caller: &Caller, spec: CampaignSpec, campaign: &Prepared) -> Result<i64, ApiError> {
@@ -169,9 +201,10 @@ async fn fill(
     id: i64,
     (parameters, stream): (Parameters, Option<Field>),
     warnings: &mut Vec<Problem>,
-) -> Result<(), ApiError> {
-    let (count, counted) = match (parameters, stream) {
-        (Parameters::Streamed, Some(field)) => (receive(grid, id, field, warnings).await?, false),
+    once: &mut Once,
+) -> Result<(i64, bool), ApiError> {
+    Ok(match (parameters, stream) {
+        (Parameters::Streamed, Some(field)) => (receive(grid, &mut NewRoom(id), field, warnings, once).await?, false),
         (Parameters::Streamed, None) => return Err(ApiError::bad_request("the part `parameters` is missing")),
         (_, Some(_)) => {
             return Err(ApiError::bad_request("parameters were sent, but the campaign names no param_file"));
@@ -182,26 +215,45 @@ async fn fill(
             crate::blocking(&grid.store, move |store| store.append_parameters(id, 0, &texts)).await?;
             (count, false)
         }
-    };
-    Ok(crate::blocking(&grid.store, move |store| store.open_campaign(id, count, counted)).await?)
+    })
+}
+
+/// The number of a campaign that is being received.
+struct NewRoom(i64);
+
+impl Room for NewRoom {
+    async fn append(&mut self, grid: &Grid, first: i64, batch: Vec<String>) -> Result<i64, ApiError> {
+        let (id, count) = (self.0, batch.len() as i64);
+        crate::blocking(&grid.store, move |store| store.append_parameters(id, first, &batch)).await?;
+        Ok(count)
+    }
 }
 
 /// Streams the parameter list into the database; returns how many there were.
-async fn receive(grid: &Grid, id: i64, mut field: Field, warnings: &mut Vec<Problem>) -> Result<i64, ApiError> {
+pub(super) async fn receive(
+    grid: &Grid,
+    room: &mut impl Room,
+    mut field: Field,
+    warnings: &mut Vec<Problem>,
+    once: &mut Once,
+) -> Result<i64, ApiError> {
+    once.part("parameters");
     let invalid = |problem: Problem| ApiError::campaign(&Problems(vec![problem]));
     let mut splitter = LineSplitter::new(&Limits::default());
     let mut pending = Vec::new();
     let mut stored = 0i64;
     while let Some(bytes) = field.next().await {
-        splitter.push(&bytes.map_err(bad_part)?, &mut pending).map_err(invalid)?;
+        let bytes = bytes.map_err(bad_part)?;
+        once.bytes(&bytes);
+        splitter.push(&bytes, &mut pending).map_err(invalid)?;
         if pending.len() >= BATCH {
             let rest = pending.split_off(pending.len() - pending.len() % CHUNK);
             let batch = std::mem::replace(&mut pending, rest);
-            stored += append(grid, id, stored, batch).await?;
+            stored += room.append(grid, stored, batch).await?;
         }
     }
     warnings.extend(splitter.finish(&mut pending).map_err(invalid)?);
-    stored += append(grid, id, stored, pending).await?;
+    stored += room.append(grid, stored, pending).await?;
     if stored == 0 {
         let problem = Problem {
             path: "param_file".to_owned(),
@@ -213,10 +265,4 @@ async fn receive(grid: &Grid, id: i64, mut field: Field, warnings: &mut Vec<Prob
         return Err(invalid(problem));
     }
     Ok(stored)
-}
-
-async fn append(grid: &Grid, id: i64, first: i64, batch: Vec<String>) -> Result<i64, ApiError> {
-    let count = batch.len() as i64;
-    crate::blocking(&grid.store, move |store| store.append_parameters(id, first, &batch)).await?;
-    Ok(count)
 }

@@ -6,6 +6,7 @@
 //! parameters, jobs, output, events) and every change are for its owner, root and the configured admins. Tokens are
 //! the caller's own. What is under `/admin`, and the acceptance of a reset, is for admins alone: root, the configured ones, and in a data directory its user.
 
+mod add;
 mod admin;
 mod campaigns;
 mod changes;
@@ -13,6 +14,7 @@ mod clusters;
 mod identity;
 mod intake;
 mod jobs;
+mod once;
 mod pass;
 mod respond;
 mod tokens;
@@ -77,6 +79,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/campaigns/{id}/events", web::get().to(campaigns::events))
         .route("/campaigns/{id}/why", web::get().to(campaigns::why))
         .route("/campaigns/{id}/jobs", web::get().to(jobs::list))
+        .route("/campaigns/{id}/jobs", web::post().to(add::add))
         .route("/jobs/{id}", web::get().to(jobs::show))
         .route("/jobs/{id}", web::delete().to(jobs::kill))
         .route("/jobs/{id}/stdout", web::get().to(jobs::stdout))

@@ -11,6 +11,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use tokio::sync::mpsc;
 
 use super::identity::Caller;
+use super::once;
 use super::respond::ApiError;
 use crate::clock::now_ms;
 use crate::leadership::{Leader, Leadership, passport};
@@ -51,8 +52,8 @@ async fn pass_on(leadership: &Leadership, request: &HttpRequest, payload: Payloa
     let method = method.map_err(|error| ApiError::bad_request(error.to_string()))?;
     let place = request.uri().path_and_query().map_or("/", |place| place.as_str());
     let mut passed = way.client.request(method, format!("{}{place}", way.base)).bearer_auth(token);
-    for name in [CONTENT_TYPE, CONTENT_LENGTH] {
-        if let Some(value) = request.headers().get(name.as_str()) {
+    for name in [CONTENT_TYPE.as_str(), CONTENT_LENGTH.as_str(), once::HEADER] {
+        for value in request.headers().get_all(name) {
             passed = passed.header(name, value.as_bytes());
         }
     }

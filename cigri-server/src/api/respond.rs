@@ -59,14 +59,38 @@ impl ApiError {
         ApiError::new(StatusCode::UNAUTHORIZED, ErrorCode::Forbidden, message)
     }
 
+    /// Another request than the one that this `Idempotency-Key` came with before.
+    pub(super) fn key_of_another(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::IdempotencyKey, message.into())
+    }
+
+    /// No key that could be kept.
+    pub(super) fn no_key(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::BAD_REQUEST, ErrorCode::IdempotencyKey, message.into())
+    }
+
+    /// The same request was carried out while this one was read.
+    pub(super) fn is_repeated(&self) -> bool {
+        self.0.status == StatusCode::CONFLICT.as_u16() && self.0.code == ErrorCode::IdempotencyKey
+    }
+
     pub(super) fn too_large(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge, message.into())
     }
 
     /// A campaign file with problems: all of them.
     pub(super) fn campaign(problems: &Problems) -> ApiError {
+        ApiError::with_problems("the campaign file", problems)
+    }
+
+    /// A list of parameters with problems: all of them.
+    pub(super) fn jobs(problems: &Problems) -> ApiError {
+        ApiError::with_problems("the list of parameters", problems)
+    }
+
+    fn with_problems(what: &str, problems: &Problems) -> ApiError {
         let count = problems.0.len();
-        let message = format!("the campaign file has {count} problem{}", if count == 1 { "" } else { "s" });
+        let message = format!("{what} has {count} problem{}", if count == 1 { "" } else { "s" });
         let mut error = ApiError::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidCampaign, message);
         error.0.problems = problems.0.iter().map(problem).collect();
         error
@@ -108,6 +132,7 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Missing(_) => ApiError::not_found(error.to_string()),
             StoreError::Conflict(_) => ApiError::new(StatusCode::CONFLICT, ErrorCode::Conflict, error.to_string()),
+            StoreError::Repeated => ApiError::new(StatusCode::CONFLICT, ErrorCode::IdempotencyKey, error.to_string()),
             StoreError::NotLeader => ApiError::no_leader(error.to_string()),
             StoreError::Sql(_) => internal(&error, &storage_advice(&error)),
             _ => internal(&error, &error.to_string()),

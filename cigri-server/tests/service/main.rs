@@ -1,6 +1,7 @@
 //! The real `cigri-server` program over a cluster that speaks OAR 3's API on a real port.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod adding;
 mod bed;
 mod fail_over;
 mod holding;

@@ -62,6 +62,25 @@ fn location_of(new: &Value) -> String {
 }
 
 #[tokio::test]
+async fn a_request_that_is_repeated_at_another_server_is_carried_out_once() {
+    let Some(pair) = Pair::start(10).await else { return };
+    let (leader, standby) = (&pair.servers[0], &pair.servers[1]);
+    let jdl = campaign(pair.folder.path(), 6, "true");
+    let mut ids = Vec::new();
+    for server in [standby, leader, standby] {
+        let asked = server.client.post("http://localhost/campaigns").header("Idempotency-Key", "k").json(&jdl);
+        let answer = asked.send().await.unwrap();
+        assert_eq!(answer.status(), 201);
+        let submitted: Value = answer.json().await.unwrap();
+        let added = server.client.post(format!("http://localhost/campaigns/{}/jobs", submitted["id"]));
+        let added = added.header("Idempotency-Key", "l").json(&json!(["x"])).send().await.unwrap();
+        assert_eq!(added.json::<Value>().await.unwrap()["total_jobs"], 7);
+        ids.push(submitted["id"].clone());
+    }
+    assert_eq!(ids, [ids[0].clone(), ids[0].clone(), ids[0].clone()]);
+}
+
+#[tokio::test]
 async fn nobody_but_the_other_servers_gets_through_a_leaders_door() {
     let Some(pair) = Pair::start(10).await else { return };
     let mut database = PgConnection::establish(&pair.database).unwrap();

@@ -110,6 +110,7 @@ const TABLE: [Allowed; 8] = [
             "rustls",
             "serde",
             "serde_json",
+            "sha2",
             "thiserror",
             "tokio",
             "tokio-util",
