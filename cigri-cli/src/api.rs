@@ -1,10 +1,10 @@
 //! Client of CiGri's REST API over a Unix socket: typed answers, and the server's own words where it refuses.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::exit::Failure;
-use cigri_api::{Campaign, ErrorBody, List};
+use cigri_api::{Campaign, ErrorBody, ErrorCode, List};
 use reqwest::{Client, RequestBuilder, Response};
 use serde::Deserialize;
 use serde::Serialize;
@@ -12,6 +12,10 @@ use serde::de::DeserializeOwned;
 
 /// How long a server may take for an answer. Generous: a busy machine is no broken server.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a server that went away may take to be there again, or to be replaced.
+const RETURN: Duration = Duration::from_secs(15);
+/// Between two attempts meanwhile.
+const PAUSE: Duration = Duration::from_millis(200);
 /// Idle connections are dropped before the server drops them.
 const IDLE: Duration = Duration::from_secs(2);
 
@@ -21,6 +25,30 @@ pub(crate) struct Api {
     http: Client,
     socket: PathBuf,
     runs_jobs: bool,
+}
+
+/// What makes a request that is sent more than once have one effect.
+#[derive(Debug, Clone)]
+pub(crate) struct Once {
+    key: String,
+    again: bool,
+}
+
+impl Once {
+    /// Under this key, else under one that nobody else has. `again`: whether the body can be sent a second time.
+    pub(crate) fn new(key: Option<&str>, again: bool) -> Result<Self, Failure> {
+        let key = key.map_or_else(random_key, |key| Ok(key.to_owned()))?;
+        if key.chars().any(|character| character != ' ' && !character.is_ascii_graphic()) {
+            return Err(Failure::Usage("--idempotency-key: printable ASCII characters were expected".into()));
+        }
+        Ok(Self { key, again })
+    }
+}
+
+fn random_key() -> Result<String, Failure> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Failure::Environment(format!("no random bytes: {error}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// What is read of `GET /health`.
@@ -78,14 +106,25 @@ impl ApiError {
         matches!(self, Self::Unreachable { .. } | Self::Broken { .. })
     }
 
+    /// True when nobody knows whether the request was carried out.
+    fn is_doubtful(&self) -> bool {
+        let lost = |body: &ErrorBody| body.status == 502 && body.code == ErrorCode::Internal;
+        matches!(self, Self::Broken { .. }) || matches!(self, Self::Refused(body) if lost(body))
+    }
+
+    /// True when the request was not carried out for want of a server, and may be soon.
+    fn is_absence(&self) -> bool {
+        self.is_unreachable() || matches!(self, Self::Refused(body) if body.code == ErrorCode::NoLeader)
+    }
+
     /// True when the server says that there is no such thing.
     pub(crate) fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused(body) if body.code == cigri_api::ErrorCode::NotFound)
+        matches!(self, Self::Refused(body) if body.code == ErrorCode::NotFound)
     }
 
     /// True when the server says that the present state does not allow it.
     pub(crate) fn is_conflict(&self) -> bool {
-        matches!(self, Self::Refused(body) if body.code == cigri_api::ErrorCode::Conflict)
+        matches!(self, Self::Refused(body) if body.code == ErrorCode::Conflict)
     }
 }
 
@@ -159,13 +198,30 @@ impl Api {
         self.answer(self.http.post(url(path)).json(body).timeout(PATIENCE)).await
     }
 
-    /// `POST path` with a form; no time limit, as it may be large.
-    pub(crate) async fn post_form<T: DeserializeOwned>(
+    /// `POST path` with what `body` adds to the request, which has one effect however often it is sent; no time limit,
+    /// as it may be large. An answer that is lost is asked for again.
+    pub(crate) async fn post_once<T: DeserializeOwned>(
         &self,
         path: &str,
-        form: reqwest::multipart::Form,
-    ) -> Result<T, ApiError> {
-        self.answer(self.http.post(url(path)).multipart(form)).await
+        once: &Once,
+        body: impl AsyncFn(RequestBuilder) -> Result<RequestBuilder, Failure>,
+    ) -> Result<T, Failure> {
+        let send = async || {
+            let request = self.http.post(url(path)).header("Idempotency-Key", &once.key);
+            Ok::<_, Failure>(self.answer(body(request).await?).await)
+        };
+        let first = send().await?;
+        if !first.as_ref().is_err_and(ApiError::is_doubtful) || !once.again {
+            return Ok(first?);
+        }
+        let deadline = Instant::now() + RETURN;
+        loop {
+            let answer = send().await?;
+            if !answer.as_ref().is_err_and(ApiError::is_absence) || Instant::now() >= deadline {
+                return Ok(answer?);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// `DELETE path`.

@@ -63,6 +63,11 @@ pub(crate) enum Command {
     /// Submit a campaign, without following it
     #[command(after_help = "Example:\n  cigri --server /run/cigri/cigri.sock submit sweep.json\n")]
     Submit(SubmitOptions),
+    /// Add tasks to a campaign, all of them or none
+    ///
+    /// A finished campaign goes on with them; a cancelled one takes none.
+    #[command(after_help = ADD_EXAMPLES)]
+    Add(AddOptions),
     /// Tokens of clusters
     #[command(subcommand)]
     Token(TokenCommand),
@@ -80,6 +85,29 @@ Examples:
   cigri run sweep.json --kill-rate 0.3   kill three attempts in ten, and watch them come back
   cigri run sweep.json --new             start afresh, whatever was done before
 ";
+
+const ADD_EXAMPLES: &str = "\
+Examples:
+  cigri add 7 more.txt
+  cigri add last --params 'alpha 1' 'alpha 2'
+  seq 1000 1999 | cigri add 7 -
+";
+
+/// Options of `cigri add`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("tasks").required(true).args(["file", "params"]))]
+pub(crate) struct AddOptions {
+    /// Its number, or `last`
+    pub(crate) campaign: Selector,
+    /// A file with one parameter a line, `-` for standard input
+    pub(crate) file: Option<PathBuf>,
+    /// The parameters themselves, one task each
+    #[arg(long, value_name = "PARAMETER", num_args = 1..)]
+    pub(crate) params: Vec<String>,
+    /// Carry the same request out once, however often it is given with this key within a week
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+}
 
 /// Options of `cigri run`.
 #[derive(Debug, Args)]
@@ -108,6 +136,9 @@ pub(crate) struct RunOptions {
 pub(crate) struct SubmitOptions {
     /// The campaign file (JSON)
     pub(crate) file: PathBuf,
+    /// Carry the same request out once, however often it is given with this key within a week
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
     /// What to do with an earlier campaign of the same file.
     #[command(flatten)]
     pub(crate) again: Again,

@@ -46,6 +46,7 @@ async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Run(options) => run::run(&place, options, &screen).await,
         Command::Submit(options) => run::submit(&place, options, &screen).await,
+        Command::Add(options) => run::add(&place, options, &screen).await,
         Command::Token(command) => token::token(&place, command, &screen).await,
         Command::Admin(command) => admin::admin(&place, command, &screen).await,
         Command::Show(command) => show::show(&place, command, &screen).await,

@@ -3,6 +3,7 @@
 //! What is counted is counted in files that the tasks themselves write, never in CiGri's database alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod adding;
 mod backup;
 mod bad_input;
 mod changed;

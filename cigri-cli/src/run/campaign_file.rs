@@ -9,6 +9,7 @@ use cigri_core::language::{self, Context, Limits, Parameters, Written};
 use sha2::{Digest, Sha256};
 
 use super::parameter_file::ParameterFile;
+use crate::api::Once;
 use crate::exit::Failure;
 
 /// Walltime and resources for the check only: the server that takes the campaign has its own defaults.
@@ -32,6 +33,8 @@ pub(crate) struct CampaignFile {
     pub(crate) parameters: Parameters,
     /// That file.
     pub(crate) parameter_file: Option<ParameterFile>,
+    /// However often this command sends it, one campaign comes of it.
+    pub(crate) once: Once,
 }
 
 impl CampaignFile {
@@ -55,7 +58,8 @@ impl CampaignFile {
             None => None,
         };
         let origin = Origin { path: location, digest: hex(&digest.finalize()) };
-        Ok(Self { shown, text, origin, directory, jdl, parameters, parameter_file })
+        let once = Once::new(None, true)?;
+        Ok(Self { shown, text, origin, directory, jdl, parameters, parameter_file, once })
     }
 }
 

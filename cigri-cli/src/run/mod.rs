@@ -1,5 +1,6 @@
 //! `cigri run` and `cigri submit`: a file becomes a campaign, which is followed to its end.
 
+mod add;
 mod campaign_file;
 mod difference;
 mod follow;
@@ -16,6 +17,7 @@ use std::time::Instant;
 
 use cigri_api::Campaign;
 
+use crate::api::Once;
 use crate::attach::{attach, with_server};
 use crate::cli::{RunOptions, SubmitOptions};
 use crate::command_line::same_command;
@@ -24,6 +26,7 @@ use crate::exit::{Exit, Failure};
 use crate::place::Place;
 use crate::screen::Screen;
 use crate::show::endless::tasks_words;
+pub(crate) use add::add;
 use campaign_file::CampaignFile;
 use follow::{Ending, Session};
 use signals::Signals;
@@ -95,7 +98,10 @@ async fn report(session: &Session<'_>, seen: &Seen) -> Result<(), Failure> {
 
 /// Submits a campaign without following it.
 pub(crate) async fn submit(place: &Place, options: &SubmitOptions, screen: &Screen) -> Result<Exit, Failure> {
-    let file = CampaignFile::read(&options.file)?;
+    let mut file = CampaignFile::read(&options.file)?;
+    if let Some(key) = &options.idempotency_key {
+        file.once = Once::new(Some(key), true)?;
+    }
     with_server(place, async |api| {
         let Chosen { campaign, is_new } = choose(api, place, &file, options.again, screen).await?;
         if screen.json {

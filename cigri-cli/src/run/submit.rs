@@ -4,8 +4,8 @@ use std::fs::TryLockError;
 use std::time::Duration;
 
 use cigri_api::{Accepted, Campaign, CampaignState, List, Retried, SubmitOptions, Submitted};
-use reqwest::Body;
 use reqwest::multipart::{Form, Part};
+use reqwest::{Body, RequestBuilder};
 use tokio::fs::File;
 
 use super::campaign_file::{CampaignFile, unreadable};
@@ -136,13 +136,18 @@ async fn send(api: &Api, place: &Place, file: &CampaignFile) -> Result<Submitted
         local: place.is_local(),
     };
     let options = serde_json::to_string(&options).map_err(|error| Failure::Environment(error.to_string()))?;
-    let mut form = Form::new().part("jdl", Part::bytes(file.text.clone())).text("options", options);
+    let body = async |request: RequestBuilder| Ok(request.multipart(form(file, &options).await?));
+    api.post_once("/campaigns", &file.once, body).await
+}
+
+async fn form(file: &CampaignFile, options: &str) -> Result<Form, Failure> {
+    let mut form = Form::new().part("jdl", Part::bytes(file.text.clone())).text("options", options.to_owned());
     if let Some(parameters) = &file.parameter_file {
         let opened = File::open(&parameters.path).await;
         let opened = opened.map_err(|error| unreadable(&parameters.path.display().to_string(), &error.to_string()))?;
         form = form.part("parameters", Part::stream(Body::from(opened)));
     }
-    Ok(api.post_form("/campaigns", form).await?)
+    Ok(form)
 }
 
 fn tell(submitted: &Submitted, screen: &Screen) {

@@ -42,7 +42,7 @@ pub(crate) async fn show(place: &Place, command: &ShowCommand, screen: &Screen) 
 }
 
 /// The number of the campaign that is meant.
-async fn campaign_id(api: &Api, selector: Selector) -> Result<i64, Failure> {
+pub(crate) async fn campaign_id(api: &Api, selector: Selector) -> Result<i64, Failure> {
     match selector {
         Selector::Id(id) => Ok(id),
         Selector::Last => {

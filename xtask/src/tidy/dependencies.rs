@@ -126,6 +126,7 @@ const TABLE: [Allowed; 8] = [
             "chrono",
             "clap",
             "comfy-table",
+            "getrandom",
             "indicatif",
             "nix",
             "reqwest",
