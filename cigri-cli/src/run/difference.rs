@@ -95,7 +95,7 @@ impl Ours {
         }
         let texts = match &file.parameters {
             Parameters::Inline(texts) => Some(texts.clone()),
-            Parameters::Count(_) | Parameters::Streamed => None,
+            Parameters::Count(_) | Parameters::Streamed | Parameters::Endless => None,
         };
         let count = texts.as_ref().map(|texts| texts.len() as u64);
         Ok(Self { count, ready: texts.unwrap_or_default().into(), lines: None })

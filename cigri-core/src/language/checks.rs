@@ -1,8 +1,8 @@
 //! The checks of single values. They refuse what would fail late and obscurely: on the cluster, in its shell, or in its API.
 
+use super::field::Field;
 use super::macros::{continues_name, home_in_command, home_in_directory};
 use super::problem::{Problem, Report};
-use super::settings::Field;
 use super::shell::{Mark, Open, left_open, marks};
 
 /// Longest name, project or job type, in characters; OAR's columns hold as many.

@@ -3,40 +3,36 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::checks;
+use super::dependents::Dependents;
 use super::fields::{Scope, check_keys};
-use super::parts::Grouping;
+use super::output::same_for_all;
+use super::parts::{Checkpoint, Gathering, Grouping, Output, TestMode};
 use super::problem::{Problem, Report, excerpt, nearest};
 use super::reader::member_path;
 use super::resolve::Context;
 use super::settings::{Settings, read_settings};
 use super::spec::{ClusterSpec, JobKind};
+use super::test_mode::agreed;
 use super::tree::{Node, Value};
 use super::walltime::format_walltime;
 use super::written::Written;
 
-/// All clusters of a campaign that are sound; problems of the others are noted.
+/// Most clusters of a campaign: each costs a copy of what the top of the file says.
+const MOST_CLUSTERS: usize = 1000;
+
+/// All clusters of a campaign that are sound, and the sample that they agree on; problems of the others are noted.
 pub(super) fn resolve_clusters(
     written: &Written,
     context: &Context<'_>,
+    names: &[String],
     report: &mut Report,
-) -> BTreeMap<String, ClusterSpec> {
+) -> (BTreeMap<String, ClusterSpec>, Option<TestMode>) {
     let top = read_settings(&written.fields, "", true, report);
     let has_exec_file = written.field("exec_file").is_some();
-    let expected = "an object: the name of each cluster, with its settings (`{}` for none)";
-    let mut specs = BTreeMap::new();
-    let Some((key, node)) = written.field("clusters") else {
-        report.refuse(Problem::new("clusters", "nothing", expected));
-        return specs;
+    let Some((parent, clusters)) = named_clusters(written, report) else {
+        return (BTreeMap::new(), None);
     };
-    let clusters = match &node.value {
-        Value::Object(clusters) if !clusters.is_empty() => clusters,
-        other => {
-            let problem = Problem::new(member_path("", key), other.excerpt(), expected);
-            report.refuse(problem.on_line(node.place.0, node.place.1));
-            return specs;
-        }
-    };
-    let parent = member_path("", key);
+    let mut all = Vec::new();
     for (name, node) in clusters {
         let cluster = Cluster { path: member_path(&parent, name), name, node };
         cluster.check_name(context, report);
@@ -48,11 +44,42 @@ pub(super) fn resolve_clusters(
             let expected = "a command, here or at the top of the file";
             report.refuse(cluster.place(Problem::new(path, "nothing", expected)));
         }
-        if let Some(spec) = cluster.merge(own, &top, context, report) {
-            specs.insert(name.clone(), spec);
+        all.push((cluster, own));
+    }
+    let samples = all.iter().map(|(cluster, own)| (cluster.name.to_owned(), own.test_mode.or(&top.test_mode)));
+    let test = agreed(&samples.collect(), report);
+    let mut merger = Merger { top: &top, context, names, dependents: Dependents::default() };
+    let merged = all.iter().filter_map(|(cluster, own)| {
+        let spec = merger.merge(cluster, own, report)?;
+        Some((cluster.name.to_owned(), spec))
+    });
+    let specs = merged.collect();
+    merger.dependents.tell(all.len(), report);
+    (specs, test)
+}
+
+/// The clusters of the file as written, and the path of the field.
+fn named_clusters<'a>(written: &'a Written, report: &mut Report) -> Option<(String, &'a [(String, Node)])> {
+    let expected = "an object: the name of each cluster, with its settings (`{}` for none)";
+    let Some((key, node)) = written.field("clusters") else {
+        report.refuse(Problem::new("clusters", "nothing", expected));
+        return None;
+    };
+    let refused = |expected: &str| {
+        let problem = Problem::new(member_path("", key), node.value.excerpt(), expected);
+        problem.on_line(node.place.0, node.place.1)
+    };
+    match &node.value {
+        Value::Object(clusters) if clusters.len() > MOST_CLUSTERS => {
+            report.refuse(refused(&format!("at most {MOST_CLUSTERS} clusters")));
+            None
+        }
+        Value::Object(clusters) if !clusters.is_empty() => Some((member_path("", key), clusters)),
+        _ => {
+            report.refuse(refused(expected));
+            None
         }
     }
-    specs
 }
 
 struct Cluster<'a> {
@@ -107,36 +134,107 @@ impl Cluster<'_> {
         }
     }
 
-    fn merge(&self, own: Settings, top: &Settings, context: &Context<'_>, report: &mut Report) -> Option<ClusterSpec> {
-        let written_in = own.request.as_ref().or(top.request.as_ref()).and_then(|request| request.walltime_s);
+    /// Places what was found when the fields of this cluster were seen together.
+    fn place_together(&self, problem: Problem) -> Problem {
+        let path = member_path(&self.path, &problem.path);
+        self.place(problem.at(path))
+    }
+}
+
+/// What all clusters of a campaign have in common while each takes its settings.
+struct Merger<'a> {
+    top: &'a Settings,
+    context: &'a Context<'a>,
+    names: &'a [String],
+    dependents: Dependents,
+}
+
+impl Merger<'_> {
+    fn merge(&mut self, cluster: &Cluster<'_>, own: &Settings, report: &mut Report) -> Option<ClusterSpec> {
+        let (top, context) = (self.top, self.context);
+        let walltime_s = self.walltime(cluster, own, report);
         // A cluster that only adds a walltime to its resources still takes the resources of the top.
         let requests = [own.request.as_ref(), top.request.as_ref()].into_iter().flatten();
-        let resources = requests.filter_map(|request| request.resources.clone()).next();
-        let walltime = own.walltime_s.or(top.walltime_s);
+        let resources = requests.filter_map(|request| request.resources.as_deref()).next();
+        let resources = resources.unwrap_or(context.default_resources);
+        let grouped = own.grouping.resolve(&top.grouping, resources, &mut self.dependents);
+        let grouped = report.take(grouped.map_err(|problem| cluster.place_together(problem)));
+        let (grouping, resources) = grouped.unwrap_or_else(|| (Grouping::default(), resources.to_owned()));
+        let spec = ClusterSpec {
+            walltime_s,
+            resources,
+            properties: own.properties.clone().or_else(|| top.properties.clone()).flatten(),
+            project: own.project.clone().or_else(|| top.project.clone()).flatten(),
+            cluster_job_type: own.cluster_job_type.clone().or_else(|| top.cluster_job_type.clone()).flatten(),
+            kind: own.kind.or(top.kind).unwrap_or(JobKind::BestEffort),
+            max_jobs: own.max_jobs.or(top.max_jobs),
+            prologue: own.prologue.resolve(("prologue", &top.prologue), walltime_s, &mut self.dependents),
+            epilogue: own.epilogue.resolve(("epilogue", &top.epilogue), walltime_s, &mut self.dependents),
+            grouping,
+            checkpoint: self.checkpoint(cluster, own, walltime_s, report),
+            output: self.output(cluster, own, report),
+            ..ClusterSpec::new(own.exec_file.clone().or_else(|| top.exec_file.clone())?, self.directory(own))
+        };
+        if let Some(problem) = at_odds(&spec) {
+            report.refuse(cluster.place_together(problem));
+        }
+        Some(spec)
+    }
+
+    fn walltime(&self, cluster: &Cluster<'_>, own: &Settings, report: &mut Report) -> u64 {
+        let request = own.request.as_ref().or(self.top.request.as_ref());
+        let written_in = request.and_then(|request| request.walltime_s);
+        let walltime = own.walltime_s.or(self.top.walltime_s);
         if let (Some(field), Some(request)) = (walltime, written_in)
             && field != request
         {
-            report.refuse(self.place(two_walltimes(&self.path, field, request)));
+            report.refuse(cluster.place(two_walltimes(&cluster.path, field, request)));
         }
-        Some(ClusterSpec {
-            exec_file: own.exec_file.or_else(|| top.exec_file.clone())?,
-            exec_directory: own
-                .exec_directory
-                .or_else(|| top.exec_directory.clone())
-                .unwrap_or_else(|| context.default_directory.unwrap_or("$HOME").to_owned()),
-            walltime_s: walltime.or(written_in).unwrap_or(context.default_walltime_s),
-            resources: resources.unwrap_or_else(|| context.default_resources.to_owned()),
-            properties: own.properties.or_else(|| top.properties.clone()).flatten(),
-            project: own.project.or_else(|| top.project.clone()).flatten(),
-            cluster_job_type: own.cluster_job_type.or_else(|| top.cluster_job_type.clone()).flatten(),
-            kind: own.kind.or(top.kind).unwrap_or(JobKind::BestEffort),
-            max_jobs: own.max_jobs.or(top.max_jobs),
-            prologue: None,
-            epilogue: None,
-            grouping: Grouping::default(),
-            checkpoint: None,
-            output: None,
-        })
+        walltime.or(written_in).unwrap_or(self.context.default_walltime_s)
+    }
+
+    fn directory(&self, own: &Settings) -> String {
+        let given = own.exec_directory.as_ref().or(self.top.exec_directory.as_ref());
+        given.map_or_else(|| self.context.default_directory.unwrap_or("$HOME").to_owned(), Clone::clone)
+    }
+
+    fn checkpoint(
+        &mut self,
+        cluster: &Cluster<'_>,
+        own: &Settings,
+        walltime_s: u64,
+        report: &mut Report,
+    ) -> Option<Checkpoint> {
+        let found = own.checkpoint.resolve(&self.top.checkpoint, walltime_s, &mut self.dependents);
+        report.take(found.map_err(|problem| cluster.place_together(problem))).flatten()
+    }
+
+    fn output(&mut self, cluster: &Cluster<'_>, own: &Settings, report: &mut Report) -> Option<Output> {
+        let found = own.output.resolve(&self.top.output, self.names, &mut self.dependents);
+        let output = report.take(found.map_err(|problem| cluster.place_together(problem))).flatten()?;
+        if let Some(problem) = same_for_all(&output, self.names) {
+            report.warn(cluster.place_together(problem));
+        }
+        Some(output)
+    }
+}
+
+/// Parts of a cluster that cannot be had together.
+fn at_odds(spec: &ClusterSpec) -> Option<Problem> {
+    if spec.grouping.is_none() {
+        return None;
+    }
+    if spec.checkpoint.is_some() {
+        let problem = Problem::new("checkpointing_type", "a signal for grouped tasks", "no grouping with a signal");
+        return Some(problem.hint("clusters signal a job, not each of the tasks in it"));
+    }
+    match spec.output.as_ref()?.method {
+        Gathering::Collector(_) => None,
+        Gathering::Scp(_) | Gathering::Irods(_) => {
+            let found = "a copy by the job itself, of grouped tasks";
+            let problem = Problem::new("output_gathering_method", found, "`collector`, or no grouping");
+            Some(problem.hint("or let `exec_file` copy the file"))
+        }
     }
 }
 

@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use super::resources::{Part, groups, is_processing};
+use super::resources::{Part, cores, groups, is_processing};
 use super::spec::{CampaignSpec, ClusterSpec, JobKind};
-
-const NO_NIGHT: &str = "one machine knows no night, its jobs run at once";
 
 /// Something a campaign asks for that one machine cannot honour; each is said once, with all clusters it concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +24,7 @@ impl fmt::Display for Notice {
 }
 
 /// The campaign as one machine can run it, and what is not honoured: every cluster asks for cores only, without
-/// conditions on resources and without job types of its site.
+/// conditions on resources, job types of its site and a calendar of nights.
 pub fn adapt_to_local(spec: &CampaignSpec) -> (CampaignSpec, Vec<Notice>) {
     let mut notices = Vec::new();
     let mut adapted = spec.clone();
@@ -34,16 +32,28 @@ pub fn adapt_to_local(spec: &CampaignSpec) -> (CampaignSpec, Vec<Notice>) {
         for (what, why) in dropped(cluster) {
             notice(&mut notices, name, what, why);
         }
-        cluster.resources = format!("/core={}", cluster.cores());
+        cluster.resources = cores_only(&cluster.resources);
+        for step in [&mut cluster.prologue, &mut cluster.epilogue].into_iter().flatten() {
+            step.resources = cores_only(&step.resources);
+        }
+        cluster.kind = without_calendar(cluster.kind);
         cluster.properties = None;
         cluster.cluster_job_type = None;
-        cluster.kind = match cluster.kind {
-            JobKind::SemiBestEffort => JobKind::BestEffort,
-            JobKind::Nightly => JobKind::Normal,
-            other => other,
-        };
     }
     (adapted, notices)
+}
+
+fn cores_only(request: &str) -> String {
+    format!("/core={}", cores(request))
+}
+
+/// One machine has no nights: what waits for one starts at once, what differs by day and by night is as by day.
+fn without_calendar(kind: JobKind) -> JobKind {
+    match kind {
+        JobKind::Nightly => JobKind::Normal,
+        JobKind::SemiBestEffort => JobKind::BestEffort,
+        kind => kind,
+    }
 }
 
 fn notice(notices: &mut Vec<Notice>, cluster: &str, what: String, why: &str) {
@@ -56,10 +66,13 @@ fn notice(notices: &mut Vec<Notice>, cluster: &str, what: String, why: &str) {
 fn dropped(cluster: &ClusterSpec) -> Vec<(String, &'static str)> {
     let condition = "one machine has no choice of resources";
     let mut all: Vec<(String, &'static str)> = Vec::new();
-    for part in groups(&cluster.resources).unwrap_or_default().iter().flatten() {
-        match part {
-            Part::Condition(text) => all.push(((*text).to_owned(), condition)),
-            Part::Count { name, count } => all.extend(dropped_count(name, *count)),
+    let steps = [&cluster.prologue, &cluster.epilogue].into_iter().flatten();
+    for request in std::iter::once(&cluster.resources).chain(steps.map(|step| &step.resources)) {
+        for part in groups(request).unwrap_or_default().iter().flatten() {
+            match part {
+                Part::Condition(text) => all.push(((*text).to_owned(), condition)),
+                Part::Count { name, count } => all.extend(dropped_count(name, *count)),
+            }
         }
     }
     if let Some(text) = &cluster.properties {
@@ -70,9 +83,11 @@ fn dropped(cluster: &ClusterSpec) -> Vec<(String, &'static str)> {
         all.push((text.clone(), why));
     }
     match cluster.kind {
-        JobKind::SemiBestEffort => all.push(("type: semi-best-effort".to_owned(), NO_NIGHT)),
-        JobKind::Nightly => all.push(("type: nightly".to_owned(), NO_NIGHT)),
-        _ => {}
+        JobKind::Nightly => all.push(("nightly".into(), "one machine has no calendar; its jobs start at once")),
+        JobKind::SemiBestEffort => {
+            all.push(("semi-best-effort".into(), "one machine has no calendar; its jobs are best-effort"));
+        }
+        JobKind::Normal | JobKind::BestEffort => {}
     }
     let mut once = Vec::new();
     for entry in all {

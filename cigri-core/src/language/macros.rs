@@ -19,6 +19,11 @@ pub(super) fn home_in_command(text: &str) -> String {
     expand_tildes(&text)
 }
 
+/// The same for a script of its own shell, which reads `~` itself.
+pub(super) fn home_in_script(text: &str) -> String {
+    replace_macro(text, "HOME", HOME)
+}
+
 /// The same for a directory, where no shell reads quotes: only its beginning matters, and `${HOME}` counts too.
 pub(super) fn home_in_directory(text: &str) -> String {
     for spelling in ["{HOME}", "${HOME}", "\\$HOME", "~"] {

@@ -1,9 +1,11 @@
 //! The parameters of a campaign: one is one task. Text is kept as the user wrote it, because the job's shell reads it.
 
+use super::endless::no_parameters;
+use super::field::Field;
+use super::fields::SOURCES;
 use super::limits::Limits;
 use super::problem::{Problem, Report, excerpt};
 use super::reader::member_path;
-use super::settings::Field;
 use super::shell::{Open, left_open};
 use super::tree::{Node, Value};
 use super::written::Written;
@@ -15,7 +17,7 @@ const MOST_JOBS: u64 = 1_000_000_000;
 const NAMED: usize = 10;
 
 /// The three ways to give parameters.
-const SOURCES: &str = "exactly one of `nb_jobs`, `params` and `param_file`";
+const ONE_SOURCE: &str = "exactly one of `nb_jobs`, `params` and `param_file`";
 
 /// Where the tasks of a campaign come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,15 +28,17 @@ pub enum Parameters {
     Inline(Vec<String>),
     /// They arrive beside the campaign file, one line each: see `LineSplitter`.
     Streamed,
+    /// There is no end of them: each task's parameter is its number, from 0.
+    Endless,
 }
 
 impl Parameters {
-    /// Number of tasks, unless they are still to arrive.
+    /// Number of tasks, unless they are still to arrive or have no end.
     pub fn count(&self) -> Option<u64> {
         match self {
             Self::Count(count) => Some(*count),
             Self::Inline(texts) => Some(texts.len() as u64),
-            Self::Streamed => None,
+            Self::Streamed | Self::Endless => None,
         }
     }
 
@@ -43,6 +47,7 @@ impl Parameters {
         match self {
             Self::Count(count) => (index < *count).then(|| index.to_string()),
             Self::Inline(texts) => texts.get(usize::try_from(index).ok()?).cloned(),
+            Self::Endless => Some(index.to_string()),
             Self::Streamed => None,
         }
     }
@@ -82,12 +87,11 @@ pub fn check_parameter(text: &str, limits: &Limits) -> Result<Option<Problem>, P
 
 /// Which source the campaign gives, checked; the list itself moves out of `written`.
 pub(super) fn resolve_parameters(mut written: Written, streamed: bool, report: &mut Report) -> Option<Parameters> {
-    let given: Vec<&str> =
-        ["nb_jobs", "params", "param_file"].into_iter().filter(|name| written.field(name).is_some()).collect();
+    let given: Vec<&str> = SOURCES.into_iter().filter(|name| written.field(name).is_some()).collect();
     match given[..] {
         [] if streamed => Some(Parameters::Streamed),
         [] => {
-            report.refuse(Problem::new("params", "no parameters", SOURCES));
+            report.refuse(Problem::new("params", "no parameters", ONE_SOURCE));
             None
         }
         ["nb_jobs"] if !streamed => count(&written, report),
@@ -104,13 +108,25 @@ pub(super) fn resolve_parameters(mut written: Written, streamed: bool, report: &
     }
 }
 
+/// The parameters of an endless campaign: none may be given.
+pub(super) fn no_parameters_of(written: &Written, streamed: bool, report: &mut Report) -> Option<Parameters> {
+    let given: Vec<_> = SOURCES.into_iter().filter_map(|name| written.field(name)).collect();
+    if streamed && given.is_empty() {
+        report.refuse(Problem::new("params", "parameters sent beside the file", "none in an endless campaign"));
+    }
+    for (key, node) in given {
+        report.refuse(no_parameters(&Field::new("", key, node)));
+    }
+    Some(Parameters::Endless)
+}
+
 fn several(written: &Written, given: &[&str], streamed: bool) -> Problem {
     let mut names: Vec<String> = given.iter().map(|name| format!("`{name}`")).collect();
     if streamed && !given.contains(&"param_file") {
         names.push("parameters sent beside the file".into());
     }
     let last = given.last().copied().unwrap_or_default();
-    let problem = Problem::new(last, names.join(" and "), SOURCES);
+    let problem = Problem::new(last, names.join(" and "), ONE_SOURCE);
     match written.field(last) {
         Some((key, node)) => problem.at(member_path("", key)).on_line(node.place.0, node.place.1),
         None => problem,

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use super::checks;
 use super::clusters::resolve_clusters;
+use super::endless::resolve_endless;
+use super::field::Field;
 use super::fields::{Scope, check_keys};
-use super::parameters::{Parameters, resolve_parameters};
+use super::parameters::{Parameters, no_parameters_of, resolve_parameters};
 use super::problem::{Problem, Problems, Report, excerpt};
-use super::settings::Field;
 use super::spec::CampaignSpec;
-use super::tree::Value;
 use super::written::Written;
 
 /// What resolving depends on besides the text.
@@ -46,16 +46,21 @@ pub fn resolve(written: Written, context: &Context<'_>) -> Result<Resolved, Prob
     let mut report = written.twice.clone();
     check_keys(&written.fields, "", Scope::Campaign, &mut report);
     let name = resolve_name(&written, &mut report);
-    check_jobs_type(&written, &mut report);
+    check_schema(&written, &mut report);
+    let endless = resolve_endless(&written, &mut report);
     check_default_directory(context, &mut report);
-    let clusters = resolve_clusters(&written, context, &mut report);
-    let parameters = resolve_parameters(written, context.parameters_streamed, &mut report);
+    // Parameters have no names yet that a template could use.
+    let (clusters, test) = resolve_clusters(&written, context, &[], &mut report);
+    let parameters = match endless {
+        Some(_) => no_parameters_of(&written, context.parameters_streamed, &mut report),
+        None => resolve_parameters(written, context.parameters_streamed, &mut report),
+    };
     let warnings = report.finish()?;
     // Without problems both are there; the fallback keeps that from being a matter of trust.
     let (Some(name), Some(parameters)) = (name, parameters) else {
         return Err(Problem::new("name", "an incomplete campaign", "a complete one").into());
     };
-    Ok(Resolved { spec: CampaignSpec::new(name, clusters), parameters, warnings })
+    Ok(Resolved { spec: CampaignSpec { test, endless, ..CampaignSpec::new(name, clusters) }, parameters, warnings })
 }
 
 fn resolve_name(written: &Written, report: &mut Report) -> Option<String> {
@@ -76,16 +81,10 @@ fn check_default_directory(context: &Context<'_>, report: &mut Report) {
     }
 }
 
-fn check_jobs_type(written: &Written, report: &mut Report) {
-    let Some((key, node)) = written.field("jobs_type") else {
-        return;
-    };
-    let problem = Field::new("", key, node).problem("`normal`");
-    match &node.value {
-        Value::Text(text) if text == "normal" => {}
-        Value::Text(text) if text == "desktop_computing" => {
-            report.refuse(problem.hint("`desktop_computing` is not supported yet"));
-        }
-        _ => report.refuse(problem),
+/// The name of a schema is for editors, which want a text.
+fn check_schema(written: &Written, report: &mut Report) {
+    if let Some((key, node)) = written.field("$schema") {
+        let field = Field::new("", key, node);
+        report.take(field.text("the place of a JSON Schema", |_| true));
     }
 }

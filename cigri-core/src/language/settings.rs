@@ -1,93 +1,17 @@
 //! The fields that a cluster can have, read from one object: the top of the file or one of its clusters. Nothing is defaulted.
 
+use super::checkpoint::CheckpointFields;
 use super::checks;
+use super::field::{Field, Setting};
+use super::grouping::GroupingFields;
+use super::output::OutputFields;
+use super::parts::TestMode;
 use super::problem::{Problem, Report};
-use super::reader::member_path;
 use super::resources::{self, Request, parse_request};
 use super::spec::JobKind;
+use super::step::StepFields;
+use super::test_mode::test_mode;
 use super::tree::{Node, Value};
-use super::walltime::{self, parse_walltime};
-
-/// One field and its place.
-pub(super) struct Field<'a> {
-    path: String,
-    node: &'a Node,
-}
-
-impl<'a> Field<'a> {
-    /// The field `key` of the object at `parent`.
-    pub(super) fn new(parent: &str, key: &str, node: &'a Node) -> Self {
-        Self { path: member_path(parent, key), node }
-    }
-
-    /// That the field's value is not what was expected.
-    pub(super) fn problem(&self, expected: &str) -> Problem {
-        Problem::new(self.path.as_str(), self.node.value.excerpt(), expected)
-            .on_line(self.node.place.0, self.node.place.1)
-    }
-
-    /// A text that passes a check; `expected` says what the check wants.
-    pub(super) fn text(&self, expected: &str, fits: impl Fn(&str) -> bool) -> Result<&'a str, Problem> {
-        match &self.node.value {
-            Value::Text(text) if fits(text) => Ok(text),
-            _ => Err(self.problem(expected)),
-        }
-    }
-
-    /// The same, where a number may stand for its digits; an empty text is the same as none.
-    pub(super) fn label(&self, expected: &str, fits: impl Fn(&str) -> bool) -> Result<Option<String>, Problem> {
-        match &self.node.value {
-            Value::Text(text) if text.is_empty() => Ok(None),
-            Value::Text(text) | Value::Number(text) if fits(text) => Ok(Some(text.clone())),
-            _ => Err(self.problem(expected)),
-        }
-    }
-
-    /// A whole number from 1, written as a number or as a text of digits.
-    pub(super) fn whole_number(&self, most: u64) -> Result<u64, Problem> {
-        let digits = match &self.node.value {
-            Value::Number(digits) | Value::Text(digits) => digits.as_str(),
-            _ => "",
-        };
-        Some(digits)
-            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
-            .and_then(|digits| digits.parse().ok())
-            .filter(|number| (1..=most).contains(number))
-            .ok_or_else(|| self.problem(&format!("a whole number from 1 to {most}")))
-    }
-
-    fn walltime(&self) -> Result<u64, Problem> {
-        // A bare number counts hours, as OAR reads it.
-        let text = match &self.node.value {
-            Value::Text(text) | Value::Number(text) => text.as_str(),
-            _ => "",
-        };
-        parse_walltime(text).ok_or_else(|| self.problem(walltime::EXPECTED))
-    }
-
-    fn resources(&self) -> Result<Request, Problem> {
-        match &self.node.value {
-            Value::Text(text) => parse_request(text),
-            _ => None,
-        }
-        .ok_or_else(|| self.problem(resources::EXPECTED))
-    }
-
-    fn kind(&self) -> Result<JobKind, Problem> {
-        let name = match &self.node.value {
-            Value::Text(text) => text.as_str(),
-            _ => "",
-        };
-        match name {
-            "best-effort" | "besteffort" => Ok(JobKind::BestEffort),
-            "normal" => Ok(JobKind::Normal),
-            "semi-best-effort" | "nightly" => {
-                Err(self.problem("`best-effort` or `normal`").hint(format!("`{name}` is not supported yet")))
-            }
-            _ => Err(self.problem("`best-effort` or `normal`")),
-        }
-    }
-}
 
 /// What one object says of a cluster; `None` where it says nothing (or nothing valid: then a problem is noted).
 /// A label is `Some(None)` where it is given as empty, which keeps a cluster from inheriting it.
@@ -102,6 +26,12 @@ pub(super) struct Settings {
     pub(super) cluster_job_type: Option<Option<String>>,
     pub(super) kind: Option<JobKind>,
     pub(super) max_jobs: Option<u32>,
+    pub(super) prologue: StepFields,
+    pub(super) epilogue: StepFields,
+    pub(super) test_mode: Setting<TestMode>,
+    pub(super) grouping: GroupingFields,
+    pub(super) checkpoint: CheckpointFields,
+    pub(super) output: OutputFields,
 }
 
 /// Reads the settings of one object; other keys are left to `fields`.
@@ -112,7 +42,9 @@ pub(super) fn read_settings(fields: &[(String, Node)], parent: &str, top: bool, 
             continue;
         }
         let name = if top { key.to_ascii_lowercase() } else { key.clone() };
-        read_field(&mut settings, &name, &Field::new(parent, key, node), report);
+        let field = Field::new(parent, key, node);
+        read_field(&mut settings, &name, &field, report);
+        read_extra(&mut settings, &name, &field, report);
     }
     settings
 }
@@ -128,15 +60,44 @@ fn read_field(settings: &mut Settings, name: &str, field: &Field<'_>, report: &m
             checks::warn_of_directory(field, settings.exec_directory.as_deref(), report);
         }
         "walltime" => settings.walltime_s = report.take(field.walltime()),
-        "resources" => settings.request = report.take(field.resources()),
+        "resources" => settings.request = report.take(request(field)),
         "properties" => settings.properties = report.take(checks::properties(field)),
         "project" => settings.project = report.take(checks::project(field)),
         "cluster_job_type" => settings.cluster_job_type = report.take(checks::job_type(field)),
-        "type" => settings.kind = report.take(field.kind()),
+        "type" => settings.kind = report.take(kind(field)),
         "max_jobs" => {
             let number = report.take(field.whole_number(u64::from(u32::MAX)));
             settings.max_jobs = number.and_then(|number| u32::try_from(number).ok());
         }
         _ => {}
+    }
+}
+
+/// The fields of which several make one part of a cluster.
+fn read_extra(settings: &mut Settings, name: &str, field: &Field<'_>, report: &mut Report) {
+    match name {
+        "test_mode" => settings.test_mode = Setting::read(field, report, test_mode),
+        _ => {
+            settings.prologue.read("prologue", name, field, report);
+            settings.epilogue.read("epilogue", name, field, report);
+            settings.grouping.read(name, field, report);
+            settings.checkpoint.read(name, field, report);
+            settings.output.read(name, field, report);
+        }
+    }
+}
+
+/// A request for resources.
+pub(super) fn request(field: &Field<'_>) -> Result<Request, Problem> {
+    field.as_text().and_then(parse_request).ok_or_else(|| field.problem(resources::EXPECTED))
+}
+
+fn kind(field: &Field<'_>) -> Result<JobKind, Problem> {
+    match field.as_text() {
+        Some("best-effort" | "besteffort") => Ok(JobKind::BestEffort),
+        Some("normal") => Ok(JobKind::Normal),
+        Some("semi-best-effort") => Ok(JobKind::SemiBestEffort),
+        Some("nightly") => Ok(JobKind::Nightly),
+        _ => Err(field.problem("`best-effort`, `normal`, `semi-best-effort` or `nightly`")),
     }
 }

@@ -59,7 +59,8 @@ pub(super) fn left_open(text: &str) -> Option<Open> {
     scanner.open()
 }
 
-struct Scanner {
+/// Reads a text character by character.
+pub(super) struct Scanner {
     quote: Quote,
     backquoted: bool,
     escape: bool,
@@ -68,11 +69,12 @@ struct Scanner {
 }
 
 impl Scanner {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { quote: Quote::None, backquoted: false, escape: false, word_start: true, after_dollar: false }
     }
 
-    fn mark(&mut self, at: usize, character: char) -> Mark {
+    /// Takes the next character.
+    pub(super) fn mark(&mut self, at: usize, character: char) -> Mark {
         let mark = Mark {
             at,
             character,
@@ -82,7 +84,7 @@ impl Scanner {
         };
         let opens_ansi = self.after_dollar && mark.is_bare() && character == '\'';
         self.after_dollar = mark.is_bare() && character == '$';
-        self.word_start = mark.is_bare() && " \t;|&()<>`".contains(character);
+        self.word_start = mark.is_bare() && " \t\n;|&()<>`".contains(character);
         self.escape = !self.escape && character == '\\' && self.quote != Quote::Single;
         if !mark.escaped {
             self.turn(character, opens_ansi);
@@ -104,7 +106,8 @@ impl Scanner {
         }
     }
 
-    fn open(&self) -> Option<Open> {
+    /// What is open after the last one.
+    pub(super) fn open(&self) -> Option<Open> {
         match self.quote {
             Quote::Single | Quote::Ansi => Some(Open::Quote('\'')),
             Quote::Double => Some(Open::Quote('"')),

@@ -211,10 +211,11 @@ fn shell_text_in_the_program_is_kept_as_written() {
 }
 
 #[test]
-fn neutral_values_of_fields_that_come_later_ask_for_nothing() {
+fn neutral_values_ask_for_nothing() {
     for value in ["false", "\"false\"", "\"False\"", "\"None\"", "\"\"", "[]", "{}", "null"] {
-        for field in ["test_mode", "prologue", "output_gathering_method", "checkpointing_type"] {
-            cluster_with(&format!(r#", "{field}": {value}, "jobs_type": "normal""#));
+        for field in ["test_mode", "prologue", "temporal_grouping", "output_gathering_method", "checkpointing_type"] {
+            let cluster = cluster_with(&format!(r#", "{field}": {value}, "jobs_type": "normal""#));
+            assert_eq!(cluster, cluster_with(""), "{field}: {value}");
         }
     }
 }

@@ -45,21 +45,20 @@ fn a_campaign_of_cores_loses_nothing() {
 }
 
 #[test]
-fn one_machine_knows_no_night() {
-    let mut spec =
-        read(r#"{"name": "n", "nb_jobs": 1, "exec_file": "a", "clusters": {"c": {}}}"#, &plain()).unwrap().spec;
-    for (kind, local_kind, word) in [
-        (JobKind::Nightly, JobKind::Normal, "nightly"),
-        (JobKind::SemiBestEffort, JobKind::BestEffort, "semi-best-effort"),
-    ] {
-        for cluster in spec.clusters.values_mut() {
-            cluster.kind = kind;
-        }
-        let (local, notices) = adapt_to_local(&spec);
-        assert_eq!(local.clusters["c"].kind, local_kind);
-        assert_eq!(
-            notices.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            [format!("`type: {word}` (c) has no effect: one machine knows no night, its jobs run at once")]
-        );
-    }
+fn one_machine_has_no_nights_and_its_steps_run_on_cores() {
+    let text = r#"{ "name": "n", "nb_jobs": 1, "exec_file": "a", "prologue": "p", "prologue_resources": "/nodes=2/core=3",
+        "clusters": { "a": { "type": "nightly" }, "b": { "type": "semi-best-effort" }, "c": { "type": "nightly" } } }"#;
+    let (local, notices) = adapt_to_local(&read(text, &plain()).unwrap().spec);
+    let kinds: Vec<_> = local.clusters.values().map(|cluster| cluster.kind).collect();
+    assert_eq!(kinds, [JobKind::Normal, JobKind::BestEffort, JobKind::Normal]);
+    assert!(local.clusters.values().all(|cluster| cluster.prologue.as_ref().unwrap().resources == "/core=6"));
+    let said: Vec<_> = notices.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "`/nodes=2` (a, b, c) has no effect: the cores of one machine are taken instead",
+            "`nightly` (a, c) has no effect: one machine has no calendar; its jobs start at once",
+            "`semi-best-effort` (b) has no effect: one machine has no calendar; its jobs are best-effort",
+        ]
+    );
 }

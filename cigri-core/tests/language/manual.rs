@@ -1,5 +1,6 @@
 //! `docs/LANGUAGE.md` says what the program does: its examples are read, its tables tried field by field.
 
+use cigri_core::language::with_field_tables;
 use serde_json::{Map, Value};
 
 use super::context::{plain, read, refusals, streamed};
@@ -7,7 +8,7 @@ use super::context::{plain, read, refusals, streamed};
 const MANUAL: &str = include_str!("../../../docs/LANGUAGE.md");
 
 /// The text of the fenced blocks with this info string.
-fn blocks(info: &str) -> Vec<String> {
+pub(crate) fn blocks(info: &str) -> Vec<String> {
     let opening = format!("```{info}");
     let mut lines = MANUAL.lines();
     let mut blocks = Vec::new();
@@ -19,7 +20,7 @@ fn blocks(info: &str) -> Vec<String> {
 }
 
 /// The cells of the rows of every table whose heading begins with `field`.
-fn field_rows() -> Vec<Vec<String>> {
+pub(crate) fn field_rows() -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     let mut lines = MANUAL.lines();
     while lines.any(|line| line.starts_with("| field |")) {
@@ -39,11 +40,18 @@ fn object(text: &str) -> Map<String, Value> {
 #[test]
 fn the_examples_are_accepted() {
     let examples = blocks("json");
-    assert_eq!(examples.len(), 3);
+    assert!(examples.len() >= 5);
     for example in examples {
         let resolved = read(&example, &plain());
         assert!(resolved.is_ok_and(|resolved| resolved.warnings.is_empty()), "{example}");
     }
+}
+
+#[test]
+fn the_tables_are_those_of_the_program() {
+    let tables = with_field_tables(MANUAL).unwrap();
+    assert!(tables == MANUAL, "docs/LANGUAGE.md is stale: `cargo run -p xtask -- language` writes it anew");
+    assert_eq!(with_field_tables("no markers"), Err("no line `<!-- fields: campaign -->`".into()));
 }
 
 #[test]
@@ -55,34 +63,24 @@ fn the_refused_example_is_refused_in_the_words_shown() {
 #[test]
 fn the_example_of_every_field_is_accepted() {
     let rows = field_rows();
-    assert_eq!(rows.len(), 15);
-    for row in rows {
-        let (field, example) = (&row[0], &row[3]);
-        let mut campaign = object(r#"{"name": "n", "nb_jobs": 1, "exec_file": "a", "clusters": {"dahu": {}}}"#);
-        if field.starts_with("param") {
-            campaign.remove("nb_jobs");
-        }
-        let example = object(&format!("{{{example}}}"));
-        assert!(example.contains_key(field), "{field}");
-        campaign.extend(example);
+    assert!(rows.len() >= 34);
+    for (field, campaign) in rows.iter().map(|row| (&row[0], campaign_with_example(row))) {
         let context = if field == "param_file" { streamed() } else { plain() };
         let text = Value::Object(campaign).to_string();
         assert!(read(&text, &context).is_ok(), "{text}");
     }
 }
 
-#[test]
-fn the_fields_said_to_come_later_are_refused_by_name() {
-    let (_, rest) = MANUAL.split_once("- These fields of CiGri 3").unwrap();
-    let (_, list) = rest.split_once("): ").unwrap();
-    let (list, _) = list.split_once("\n- ").unwrap();
-    let names: Vec<_> = list.split('`').skip(1).step_by(2).collect();
-    assert_eq!(names.len(), 13);
-    for name in names {
-        let text =
-            format!(r#"{{"name": "n", "nb_jobs": 1, "exec_file": "a", "clusters": {{"dahu": {{"{name}": "x"}}}}}}"#);
-        assert!(refusals(&text, &plain())[0].contains("not supported yet"), "{name}");
+/// A campaign with the example of a row of the tables.
+pub(crate) fn campaign_with_example(row: &[String]) -> Map<String, Value> {
+    let example = object(&format!("{{{}}}", row[row.len() - 2]));
+    assert!(example.contains_key(&row[0]), "{row:?}");
+    let mut campaign = object(r#"{"name": "n", "nb_jobs": 1, "exec_file": "a", "clusters": {"dahu": {}}}"#);
+    if row[0].starts_with("param") || example.contains_key("jobs_type") {
+        campaign.remove("nb_jobs");
     }
+    campaign.extend(example);
+    campaign
 }
 
 #[test]

@@ -21,9 +21,9 @@ fn all_problems_are_reported_at_once_in_the_order_of_the_text() {
   "exec_fil": "run.sh",
   "clusters": {
     "dahu": { "walltime": "abc", "Resources": "core=1" },
-    "bigfoot": { "exec_file": "it's", "prologue": ["set -e"] }
+    "bigfoot": { "exec_file": "it's", "prologue": 3 }
   },
-  "test_mode": "true"
+  "test_mode": "maybe"
 }"#;
     assert_eq!(
         refusals(text, &plain()),
@@ -35,8 +35,8 @@ fn all_problems_are_reported_at_once_in_the_order_of_the_text() {
             "clusters.dahu.walltime (line 6, column 27): expected a duration `h`, `h:m` or `h:m:s`, above 0 and below a year, found \"abc\"",
             "clusters.dahu.Resources (line 6, column 47): expected a field of the language, found an unknown field; did you mean `resources`?",
             "clusters.bigfoot.exec_file (line 7, column 31): expected a command with its ' quotes balanced, found \"it's\"",
-            "clusters.bigfoot.prologue (line 7, column 51): expected nothing: `prologue` is not supported yet, found a list of 1 item",
-            "test_mode (line 9, column 16): expected nothing: `test_mode` is not supported yet, found \"true\"",
+            "clusters.bigfoot.prologue (line 7, column 51): expected a list of shell lines, or one text, found 3",
+            "test_mode (line 9, column 16): expected `true`, `\"continue\"`, a number of tasks per cluster, or `{\"jobs\": 3, \"then\": \"wait\"}`, found \"maybe\"",
         ]
     );
 }
@@ -55,6 +55,7 @@ fn unknown_fields_name_the_nearest_known_one() {
     assert_eq!(hint(r#""campaign_type": "normal""#), meant("type"));
     assert_eq!(hint(r#""command": "x""#), meant("exec_file"));
     assert_eq!(hint(r#""prolog": []"#), meant("prologue"));
+    assert_eq!(hint(r#""sucesses": 1"#), meant("successes"));
     assert_eq!(hint(r#""colour": "red""#), None);
     assert_eq!(hint(&format!(r#""{}": 1"#, "x".repeat(10_000))), None);
     let inside =
@@ -63,40 +64,6 @@ fn unknown_fields_name_the_nearest_known_one() {
         inside,
         ["clusters.c.params (line 1, column 76): expected a field of the language, found an unknown field; \
           `params` belongs to the top of the file, not to a cluster"]
-    );
-}
-
-#[test]
-fn fields_that_come_later_are_refused_by_name() {
-    for field in [
-        "prologue",
-        "epilogue",
-        "prologue_walltime",
-        "epilogue_walltime",
-        "test_mode",
-        "temporal_grouping",
-        "temporal_grouping_batch_duration",
-        "dimensional_grouping",
-        "output_gathering_method",
-        "output_file",
-        "output_destination",
-        "checkpointing_type",
-        "checkpointing_period",
-    ] {
-        assert_eq!(
-            refusal(&format!(r#""{field}": "x""#)),
-            format!("expected nothing: `{field}` is not supported yet, found \"x\"")
-        );
-    }
-    for kind in ["semi-best-effort", "nightly"] {
-        assert_eq!(
-            refusal(&format!(r#""type": "{kind}""#)),
-            format!("expected `best-effort` or `normal`, found \"{kind}\"; `{kind}` is not supported yet")
-        );
-    }
-    assert_eq!(
-        refusal(r#""jobs_type": "desktop_computing""#),
-        "expected `normal`, found \"desktop_computing\"; `desktop_computing` is not supported yet"
     );
 }
 
@@ -239,8 +206,11 @@ fn labels_are_short_lines() {
         refusal(r#""cluster_job_type": "idempotent""#),
         "expected a job type other than `idempotent`, found \"idempotent\"; CiGri itself brings killed tasks back"
     );
-    assert_eq!(refusal(r#""type": "fast""#), "expected `best-effort` or `normal`, found \"fast\"");
-    assert_eq!(refusal(r#""jobs_type": 3"#), "expected `normal`, found 3");
+    assert_eq!(
+        refusal(r#""type": "fast""#),
+        "expected `best-effort`, `normal`, `semi-best-effort` or `nightly`, found \"fast\""
+    );
+    assert_eq!(refusal(r#""jobs_type": 3"#), "expected `normal` or `desktop_computing`, found 3");
 }
 
 #[test]

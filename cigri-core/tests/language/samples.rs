@@ -1,23 +1,15 @@
-//! CiGri 3's sample campaigns: accepted but for the fields that are not carried out yet.
+//! CiGri 3's sample campaigns: accepted as they are.
 
-use cigri_core::language::{JobKind, Parameters, resolve};
+use cigri_core::language::{AfterTest, InTurn, JobKind, Parameters, TestMode, resolve};
 use cigri_core::language::{Limits, LineSplitter, parse};
 use serde_json::Value;
 
-use super::context::{plain, read, refusals, streamed};
+use super::context::{plain, read, streamed};
 
 const RENDER: &str = include_str!("../../../tests/fixtures/campaigns/povray_like.json");
 const MONTE_CARLO: &str = include_str!("../../../tests/fixtures/campaigns/monte_carlo.json");
 const INLINE: &str = include_str!("../../../tests/fixtures/campaigns/inline_params.json");
 const RENDER_LINES: &str = include_str!("../../../tests/fixtures/campaigns/render_params.txt");
-
-fn without(text: &str, fields: &[&str]) -> String {
-    let mut campaign: Value = serde_json::from_str(text).unwrap();
-    for field in fields {
-        campaign.as_object_mut().unwrap().remove(*field).unwrap();
-    }
-    campaign.to_string()
-}
 
 #[test]
 fn the_inline_sample_is_accepted_as_it_is() {
@@ -39,27 +31,30 @@ fn the_inline_sample_is_accepted_as_it_is() {
 }
 
 #[test]
-fn the_monte_carlo_sample_is_refused_for_its_grouping_only() {
-    assert_eq!(
-        refusals(MONTE_CARLO, &plain()),
-        ["temporal_grouping (line 1, column 111): expected nothing: \
-          `temporal_grouping` is not supported yet, found \"true\""]
-    );
-    let resolved = read(&without(MONTE_CARLO, &["temporal_grouping"]), &plain()).unwrap();
+fn the_monte_carlo_sample_is_accepted_with_its_grouping() {
+    let resolved = read(MONTE_CARLO, &plain()).unwrap();
     assert_eq!(resolved.parameters, Parameters::Count(1000));
-    assert_eq!(resolved.spec.clusters["dahu"].exec_file, "$HOME/mc/pi.sh");
-    assert_eq!(resolved.spec.clusters["dahu"].resources, "/core=1");
-    assert_eq!(resolved.spec.clusters["bigfoot"].resource_request(), "/gpu=1,walltime=00:02:00");
+    let clusters = &resolved.spec.clusters;
+    assert!(clusters.values().all(|cluster| cluster.grouping.in_turn == InTurn::Auto));
+    assert_eq!(clusters["dahu"].exec_file, "$HOME/mc/pi.sh");
+    assert_eq!(clusters["dahu"].resources, "/core=1");
+    assert_eq!(clusters["bigfoot"].resource_request(), "/gpu=1,walltime=00:02:00");
 }
 
 #[test]
-fn the_render_sample_is_refused_for_what_is_not_carried_out_yet_only() {
-    let paths: Vec<_> = read(RENDER, &streamed()).unwrap_err().0.into_iter().map(|problem| problem.path).collect();
-    let later = ["test_mode", "prologue", "epilogue", "prologue_walltime"];
-    assert_eq!(paths, later);
-
-    let resolved = read(&without(RENDER, &later), &streamed()).unwrap();
+fn the_render_sample_is_accepted_with_its_steps_and_its_sample() {
+    let resolved = read(RENDER, &streamed()).unwrap();
     assert_eq!(resolved.parameters, Parameters::Streamed);
+    assert_eq!(resolved.spec.test, Some(TestMode { jobs: 1, then: AfterTest::Wait }));
+    let luke = &resolved.spec.clusters["luke"];
+    let (prologue, epilogue) = (luke.prologue.as_ref().unwrap(), luke.epilogue.as_ref().unwrap());
+    assert_eq!(prologue.script.lines().count(), 5);
+    assert!(
+        prologue.script.ends_with("echo prologue of {OAR_JOB_ID} in $HOME > render_results/{CAMPAIGN_ID}/prologue.log")
+    );
+    assert_eq!((prologue.walltime_s, epilogue.walltime_s), (300, 3600));
+    assert_eq!(epilogue.script, "cd ~/render_results/{CAMPAIGN_ID}\ntar cf ../{CAMPAIGN_ID}.tar .");
+
     let clusters = &resolved.spec.clusters;
     assert_eq!(clusters["gofree"].max_jobs, Some(50));
     assert_eq!(clusters["gofree"].exec_file, "$HOME/render/start.bash");

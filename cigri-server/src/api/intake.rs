@@ -29,6 +29,9 @@ const DEFAULT_WALLTIME_S: u64 = 2 * 3600;
 /// Resources where a campaign gives none.
 const DEFAULT_RESOURCES: &str = "/resource_id=1";
 
+/// Tasks that are reserved for a campaign without end: as many as any campaign may have.
+const ENDLESS: i64 = 1_000_000_000;
+
 /// `POST /campaigns` (any local user, for themselves).
 pub(super) async fn submit(
     grid: web::Data<Grid>,
@@ -210,6 +213,8 @@ async fn fill(
             return Err(ApiError::bad_request("parameters were sent, but the campaign names no param_file"));
         }
         (Parameters::Count(count), None) => (count as i64, true),
+        // Its numbers do not run out: whatever ends it comes first.
+        (Parameters::Endless, None) => (ENDLESS, true),
         (Parameters::Inline(texts), None) => {
             let count = texts.len() as i64;
             crate::blocking(&grid.store, move |store| store.append_parameters(id, 0, &texts)).await?;
