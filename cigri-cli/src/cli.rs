@@ -68,6 +68,12 @@ pub(crate) enum Command {
     /// A finished campaign goes on with them; a cancelled one takes none.
     #[command(after_help = ADD_EXAMPLES)]
     Add(AddOptions),
+    /// Check campaign files and the parameter files that they name, without a server
+    ///
+    /// Each problem and warning is a line of its own: FILE: place: what was found, what was expected. Whether a cluster
+    /// exists and has such resources only a server knows.
+    #[command(after_help = "Example:\n  cigri lint *.json\n  cigri lint --schema > campaign.schema.json\n")]
+    Lint(LintOptions),
     /// Tokens of clusters
     #[command(subcommand)]
     Token(TokenCommand),
@@ -142,6 +148,17 @@ pub(crate) struct SubmitOptions {
     /// What to do with an earlier campaign of the same file.
     #[command(flatten)]
     pub(crate) again: Again,
+}
+
+/// Options of `cigri lint`.
+#[derive(Debug, Args)]
+pub(crate) struct LintOptions {
+    /// Campaign files (JSON)
+    #[arg(required_unless_present = "schema", value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Print the JSON Schema of campaign files instead, for editors
+    #[arg(long, conflicts_with = "files")]
+    pub(crate) schema: bool,
 }
 
 /// What to do with an earlier campaign of the same file.

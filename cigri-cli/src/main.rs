@@ -7,6 +7,7 @@ mod cli;
 mod command_line;
 mod embed;
 mod exit;
+mod lint;
 mod place;
 mod run;
 mod screen;
@@ -41,14 +42,16 @@ fn block_on(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
-    let place = Place::of(&arguments.global)?;
     let screen = Screen::of(&arguments.global);
+    // What looks at files only needs no place to look for campaigns in.
+    let place = || Place::of(&arguments.global);
     match &arguments.command {
-        Command::Run(options) => run::run(&place, options, &screen).await,
-        Command::Submit(options) => run::submit(&place, options, &screen).await,
-        Command::Add(options) => run::add(&place, options, &screen).await,
-        Command::Token(command) => token::token(&place, command, &screen).await,
-        Command::Admin(command) => admin::admin(&place, command, &screen).await,
-        Command::Show(command) => show::show(&place, command, &screen).await,
+        Command::Run(options) => run::run(&place()?, options, &screen).await,
+        Command::Submit(options) => run::submit(&place()?, options, &screen).await,
+        Command::Add(options) => run::add(&place()?, options, &screen).await,
+        Command::Token(command) => token::token(&place()?, command, &screen).await,
+        Command::Admin(command) => admin::admin(&place()?, command, &screen).await,
+        Command::Lint(options) => lint::lint(options, &screen),
+        Command::Show(command) => show::show(&place()?, command, &screen).await,
     }
 }

@@ -13,6 +13,7 @@ mod example;
 mod failures;
 mod interruption;
 mod kills;
+mod lint;
 mod sandbox;
 mod single_jobs;
 mod tasks;

@@ -35,6 +35,8 @@ pub(crate) struct CampaignFile {
     pub(crate) parameter_file: Option<ParameterFile>,
     /// However often this command sends it, one campaign comes of it.
     pub(crate) once: Once,
+    /// What deserves a look in it, and in its parameters.
+    pub(crate) warnings: Vec<Problem>,
 }
 
 impl CampaignFile {
@@ -48,7 +50,7 @@ impl CampaignFile {
         let written = language::parse(&text, &limits).map_err(|problems| invalid(&shown, problems.0))?;
         let jdl = written.without_parameters();
         let parameter_path = find_parameter_file(&written, Path::new(&directory));
-        let parameters = check(&shown, written, &directory)?;
+        let (parameters, mut warnings) = check(&shown, written, &directory)?;
         let mut digest = Sha256::new();
         // With its length in front, no other pair of files gives the same bytes.
         digest.update((text.len() as u64).to_le_bytes());
@@ -57,9 +59,12 @@ impl CampaignFile {
             Some(path) => Some(ParameterFile::check(path, &limits, &mut digest)?),
             None => None,
         };
+        let of_lines = parameter_file.iter().flat_map(|file: &ParameterFile| file.warnings.clone());
+        warnings.extend(of_lines);
+        let warnings = warnings.into_iter().map(on_the_wire).collect();
         let origin = Origin { path: location, digest: hex(&digest.finalize()) };
         let once = Once::new(None, true)?;
-        Ok(Self { shown, text, origin, directory, jdl, parameters, parameter_file, once })
+        Ok(Self { shown, text, origin, directory, jdl, parameters, parameter_file, once, warnings })
     }
 }
 
@@ -88,7 +93,7 @@ fn read_bounded(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
 }
 
 /// Checks everything in the file, as the server will.
-fn check(shown: &str, written: Written, directory: &str) -> Result<Parameters, Failure> {
+fn check(shown: &str, written: Written, directory: &str) -> Result<(Parameters, Vec<language::Problem>), Failure> {
     let context = Context {
         known_clusters: None,
         default_directory: Some(directory),
@@ -97,7 +102,7 @@ fn check(shown: &str, written: Written, directory: &str) -> Result<Parameters, F
         default_resources: ANY_RESOURCES,
     };
     let resolved = language::resolve(written, &context).map_err(|problems| invalid(shown, problems.0))?;
-    Ok(resolved.parameters)
+    Ok((resolved.parameters, resolved.warnings))
 }
 
 /// Relative to the campaign file first; to the working directory as in CiGri 3 otherwise.

@@ -1,7 +1,7 @@
 //! `cigri run` and `cigri submit`: a file becomes a campaign, which is followed to its end.
 
 mod add;
-mod campaign_file;
+pub(crate) mod campaign_file;
 mod difference;
 mod follow;
 mod lull;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
-use cigri_core::language::{Limits, LineSplitter};
+use cigri_core::language::{Limits, LineSplitter, Problem};
 use sha2::{Digest, Sha256};
 
 use super::campaign_file::{invalid, unreadable};
@@ -20,6 +20,8 @@ pub(crate) struct ParameterFile {
     pub(crate) path: PathBuf,
     /// How many tasks it holds.
     pub(crate) count: u64,
+    /// What deserves a look in it.
+    pub(crate) warnings: Vec<Problem>,
 }
 
 impl ParameterFile {
@@ -35,7 +37,7 @@ impl ParameterFile {
         if count == 0 {
             return Err(empty(&lines.shown));
         }
-        Ok(Self { path: lines.path, count })
+        Ok(Self { path: lines.path, count, warnings: lines.warnings })
     }
 }
 
@@ -46,6 +48,8 @@ pub(super) struct Lines {
     file: File,
     splitter: Option<LineSplitter>,
     piece: Vec<u8>,
+    /// Known at the end.
+    warnings: Vec<Problem>,
 }
 
 impl Lines {
@@ -59,7 +63,14 @@ impl Lines {
             return Err(unreadable(&shown, &format!("{what}; a file with one parameter a line was expected")));
         }
         let file = File::open(&path).map_err(fail)?;
-        Ok(Self { path, shown, file, splitter: Some(LineSplitter::new(limits)), piece: vec![0; PIECE] })
+        Ok(Self {
+            path,
+            shown,
+            file,
+            splitter: Some(LineSplitter::new(limits)),
+            piece: vec![0; PIECE],
+            warnings: Vec::new(),
+        })
     }
 
     /// The parameters that the next piece completes (there may be none); `None` at the end. `seen` gets the bytes.
@@ -70,7 +81,7 @@ impl Lines {
         seen(bytes);
         let mut parameters = Vec::new();
         let result = if read == 0 {
-            splitter.finish(&mut parameters).map(|_| ())
+            splitter.finish(&mut parameters).map(|warnings| self.warnings = warnings)
         } else {
             let pushed = splitter.push(bytes, &mut parameters);
             self.splitter = Some(splitter);
