@@ -4,11 +4,15 @@
 //! each task's line, `TASK_ID ATTEMPT PARAMETER`, and gives the result to `bash -c`. OAR's API has no field for the
 //! environment, and repeats the command in each row of its listings, so the form is short. It is strict as well: a
 //! local cluster recognises it and starts a plain program without a shell.
+//!
+//! Parameters with names are exported as well, `CIGRI_PARAM_alpha=$3`; the words `"$@"` are left off where the command
+//! takes them by name.
 
 use crate::gathering;
 use crate::language::COMMAND_END;
 use crate::language::ClusterSpec;
 use crate::language::macros::replace_macro;
+use crate::language::named::{VARIABLE, fill_in, takes_names};
 use crate::task_ids::TaskIds;
 
 /// How every generated command begins.
@@ -19,20 +23,24 @@ const HEAD: &str = "_c(){ export CIGRI_CAMPAIGN_ID=";
 /// It exports `CIGRI_CAMPAIGN_ID`, `CIGRI_CLUSTER`, `CIGRI_TASK_ID`, `CIGRI_TASK_INDEX` (from 0, computed
 /// from the id) and `CIGRI_ATTEMPT`, then runs `exec_file` with the parameter's words.
 /// Where the job itself brings a file somewhere, that follows: its failure is exit code 68.
-/// `{CAMPAIGN_ID}` becomes the number, `{OAR_JOB_ID}` the variable that OAR sets in the job.
-pub fn remote_command(campaign_id: u64, cluster: &str, ids: &TaskIds, spec: &ClusterSpec) -> String {
+/// `{CAMPAIGN_ID}` becomes the number, `{OAR_JOB_ID}` the variable that OAR sets in the job. `names` are those of the
+/// parameter's words, if they have any: `{alpha}` becomes a reference to `CIGRI_PARAM_alpha`, which is exported.
+pub fn remote_command(campaign_id: u64, cluster: &str, ids: &TaskIds, spec: &ClusterSpec, names: &[String]) -> String {
     let exec_file = with_campaign_id(&spec.exec_file, campaign_id);
     let exec_file = replace_macro(&exec_file, "OAR_JOB_ID", "$OAR_JOB_ID");
+    let exec_file = fill_in(&exec_file, names);
+    let words = if !names.is_empty() && takes_names(&exec_file) { "" } else { " \"$@\"" };
+    let exports: String = names.iter().zip(3..).map(|(name, place)| export(name, place)).collect();
     let index = ids.arithmetic();
     let copy = spec.output.as_ref().and_then(|output| gathering::copy_command(output, campaign_id));
     let run = match copy {
-        None => format!("{exec_file} \"$@\""),
+        None => format!("{exec_file}{words}"),
         // Whatever it does to its own shell, the copy follows it.
-        Some(copy) => format!("( {exec_file} \"$@\" ) || return $?; {copy}"),
+        Some(copy) => format!("( {exec_file}{words} ) || return $?; {copy}"),
     };
     format!(
         "{HEAD}{campaign_id} CIGRI_CLUSTER={cluster} CIGRI_TASK_ID=$1 \
-         CIGRI_TASK_INDEX=$(({index})) CIGRI_ATTEMPT=$2; shift 2; {run}; {COMMAND_END}"
+         CIGRI_TASK_INDEX=$(({index})) CIGRI_ATTEMPT=$2{exports}; shift 2; {run}; {COMMAND_END}"
     )
 }
 
@@ -61,6 +69,14 @@ pub fn step_of_command(command: &str) -> Option<(u64, &str, u32)> {
 
 fn single_quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// ` CIGRI_PARAM_alpha=$3`; `$10` would be `${1}0` to a shell.
+fn export(name: &str, place: u32) -> String {
+    match place {
+        0..10 => format!(" {VARIABLE}{name}=${place}"),
+        _ => format!(" {VARIABLE}{name}=${{{place}}}"),
+    }
 }
 
 /// The line that stands for one attempt of one task: `2017 1 a b`. Attempts count from 1.

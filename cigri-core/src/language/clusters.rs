@@ -24,7 +24,7 @@ const MOST_CLUSTERS: usize = 1000;
 pub(super) fn resolve_clusters(
     written: &Written,
     context: &Context<'_>,
-    names: &[String],
+    named: bool,
     report: &mut Report,
 ) -> (BTreeMap<String, ClusterSpec>, Option<TestMode>) {
     let top = read_settings(&written.fields, "", true, report);
@@ -48,7 +48,7 @@ pub(super) fn resolve_clusters(
     }
     let samples = all.iter().map(|(cluster, own)| (cluster.name.to_owned(), own.test_mode.or(&top.test_mode)));
     let test = agreed(&samples.collect(), report);
-    let mut merger = Merger { top: &top, context, names, dependents: Dependents::default() };
+    let mut merger = Merger { top: &top, context, named, dependents: Dependents::default() };
     let merged = all.iter().filter_map(|(cluster, own)| {
         let spec = merger.merge(cluster, own, report)?;
         Some((cluster.name.to_owned(), spec))
@@ -145,7 +145,7 @@ impl Cluster<'_> {
 struct Merger<'a> {
     top: &'a Settings,
     context: &'a Context<'a>,
-    names: &'a [String],
+    named: bool,
     dependents: Dependents,
 }
 
@@ -210,9 +210,9 @@ impl Merger<'_> {
     }
 
     fn output(&mut self, cluster: &Cluster<'_>, own: &Settings, report: &mut Report) -> Option<Output> {
-        let found = own.output.resolve(&self.top.output, self.names, &mut self.dependents);
+        let found = own.output.resolve(&self.top.output, self.named, &mut self.dependents);
         let output = report.take(found.map_err(|problem| cluster.place_together(problem))).flatten()?;
-        if let Some(problem) = same_for_all(&output, self.names) {
+        if let Some(problem) = same_for_all(&output, self.named) {
             report.warn(cluster.place_together(problem));
         }
         Some(output)

@@ -20,6 +20,16 @@ impl<'a> Field<'a> {
         Self { path: member_path(parent, key), scope, node }
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What it holds.
+    pub(super) fn node(&self) -> &'a Node {
+        self.node
+    }
+
     /// That the field's value is not what was expected.
     pub(super) fn problem(&self, expected: &str) -> Problem {
         Problem::new(self.path.as_str(), self.node.value.excerpt(), expected)

@@ -2,6 +2,7 @@
 
 use super::dependents::Dependents;
 use super::field::{Field, Setting};
+use super::named::is_name;
 use super::parts::{Gathering, Output};
 use super::problem::{Problem, Report, excerpt};
 
@@ -41,15 +42,15 @@ impl OutputFields {
         }
     }
 
-    /// What becomes of the files on a cluster with these fields of its own and these of the top. `names` are the
-    /// campaign's named parameters.
+    /// What becomes of the files on a cluster with these fields of its own and these of the top. Whether what is
+    /// `named` in them are parameters of the campaign is left to [`check_names`](super::check_names).
     ///
     /// # Errors
     /// What is missing or cannot be used by the method: found and expected, for the caller to place.
     pub(super) fn resolve(
         &self,
         top: &Self,
-        names: &[String],
+        named: bool,
         dependents: &mut Dependents,
     ) -> Result<Option<Output>, Problem> {
         let (file, destination) = (self.file.or(&top.file), self.destination.or(&top.destination));
@@ -67,16 +68,16 @@ impl OutputFields {
         let Some(file) = file.value() else {
             return Err(Problem::new("output_file", "nothing", "the file that each task writes"));
         };
-        check_macros(file, names)?;
+        check_macros(file, |name| named && is_name(name))?;
         let method = gathering(*method, destination.value())?;
         Ok(Some(Output { file: file.clone(), method }))
     }
 }
 
 /// That every task writes the same file, if so.
-pub(super) fn same_for_all(output: &Output, names: &[String]) -> Option<Problem> {
+pub(super) fn same_for_all(output: &Output, named: bool) -> Option<Problem> {
     let told = TELLING.iter().any(|telling| output.file.contains(telling));
-    let named = names.iter().any(|name| output.file.contains(&format!("{{{name}}}")));
+    let named = named && output.file.replace("{CAMPAIGN_ID}", "").contains('{');
     let expected = "a file for each task, such as `out.{TASK_INDEX}`";
     (!told && !named).then(|| Problem::new("output_file", format!("\"{}\"", excerpt(&output.file)), expected))
 }
@@ -113,8 +114,9 @@ fn destination(field: &Field<'_>) -> Result<String, Problem> {
     Ok(text.trim().to_owned())
 }
 
-fn check_macros(file: &str, names: &[String]) -> Result<(), Problem> {
-    let known = |name: &str| MACROS.contains(&name) || names.iter().any(|known| known == name);
+/// That whatever stands between braces is a macro or a parameter.
+pub(super) fn check_macros(file: &str, is_parameter: impl Fn(&str) -> bool) -> Result<(), Problem> {
+    let known = |name: &str| MACROS.contains(&name) || is_parameter(name);
     let mut rest = file;
     while let Some(at) = rest.find(['{', '}']) {
         let after = &rest[at..];

@@ -7,17 +7,19 @@ use super::limits::Limits;
 use super::problem::{Problem, Report, excerpt};
 use super::reader::member_path;
 use super::shell::{Open, left_open};
+use super::sweep::{NO_FILE, Sweep, read_sweep};
+use super::table::{ParameterReader, TableFormat};
 use super::tree::{Node, Value};
 use super::written::Written;
 
-/// Most tasks that `nb_jobs` may ask for.
-const MOST_JOBS: u64 = 1_000_000_000;
+/// Most tasks that are counted rather than listed.
+pub(super) const MOST_JOBS: u64 = 1_000_000_000;
 
 /// How many parameters are named in messages of one kind; the others are counted.
 const NAMED: usize = 10;
 
-/// The three ways to give parameters.
-const ONE_SOURCE: &str = "exactly one of `nb_jobs`, `params` and `param_file`";
+/// The ways to give parameters.
+const ONE_SOURCE: &str = "exactly one of `nb_jobs`, `params`, `param_file` and `parameters`";
 
 /// Where the tasks of a campaign come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +32,10 @@ pub enum Parameters {
     Streamed,
     /// There is no end of them: each task's parameter is its number, from 0.
     Endless,
+    /// They have names, and are computed.
+    Sweep(Sweep),
+    /// They have names, and arrive beside the campaign file as a table.
+    Table(TableFormat),
 }
 
 impl Parameters {
@@ -38,7 +44,17 @@ impl Parameters {
         match self {
             Self::Count(count) => Some(*count),
             Self::Inline(texts) => Some(texts.len() as u64),
-            Self::Streamed | Self::Endless => None,
+            Self::Sweep(sweep) => u64::try_from(sweep.count()).ok(),
+            Self::Streamed | Self::Table(_) | Self::Endless => None,
+        }
+    }
+
+    /// A reader of those that arrive beside the campaign file; `None` where they do not.
+    pub fn reader(&self, limits: &Limits) -> Option<ParameterReader> {
+        match self {
+            Self::Streamed => Some(ParameterReader::lines(limits)),
+            Self::Table(format) => Some(ParameterReader::table(*format, limits)),
+            Self::Count(_) | Self::Inline(_) | Self::Sweep(_) | Self::Endless => None,
         }
     }
 
@@ -48,7 +64,8 @@ impl Parameters {
             Self::Count(count) => (index < *count).then(|| index.to_string()),
             Self::Inline(texts) => texts.get(usize::try_from(index).ok()?).cloned(),
             Self::Endless => Some(index.to_string()),
-            Self::Streamed => None,
+            Self::Sweep(sweep) => sweep.text(index),
+            Self::Streamed | Self::Table(_) => None,
         }
     }
 }
@@ -101,6 +118,10 @@ pub(super) fn resolve_parameters(mut written: Written, streamed: bool, report: &
             inline(&key, node, &written.limits, report)
         }
         ["param_file"] => param_file(&written, streamed, report),
+        ["parameters"] => {
+            let (key, node) = written.field("parameters")?;
+            read_sweep(key, node, streamed, report)
+        }
         _ => {
             report.refuse(several(&written, &given, streamed));
             None
@@ -149,11 +170,7 @@ fn param_file(written: &Written, streamed: bool, report: &mut Report) -> Option<
     if !named {
         report.refuse(field.problem("the name of a file"));
     } else if !streamed {
-        report.refuse(
-            field
-                .problem("the lines of the file, sent beside the campaign")
-                .hint("a file is read by the client that submits, never on the server"),
-        );
+        report.refuse(field.problem("the lines of the file, sent beside the campaign").hint(NO_FILE));
     } else {
         return Some(Parameters::Streamed);
     }

@@ -7,6 +7,7 @@ use super::clusters::resolve_clusters;
 use super::endless::resolve_endless;
 use super::field::Field;
 use super::fields::{Scope, check_keys};
+use super::named::check_names;
 use super::parameters::{Parameters, no_parameters_of, resolve_parameters};
 use super::problem::{Problem, Problems, Report, excerpt};
 use super::spec::CampaignSpec;
@@ -49,18 +50,23 @@ pub fn resolve(written: Written, context: &Context<'_>) -> Result<Resolved, Prob
     check_schema(&written, &mut report);
     let endless = resolve_endless(&written, &mut report);
     check_default_directory(context, &mut report);
-    // Parameters have no names yet that a template could use.
-    let (clusters, test) = resolve_clusters(&written, context, &[], &mut report);
+    let named = written.field("parameters").is_some();
+    let (clusters, test) = resolve_clusters(&written, context, named, &mut report);
     let parameters = match endless {
         Some(_) => no_parameters_of(&written, context.parameters_streamed, &mut report),
         None => resolve_parameters(written, context.parameters_streamed, &mut report),
     };
+    let mut spec = CampaignSpec { test, endless, ..CampaignSpec::new(name.clone().unwrap_or_default(), clusters) };
+    if let Some(Parameters::Sweep(sweep)) = &parameters {
+        spec.sweep = Some(sweep.clone());
+        check_names(&spec).into_iter().for_each(|problem| report.refuse(problem));
+    }
     let warnings = report.finish()?;
     // Without problems both are there; the fallback keeps that from being a matter of trust.
-    let (Some(name), Some(parameters)) = (name, parameters) else {
+    let (Some(_), Some(parameters)) = (name, parameters) else {
         return Err(Problem::new("name", "an incomplete campaign", "a complete one").into());
     };
-    Ok(Resolved { spec: CampaignSpec { test, endless, ..CampaignSpec::new(name, clusters) }, parameters, warnings })
+    Ok(Resolved { spec, parameters, warnings })
 }
 
 fn resolve_name(written: &Written, report: &mut Report) -> Option<String> {

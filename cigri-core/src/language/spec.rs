@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::parts::{Checkpoint, Endless, Grouping, Output, Step, TestMode};
 use super::resources;
+use super::sweep::Sweep;
 use super::walltime::format_walltime;
 
 /// A campaign without its parameters.
@@ -21,12 +22,20 @@ pub struct CampaignSpec {
     /// The bag has no end; its tasks are numbered like those of `nb_jobs`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endless: Option<Endless>,
+    /// Its parameters have names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<Sweep>,
 }
 
 impl CampaignSpec {
-    /// A campaign without sample and with an end.
+    /// A campaign without sample and with an end, whose parameters have no names.
     pub fn new(name: impl Into<String>, clusters: BTreeMap<String, ClusterSpec>) -> Self {
-        Self { name: name.into(), clusters, test: None, endless: None }
+        Self { name: name.into(), clusters, test: None, endless: None, sweep: None }
+    }
+
+    /// Names of its parameters, in the order of a task's words; none where they have none.
+    pub fn parameter_names(&self) -> &[String] {
+        self.sweep.as_ref().map_or(&[], |sweep| &sweep.names)
     }
 }
 

@@ -50,6 +50,19 @@ impl Written {
         }
     }
 
+    /// The file that the campaign's parameters are to be read from, if any: its `param_file`, or a table.
+    pub fn parameter_file(&self) -> Option<&str> {
+        let table = match self.field("parameters").map(|(_, node)| &node.value) {
+            Some(Value::Object(fields)) => fields.iter().find(|(key, _)| ["csv", "jsonl"].contains(&key.as_str())),
+            _ => None,
+        };
+        let named = self.field("param_file").map(|(_, node)| node).or(table.map(|(_, node)| node));
+        match &named?.value {
+            Value::Text(path) => Some(path),
+            _ => None,
+        }
+    }
+
     /// The clusters that the campaign names, in the order of the text.
     pub fn cluster_names(&self) -> Vec<String> {
         match self.field("clusters").map(|(_, node)| &node.value) {

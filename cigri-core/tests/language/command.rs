@@ -37,7 +37,7 @@ fn bash(options: &[&str], command: &str) -> Output {
 
 /// Runs one task as the cluster would; its output and exit code.
 fn run(exec_file: &str, parameter: &str) -> (String, i32) {
-    let command = remote_command(3, "dahu", &from(2000), &cluster(exec_file));
+    let command = remote_command(3, "dahu", &from(2000), &cluster(exec_file), &[]);
     let output = bash(&[], &format!("{command} {}", parameter_line(2017, 1, parameter)));
     let text = String::from_utf8(output.stdout).unwrap();
     (text, output.status.code().unwrap())
@@ -46,7 +46,7 @@ fn run(exec_file: &str, parameter: &str) -> (String, i32) {
 #[test]
 fn the_form_is_fixed() {
     assert_eq!(
-        remote_command(3, "dahu", &from(2000), &cluster("./run -v")),
+        remote_command(3, "dahu", &from(2000), &cluster("./run -v"), &[]),
         "_c(){ export CIGRI_CAMPAIGN_ID=3 CIGRI_CLUSTER=dahu CIGRI_TASK_ID=$1 \
          CIGRI_TASK_INDEX=$(($1-2000)) CIGRI_ATTEMPT=$2; shift 2; ./run -v \"$@\"; }; _c"
     );
@@ -57,7 +57,7 @@ fn the_form_is_fixed() {
 #[test]
 fn macros_of_the_campaign_are_filled_in() {
     let spec = cluster("./run {CAMPAIGN_ID} {OAR_JOB_ID} ${OAR_JOB_ID} {HOME}");
-    assert!(remote_command(3, "c", &from(0), &spec).contains("./run 3 $OAR_JOB_ID ${OAR_JOB_ID} $HOME \"$@\""));
+    assert!(remote_command(3, "c", &from(0), &spec, &[]).contains("./run 3 $OAR_JOB_ID ${OAR_JOB_ID} $HOME \"$@\""));
     let (output, _) = run("echo {CAMPAIGN_ID} {OAR_JOB_ID} ${OAR_JOB_ID} {HOME}", "x");
     assert_eq!(output, "3 4711 4711 /home/alice x\n");
     let spec = cluster_with(r#", "exec_directory": "~/out/{CAMPAIGN_ID}""#);
@@ -129,7 +129,7 @@ fn the_exit_code_is_the_programs() {
 #[test]
 fn the_form_is_sound_for_posix_shells_too() {
     for exec_file in ["./run", "cd /tmp; ./run 'a b' | sort > {HOME}/out"] {
-        let command = remote_command(3, "dahu", &from(2000), &cluster(exec_file));
+        let command = remote_command(3, "dahu", &from(2000), &cluster(exec_file), &[]);
         for shell in ["sh", "bash"] {
             let line = format!("{command} 2017 1 a");
             let checked = Command::new(shell).args(["-n", "-c", &line]).status().unwrap();
@@ -137,14 +137,14 @@ fn the_form_is_sound_for_posix_shells_too() {
         }
     }
     // Even a task index beyond 32 bits is computed right.
-    let command = remote_command(1, "c", &from(5_000_000_000), &cluster(SHOW));
+    let command = remote_command(1, "c", &from(5_000_000_000), &cluster(SHOW), &[]);
     let output = bash(&["--posix"], &format!("{command} 9000000000 2"));
     assert!(String::from_utf8(output.stdout).unwrap().contains("CIGRI_TASK_INDEX=4000000000 "));
 }
 
 #[test]
 fn a_listed_command_tells_its_task() {
-    let command = remote_command(3, "dahu", &from(2000), &cluster("./run '$@'"));
+    let command = remote_command(3, "dahu", &from(2000), &cluster("./run '$@'"), &[]);
     let listed = |line: &str| task_of_command(&format!("{command} {line}"));
     assert_eq!(listed("2017 1 a b"), Some((2017, 1)));
     assert_eq!(listed("2017 2"), Some((2017, 2)));
@@ -197,7 +197,7 @@ proptest! {
 fn shells_compute_the_index_of_tasks_that_were_added() {
     let (ids, expected) = ids_of(2000, &[(3, 0), (2, 5), (4, 0), (1, 5_000_000_000)]);
     assert_eq!(ids.arithmetic(), "$1-2000-($1>=2008)*5-($1>=5000002014)*5000000000");
-    let command = remote_command(3, "dahu", &ids, &cluster("true"));
+    let command = remote_command(3, "dahu", &ids, &cluster("true"), &[]);
     assert!(command.contains(" CIGRI_TASK_INDEX=$(($1-2000-($1>=2008)*5-"), "{command}");
     let asked: String = expected.iter().map(|id| format!("f {id}; ")).collect();
     let script = format!("f(){{ echo $(({})); }}; {asked}", ids.arithmetic());
@@ -233,6 +233,6 @@ fn a_step_is_told_from_a_task_by_its_command() {
     let command = step_command(3, "dahu", "epilogue", "echo 'x; }; _s 9'");
     assert_eq!(step_of_command(&format!("{command} 2")), Some((3, "epilogue", 2)));
     assert_eq!(task_of_command(&format!("{command} 2")), None);
-    let task = remote_command(3, "dahu", &from(2000), &cluster("./run"));
+    let task = remote_command(3, "dahu", &from(2000), &cluster("./run"), &[]);
     assert_eq!(step_of_command(&format!("{task} 2017 1")), None);
 }

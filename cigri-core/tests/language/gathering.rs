@@ -13,7 +13,7 @@ const SCP: &str = r#"scp(){ printf '%s|' "$@"; return "$SCP"; }; "#;
 fn run(exec_file: &str, scp: &str) -> (String, String, i32) {
     let output = Output { file: "out/r.{TASK_INDEX}.dat".into(), method: Gathering::Scp("store:runs".into()) };
     let spec = ClusterSpec { output: Some(output), ..ClusterSpec::new(exec_file, "/tmp") };
-    let command = remote_command(3, "dahu", &TaskIds::consecutive(2000, 10), &spec);
+    let command = remote_command(3, "dahu", &TaskIds::consecutive(2000, 10), &spec, &[]);
     let line = format!("{command} {}", parameter_line(2017, 1, "a"));
     assert_eq!(task_of_command(&line), Some((2017, 1)));
     let output = Command::new("bash").args(["-c", &format!("{SCP}{line}")]).env("SCP", scp).output().unwrap();

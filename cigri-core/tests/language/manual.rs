@@ -87,8 +87,8 @@ pub(crate) fn campaign_with_example(row: &[String]) -> Map<String, Value> {
 fn the_command_shown_is_the_generated_one() {
     let mut spec = super::context::cluster_with("");
     spec.exec_file = "EXEC_FILE".into();
-    let command =
-        cigri_core::command::remote_command(3, "dahu", &cigri_core::task_ids::TaskIds::consecutive(2000, 100), &spec);
+    let ids = cigri_core::task_ids::TaskIds::consecutive(2000, 100);
+    let command = cigri_core::command::remote_command(3, "dahu", &ids, &spec, &[]);
     let line = cigri_core::command::parameter_line(2017, 1, "a b");
     assert_eq!(blocks("sh"), [format!("{command} {line}")]);
 }

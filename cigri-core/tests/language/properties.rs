@@ -153,7 +153,7 @@ proptest! {
     fn a_task_is_found_again_in_its_command(task in any::<u64>(), attempt in any::<u32>(), parameter in any::<String>()) {
         let line = parameter_line(task, attempt, &parameter);
         prop_assert_eq!(parse_parameter_line(&line), Some((task, attempt, parameter.as_str())));
-        let command = remote_command(3, "dahu", &TaskIds::consecutive(0, 1), &cluster_with(""));
+        let command = remote_command(3, "dahu", &TaskIds::consecutive(0, 1), &cluster_with(""), &[]);
         prop_assert_eq!(task_of_command(&format!("{command} {line}")), Some((task, attempt)));
     }
 

@@ -49,7 +49,7 @@ fn a_flood_of_problems_is_counted_not_listed() {
 #[test]
 fn exactly_one_source_of_parameters_is_taken() {
     let refused = |line: &str, context: &Context<'_>| refusals(&with_parameters(line), context);
-    let expected = "expected exactly one of `nb_jobs`, `params` and `param_file`";
+    let expected = "expected exactly one of `nb_jobs`, `params`, `param_file` and `parameters`";
     assert_eq!(
         refused(r#""nb_jobs": 1, "params": ["a"], "param_file": "p""#, &plain()),
         [format!("param_file (line 2, column 46): {expected}, found `nb_jobs` and `params` and `param_file`")]

@@ -78,7 +78,7 @@ fn json_of_the_wrong_shape_is_refused() {
         [
             "name: expected a name for the campaign, found nothing",
             "clusters: expected an object: the name of each cluster, with its settings (`{}` for none), found nothing",
-            "params: expected exactly one of `nb_jobs`, `params` and `param_file`, found no parameters",
+            "params: expected exactly one of `nb_jobs`, `params`, `param_file` and `parameters`, found no parameters",
         ]
     );
 }

@@ -58,9 +58,11 @@ pub(super) fn request(spec: &ClusterSpec, submission: &SubmissionRow, tasks: &[(
 pub(super) async fn command(
     round: &Round<'_>,
     submission: &SubmissionRow,
-    (spec, ids): (&ClusterSpec, &TaskIds),
+    (campaign, spec): (&RoundCampaign, &ClusterSpec),
+    ids: &TaskIds,
 ) -> Result<String, StepError> {
-    let single = command::remote_command(submission.campaign_id as u64, &submission.cluster, ids, spec);
+    let names = campaign.row.spec.parameter_names();
+    let single = command::remote_command(submission.campaign_id as u64, &submission.cluster, ids, spec, names);
     let Some(place) = submission.results else { return Ok(single) };
     let (login, cluster) = (submission.remote_user.clone(), submission.cluster.clone());
     let is_there = round.store(move |store| store.has_runner(&login, &cluster, &group::runner_name())).await?;

@@ -59,7 +59,7 @@ pub(super) async fn submit(
     }
     let array = match role.is_step() {
         true => steps::job(&submission, (campaign, spec), &tasks, gate),
-        false => array(round, &submission, spec, (&tasks, &ids), gate).await?,
+        false => array(round, &submission, (campaign, spec), (&tasks, &ids), gate).await?,
     };
     let sent = crate::clock::monotonic();
     let answer = client.submit(&token, &array).await;
@@ -171,12 +171,12 @@ fn gate(round: &Round<'_>, submission: &SubmissionRow, spec: &ClusterSpec) -> Ne
 async fn array(
     round: &Round<'_>,
     submission: &SubmissionRow,
-    spec: &ClusterSpec,
+    (campaign, spec): (&RoundCampaign, &ClusterSpec),
     (tasks, ids): (&[(Task, String)], &TaskIds),
     gate: Option<u64>,
 ) -> Result<NewJob, StepError> {
     Ok(NewJob {
-        command: groups::command(round, submission, (spec, ids)).await?,
+        command: groups::command(round, submission, (campaign, spec), ids).await?,
         resources: vec![spec.resource_request()],
         types: spec.types(nights::is_best_effort(round, spec, submission.created_at)),
         property: spec.properties.clone(),

@@ -2,7 +2,7 @@
 
 use super::Facts;
 
-pub(super) const FIELDS: [Facts; 9] = [
+pub(super) const FIELDS: [Facts; 10] = [
     Facts {
         name: "name",
         meaning: "what the campaign is called",
@@ -54,6 +54,16 @@ pub(super) const FIELDS: [Facts; 9] = [
         example: r#""param_file": "params.txt""#,
         since: 3,
         shape: r##"{"type": "string", "minLength": 1}"##,
+    },
+    Facts {
+        name: "parameters",
+        meaning: "parameters with names: a grid, a design or a table",
+        kind: "object",
+        default: "",
+        inherited: "",
+        example: r#""parameters": {"grid": {"alpha": [0.1, 0.2], "n": {"from": 1, "to": 10}}}"#,
+        since: 4,
+        shape: r##"{"type": "object", "minProperties": 1}"##,
     },
     Facts {
         name: "jobs_type",

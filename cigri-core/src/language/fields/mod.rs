@@ -52,7 +52,7 @@ pub(super) const PARTS: [(&str, Scope, &[Facts]); 3] = [
 ];
 
 /// The fields that say which tasks there are.
-pub(super) const SOURCES: [&str; 3] = ["nb_jobs", "params", "param_file"];
+pub(super) const SOURCES: [&str; 4] = ["nb_jobs", "params", "param_file", "parameters"];
 
 /// What people write from other habits, and our word for it.
 const ALIASES: &[(&str, &str)] = &[
@@ -66,7 +66,6 @@ const ALIASES: &[(&str, &str)] = &[
     ("jobs", "nb_jobs"),
     ("njobs", "nb_jobs"),
     ("output", "output_file"),
-    ("parameters", "params"),
     ("script", "exec_file"),
     ("test", "test_mode"),
     ("time", "walltime"),

@@ -1,0 +1,43 @@
+//! Names of parameters, and a task's values as the words of its shell.
+
+/// Longest name of a parameter.
+const LONGEST: usize = 64;
+
+/// What a name looks like, for messages.
+pub(super) const NAME: &str =
+    "a name of letters, digits and `_`, at most 64, no digit first, not beginning with `CIGRI` or `OAR`";
+
+/// Names that stand for something else between braces.
+const TAKEN: [&str; 4] = ["HOME", "CAMPAIGN_ID", "TASK_ID", "TASK_INDEX"];
+
+/// Whether a parameter may have this name; if not, what a name looks like.
+pub(in crate::language) fn check_name(name: &str) -> Result<(), &'static str> {
+    let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let begins_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    let is_ours = name.starts_with("CIGRI") || name.starts_with("OAR");
+    match () {
+        () if TAKEN.contains(&name) => Err("a name that is no macro of the language"),
+        () if is_word && begins_well && !is_ours && name.len() <= LONGEST => Ok(()),
+        () => Err(NAME),
+    }
+}
+
+/// The values as words of a shell that reads back exactly them, joined by blanks.
+pub fn quoted(values: &[String]) -> String {
+    // Only a NUL cannot be quoted, and no value has one.
+    let word = |value: &String| shlex::try_quote(value).map(|word| word.into_owned()).unwrap_or_default();
+    values.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// A task's text as it is shown: `alpha=0.1 n=4`. Without names, or if it is not of so many words, as it is.
+pub fn labelled(names: &[String], text: &str) -> String {
+    match shlex::split(text) {
+        Some(values) if !names.is_empty() && values.len() == names.len() => {
+            let pairs = names.iter().zip(&values);
+            let words: Vec<String> =
+                pairs.map(|(name, value)| format!("{name}={}", quoted(std::slice::from_ref(value)))).collect();
+            words.join(" ")
+        }
+        _ => text.to_owned(),
+    }
+}
