@@ -71,7 +71,8 @@ impl Store {
         self.write(|connection| bulk::insert_chunks(connection, id, &chunks))
     }
 
-    /// Opens a received campaign of `task_count` tasks. `counted` says that its parameters are their own indices.
+    /// Opens a received campaign of `task_count` tasks. `counted` says that its parameters are their own indices, or
+    /// the points of its sweep.
     pub fn open_campaign(&self, id: i64, task_count: i64, counted: bool) -> Result<()> {
         self.open_campaign_once(id, task_count, counted, None)
     }

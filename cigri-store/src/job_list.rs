@@ -146,7 +146,7 @@ impl Store {
             }
             let found: Vec<Columns> = query.load(connection)?;
             let indices: Vec<i64> = found.iter().map(|columns| columns.task_index).collect();
-            let texts = parameters::texts(connection, campaign_id, &indices)?;
+            let texts = parameters::shown(connection, campaign_id, &indices)?;
             found.into_iter().zip(texts).map(|(columns, text)| row(columns, text)).collect()
         })
     }
@@ -170,7 +170,7 @@ impl Store {
         self.read(|connection| {
             let found: Option<Columns> = selected!().filter(job::id.eq(id)).first(connection).optional()?;
             let columns = found.ok_or_else(|| StoreError::Missing(format!("job {id}")))?;
-            let text = parameters::texts(connection, columns.campaign_id, &[columns.task_index])?;
+            let text = parameters::shown(connection, columns.campaign_id, &[columns.task_index])?;
             row(columns, text.into_iter().next().unwrap_or_default())
         })
     }

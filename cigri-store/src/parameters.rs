@@ -1,6 +1,8 @@
 //! Parameter texts by task index.
 
+use cigri_core::language::{Sweep, labelled};
 use diesel::prelude::*;
+use serde::Deserialize;
 
 use crate::connection::Database;
 use crate::schema::{campaign, parameter_chunk};
@@ -23,8 +25,7 @@ pub(crate) fn texts(connection: &mut Database, id: i64, indices: &[i64]) -> Resu
 fn own_texts(connection: &mut Database, id: i64, indices: &[i64]) -> Result<Vec<String>> {
     let counted: bool = campaign::table.find(id).select(campaign::counted).first(connection)?;
     if counted {
-        let text = |index: &i64| if *index < 0 { String::new() } else { index.to_string() };
-        return Ok(indices.iter().map(text).collect());
+        return computed(sweep(connection, id)?.as_ref(), id, indices);
     }
     stored_texts(connection, id, indices)
 }
@@ -48,6 +49,39 @@ fn stored_texts(connection: &mut Database, id: i64, indices: &[i64]) -> Result<V
         chunk = Some((first, lines));
     }
     Ok(texts)
+}
+
+/// The same with the names of the values, where they have names: `alpha=0.1 n=4`.
+pub(crate) fn shown(connection: &mut Database, id: i64, indices: &[i64]) -> Result<Vec<String>> {
+    let texts = texts(connection, id, indices)?;
+    let names = sweep(connection, id)?.map(|sweep| sweep.names).unwrap_or_default();
+    Ok(texts.into_iter().map(|text| labelled(&names, &text)).collect())
+}
+
+/// Their own indices, or the points of a sweep.
+fn computed(sweep: Option<&Sweep>, id: i64, indices: &[i64]) -> Result<Vec<String>> {
+    let text = |index: &i64| match sweep {
+        _ if *index < 0 => Ok(String::new()),
+        None => Ok(index.to_string()),
+        Some(sweep) => {
+            let text = u64::try_from(*index).ok().and_then(|index| sweep.text(index));
+            text.ok_or_else(|| StoreError::Missing(format!("parameter {index} of campaign {id}")))
+        }
+    };
+    indices.iter().map(text).collect()
+}
+
+/// The part of a stored campaign that this file is about.
+#[derive(Deserialize)]
+struct Named {
+    #[serde(default)]
+    sweep: Option<Sweep>,
+}
+
+fn sweep(connection: &mut Database, id: i64) -> Result<Option<Sweep>> {
+    let spec: String = campaign::table.find(id).select(campaign::spec).first(connection)?;
+    let named: Named = serde_json::from_str(&spec).map_err(StoreError::corrupt)?;
+    Ok(named.sweep)
 }
 
 fn lines_at(connection: &mut Database, id: i64, first: i64) -> Result<Vec<String>> {

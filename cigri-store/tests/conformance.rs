@@ -13,6 +13,8 @@ mod groups;
 mod ledger;
 #[path = "conformance/steps.rs"]
 mod steps;
+#[path = "conformance/sweeps.rs"]
+mod sweeps;
 
 use additions::*;
 use cigri_core::event::{Code, NewEvent, Scope};
@@ -24,6 +26,7 @@ use fixture::{begin, campaign, cluster, counters, end, finish, intend, look, sub
 use groups::*;
 use ledger::*;
 use steps::*;
+use sweeps::*;
 
 on_every_database! {
     a_campaign_is_invisible_until_its_last_parameter_is_there
@@ -87,6 +90,8 @@ on_every_database! {
     a_group_that_never_ran_gives_its_tasks_back
     the_pace_of_groups_adds_up
     a_runner_that_cannot_be_installed_is_carried_for_good
+    a_sweep_is_computed_and_stores_nothing_per_task
+    listed_values_are_shown_with_their_names
 }
 
 /// A task that is a remote job of its own.
