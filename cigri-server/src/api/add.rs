@@ -2,11 +2,12 @@
 
 use actix_multipart::Multipart;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
-use cigri_core::language::{Limits, Problem, parse_added};
+use cigri_core::language::{Limits, ParameterReader, Problem, parse_added};
 use cigri_store::{NewKey, NewTasks, Store, StoreError};
 use futures_util::StreamExt;
 
 use super::identity::Caller;
+use super::incoming::Incoming;
 use super::intake::{BATCH, bad_part, is_multipart, read_body, receive};
 use super::once::{Notes, Once};
 use super::respond::{ApiError, problem};
@@ -154,7 +155,11 @@ async fn stream(
     let field = parts.next().await.ok_or_else(|| ApiError::bad_request("the part `parameters` is missing"))?;
     let field = field.map_err(bad_part)?;
     match field.name() {
-        Some("parameters") => receive(grid, addition, field, warnings, once).await,
+        Some("parameters") => {
+            let lines = ParameterReader::lines(&Limits::default());
+            let incoming = Incoming::begin(lines, field, once).await?;
+            receive(grid, addition, incoming, warnings, once).await
+        }
         other => Err(ApiError::bad_request(format!("unknown part {}", other.unwrap_or("without a name")))),
     }
 }

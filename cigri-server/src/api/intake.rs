@@ -8,8 +8,8 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use cigri_api::SubmitOptions;
 use cigri_core::language::{
-    CampaignSpec, Context, Endless, Limits, LineSplitter, Notice, Parameters, Problem, Problems, Resolved,
-    adapt_to_local, parse, resolve,
+    CampaignSpec, Context, Limits, Notice, Parameters, Problem, Problems, Resolved, Sweep, adapt_to_local, check_names,
+    parse, resolve,
 };
 use cigri_store::{CHUNK, NewCampaign, NewKey, Origin};
 use futures_util::StreamExt;
@@ -17,6 +17,7 @@ use futures_util::StreamExt;
 use super::MAX_JDL_BYTES;
 use super::add::Room;
 use super::identity::Caller;
+use super::incoming::Incoming;
 use super::once::{Notes, Once};
 use super::respond::{ApiError, problem};
 use crate::clock::now_ms;
@@ -161,17 +162,19 @@ async fn store(
     stream: Option<Field>,
     mut once: Once,
 ) -> Result<HttpResponse, ApiError> {
-    let spec = campaign.resolved.spec.clone();
+    let mut spec = campaign.resolved.spec.clone();
+    let parameters = campaign.resolved.parameters.clone();
+    let incoming = open_stream(&parameters, stream, &mut once).await?;
+    if let Some(incoming) = incoming.as_ref().filter(|incoming| !incoming.names.is_empty()) {
+        spec.sweep = Some(Sweep::listed(incoming.names.clone()));
+        refuse_any(check_names(&spec))?;
+    }
     if campaign.local {
         grid.ensure_local(spec.clusters.keys().cloned())?;
     }
     let id = begin(grid, caller, spec, &campaign).await?;
-    let parameters = match campaign.resolved.spec.endless {
-        Some(_) => Parameters::Count(Endless::TASKS),
-        None => campaign.resolved.parameters,
-    };
     let mut warnings = campaign.resolved.warnings;
-    let received = fill(grid, id, (parameters, stream), &mut warnings, &mut once).await;
+    let received = fill(grid, id, (parameters, incoming), &mut warnings, &mut once).await;
     let notes = Notes { warnings: warnings.iter().map(problem).collect(), notices: campaign.notices, added: None };
     let opened = match received {
         Ok(tasks) => open(grid, id, tasks, once.key(&notes)).await,
@@ -191,6 +194,23 @@ async fn open(grid: &Grid, id: i64, (count, counted): (i64, bool), key: Option<N
     Ok(crate::blocking(&grid.store, opened).await?)
 }
 
+async fn open_stream(
+    parameters: &Parameters,
+    stream: Option<Field>,
+    once: &mut Once,
+) -> Result<Option<Incoming>, ApiError> {
+    match (parameters.reader(&Limits::default()), stream) {
+        (Some(reader), Some(field)) => Incoming::begin(reader, field, once).await.map(Some),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(ApiError::bad_request("the part `parameters` is missing")),
+        (None, Some(_)) => Err(ApiError::bad_request("parameters were sent, but the campaign names no file of them")),
+    }
+}
+
+fn refuse_any(problems: Vec<Problem>) -> Result<(), ApiError> {
+    if problems.is_empty() { Ok(()) } else { Err(ApiError::campaign(&Problems(problems))) }
+}
+
 async fn begin(grid: &Grid, caller: &Caller, spec: CampaignSpec, campaign: &Prepared) -> Result<i64, ApiError> {
     let (owner, jdl, origin) = (caller.login.clone(), campaign.jdl.clone(), campaign.origin.clone());
     let begun = crate::blocking(&grid.store, move |store| {
@@ -202,17 +222,12 @@ async fn begin(grid: &Grid, caller: &Caller, spec: CampaignSpec, campaign: &Prep
 async fn fill(
     grid: &Grid,
     id: i64,
-    (parameters, stream): (Parameters, Option<Field>),
+    (parameters, incoming): (Parameters, Option<Incoming>),
     warnings: &mut Vec<Problem>,
     once: &mut Once,
 ) -> Result<(i64, bool), ApiError> {
-    Ok(match (parameters, stream) {
-        (Parameters::Streamed, Some(field)) => (receive(grid, &mut NewRoom(id), field, warnings, once).await?, false),
-        (Parameters::Streamed, None) => return Err(ApiError::bad_request("the part `parameters` is missing")),
-        (_, Some(_)) => {
-            return Err(ApiError::bad_request("parameters were sent, but the campaign names no param_file"));
-        }
-        (Parameters::Count(count), None) => (count as i64, true),
+    Ok(match (parameters, incoming) {
+        (_, Some(incoming)) => (receive(grid, &mut NewRoom(id), incoming, warnings, once).await?, false),
         // Its numbers do not run out: whatever ends it comes first.
         (Parameters::Endless, None) => (ENDLESS, true),
         (Parameters::Inline(texts), None) => {
@@ -220,6 +235,7 @@ async fn fill(
             crate::blocking(&grid.store, move |store| store.append_parameters(id, 0, &texts)).await?;
             (count, false)
         }
+        (computed, None) => (computed.count().unwrap_or_default() as i64, true),
     })
 }
 
@@ -238,36 +254,20 @@ impl Room for NewRoom {
 pub(super) async fn receive(
     grid: &Grid,
     room: &mut impl Room,
-    mut field: Field,
+    mut incoming: Incoming,
     warnings: &mut Vec<Problem>,
     once: &mut Once,
 ) -> Result<i64, ApiError> {
-    once.part("parameters");
-    let invalid = |problem: Problem| ApiError::campaign(&Problems(vec![problem]));
-    let mut splitter = LineSplitter::new(&Limits::default());
-    let mut pending = Vec::new();
     let mut stored = 0i64;
-    while let Some(bytes) = field.next().await {
-        let bytes = bytes.map_err(bad_part)?;
-        once.bytes(&bytes);
-        splitter.push(&bytes, &mut pending).map_err(invalid)?;
+    while incoming.read_piece(once).await? {
+        let pending = &mut incoming.pending;
         if pending.len() >= BATCH {
             let rest = pending.split_off(pending.len() - pending.len() % CHUNK);
-            let batch = std::mem::replace(&mut pending, rest);
+            let batch = std::mem::replace(pending, rest);
             stored += room.append(grid, stored, batch).await?;
         }
     }
-    warnings.extend(splitter.finish(&mut pending).map_err(invalid)?);
-    stored += room.append(grid, stored, pending).await?;
-    if stored == 0 {
-        let problem = Problem {
-            path: "param_file".to_owned(),
-            found: "no parameter".to_owned(),
-            expected: "at least one line".to_owned(),
-            hint: None,
-            line: None,
-        };
-        return Err(invalid(problem));
-    }
-    Ok(stored)
+    warnings.append(&mut incoming.warnings);
+    stored += room.append(grid, stored, std::mem::take(&mut incoming.pending)).await?;
+    if stored == 0 { Err(incoming.none()) } else { Ok(stored) }
 }

@@ -12,6 +12,7 @@ mod campaigns;
 mod changes;
 mod clusters;
 mod identity;
+mod incoming;
 mod intake;
 mod jobs;
 mod once;
