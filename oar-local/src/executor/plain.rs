@@ -4,8 +4,9 @@
 //!
 //! * `PROGRAM WORDS`
 //! * `NAME(){ export ASSIGNMENTS; shift N; PROGRAM WORDS "$@"; }; NAME WORDS`, where NAME begins with `_`, the
-//!   assigned names begin with `CIGRI_`, and the values are a plain word, `$k` or `$(($k-INT))`, in
-//!   which further `-($k>=INT)*INT` may follow.
+//!   assigned names begin with `CIGRI_`, and the values are a plain word, `$k`, `${k}` or `$(($k-INT))`, in which
+//!   further `-($k>=INT)*INT` may follow. Words of the program may be references, `"$CIGRI_..."`, to what was
+//!   assigned, and `"$@"` may be left off.
 //!
 //! A word is made of characters that no shell treats specially, or is one single-quoted string of printable ASCII.
 //! PROGRAM is unquoted, and none of bash's builtins and keywords.
@@ -52,9 +53,10 @@ fn wrapper(cursor: &mut Cursor<'_>) -> Option<Plain> {
     let shift: usize = cursor.digits()?.parse().ok()?;
     cursor.eat("; ")?;
     let body = cursor.rest;
-    let mut words = cursor.program_and_words()?;
+    let run = cursor.program_and_references()?;
+    let takes_all = cursor.eat("\"$@\"").is_some();
     let body = body.strip_suffix(cursor.rest)?;
-    cursor.eat("\"$@\"; }; ")?;
+    cursor.eat("; }; ")?;
     // `_` alone would shadow bash's own variable in nobody's interest.
     if name.len() < 2 || cursor.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'_') != name {
         return None;
@@ -65,8 +67,29 @@ fn wrapper(cursor: &mut Cursor<'_>) -> Option<Plain> {
     }
     let exports = assignments.into_iter().map(|assignment| assignment.evaluate(&arguments));
     let exports = exports.collect::<Option<Vec<_>>>()?;
-    words.extend(arguments.get(shift..)?.iter().cloned());
-    Some(Plain { words, exports, in_function: Some(format!("{body}\"$@\"")) })
+    let mut words = run.into_iter().map(|word| word.evaluate(&exports)).collect::<Option<Vec<_>>>()?;
+    let rest = arguments.get(shift..)?;
+    words.extend(rest.iter().filter(|_| takes_all).cloned());
+    Some(Plain { words, exports, in_function: Some(body.to_owned()) })
+}
+
+/// A word of the program in the function.
+enum Word<'a> {
+    Text(String),
+    /// The variable that `"$NAME"` names.
+    Reference(&'a str),
+}
+
+impl Word<'_> {
+    fn evaluate(self, exports: &[(String, String)]) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Reference(name) => {
+                // The last one holds, as in a shell.
+                exports.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+            }
+        }
+    }
 }
 
 struct Assignment<'a> {
@@ -77,6 +100,7 @@ struct Assignment<'a> {
 enum Source<'a> {
     Word(&'a str),
     Argument(usize),
+    Braced(usize),
     Minus(usize, i64, Vec<Step>),
 }
 
@@ -91,7 +115,7 @@ impl Assignment<'_> {
         let argument = |place: &usize| arguments.get(place.checked_sub(1)?);
         let value = match &self.value {
             Source::Word(word) => (*word).to_owned(),
-            Source::Argument(place) => argument(place)?.clone(),
+            Source::Argument(place) | Source::Braced(place) => argument(place)?.clone(),
             Source::Minus(place, minus, steps) => {
                 let given = decimal(argument(place)?)?;
                 let mut further = steps.iter().filter(|step| given >= step.from).map(|step| step.minus);
@@ -111,6 +135,10 @@ fn decimal(text: &str) -> Option<i64> {
 
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_./:,+@%=-".contains(&byte)
+}
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// Reads a command line from left to right.
@@ -136,7 +164,6 @@ impl<'a> Cursor<'a> {
     }
 
     fn assignment(&mut self) -> Option<Assignment<'a>> {
-        let is_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
         let name = self.take_while(is_name);
         self.eat("=")?;
         let value = if self.eat("$((").is_some() {
@@ -147,6 +174,10 @@ impl<'a> Cursor<'a> {
             let steps = self.steps(place)?;
             self.eat("))")?;
             Source::Minus(place.parse().ok()?, minus, steps)
+        } else if self.eat("${").is_some() {
+            let place = self.digits()?.parse().ok()?;
+            self.eat("}")?;
+            Source::Braced(place)
         } else if self.eat("$").is_some() {
             Source::Argument(self.digits()?.parse().ok()?)
         } else {
@@ -154,7 +185,7 @@ impl<'a> Cursor<'a> {
         };
         // `$12` is `${1}2` to a shell.
         let single = match value {
-            Source::Word(_) => true,
+            Source::Word(_) | Source::Braced(_) => true,
             Source::Argument(place) | Source::Minus(place, ..) => place < 10,
         };
         (single && name.starts_with("CIGRI_")).then_some(Assignment { name, value })
@@ -174,14 +205,40 @@ impl<'a> Cursor<'a> {
     }
 
     fn program_and_words(&mut self) -> Option<Vec<String>> {
+        let mut words = vec![self.program()?];
+        words.extend(self.words()?);
+        Some(words)
+    }
+
+    /// The same with references among the words, up to the end of the command or `"$@"`.
+    fn program_and_references(&mut self) -> Option<Vec<Word<'a>>> {
+        let mut run = vec![Word::Text(self.program()?)];
+        loop {
+            let before = self.rest;
+            run.extend(self.words()?.into_iter().map(Word::Text));
+            let separated = before.strip_suffix(self.rest)?.ends_with([' ', '\t']);
+            if self.rest.starts_with(';') {
+                return Some(run);
+            }
+            if !separated {
+                return None;
+            }
+            if self.rest.starts_with("\"$@\"") {
+                return Some(run);
+            }
+            self.eat("\"$")?;
+            run.push(Word::Reference(self.take_while(is_name)));
+            self.eat("\"")?;
+        }
+    }
+
+    fn program(&mut self) -> Option<String> {
         let program = self.take_while(is_plain);
         let begins_well = program.starts_with(|c: char| c.is_ascii_alphanumeric() || "_./".contains(c));
         if !begins_well || program.contains('=') || RESERVED.split(' ').any(|word| word == program) {
             return None;
         }
-        let mut words = vec![program.to_owned()];
-        words.extend(self.words()?);
-        Some(words)
+        Some(program.to_owned())
     }
 
     /// Words, each after at least one blank, up to what is no word.
@@ -301,6 +358,34 @@ mod tests {
             let printed = String::from_utf8(output.stdout).unwrap();
             let value = &recognise(&command).unwrap().exports[0].1;
             assert!(printed.lines().any(|line| line == format!("CIGRI_X={value}")), "{id}: {value}\n{printed}");
+        }
+    }
+
+    #[test]
+    fn references_to_exports_are_words_of_the_program() {
+        let wrapper = |run: &str| {
+            format!(
+                "_c(){{ export CIGRI_PARAM_alpha=$3 CIGRI_PARAM_z=${{10}}; shift 2; {run}; }}; _c 1 1 'a b' 2 3 4 5 6 7 8"
+            )
+        };
+        let plain = recognise(&wrapper("./sim --a \"$CIGRI_PARAM_alpha\" x \"$CIGRI_PARAM_z\"")).unwrap();
+        assert_eq!(plain.words, ["./sim", "--a", "a b", "x", "8"].map_to_strings());
+        assert_eq!(plain.in_function.as_deref(), Some("./sim --a \"$CIGRI_PARAM_alpha\" x \"$CIGRI_PARAM_z\""));
+        assert_eq!(recognise(&wrapper("./sim")).unwrap().words, ["./sim"]);
+        let both = recognise(&wrapper("./sim \"$CIGRI_PARAM_z\" \"$@\"")).unwrap();
+        assert_eq!(both.words, ["./sim", "8", "a b", "2", "3", "4", "5", "6", "7", "8"].map_to_strings());
+        for doubtful in [
+            "./sim \"$HOME\"",
+            "./sim $CIGRI_PARAM_z",
+            "./sim a\"$CIGRI_PARAM_z\"",
+            "./sim \"$CIGRI_PARAM_z\"a",
+            "./sim \"$CIGRI_PARAM_z\"\"$CIGRI_PARAM_z\"",
+            "./sim \"$CIGRI_PARAM_z\"\"$@\"",
+            "./sim\"$@\"",
+            "./sim \"$CIGRI_PARAM_z.\"",
+            "\"$CIGRI_PARAM_z\"",
+        ] {
+            assert_eq!(recognise(&wrapper(doubtful)), None, "{doubtful}");
         }
     }
 
