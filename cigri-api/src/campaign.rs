@@ -40,6 +40,9 @@ pub struct Campaign {
     pub finish_time: Option<i64>,
     /// Number of tasks.
     pub total_jobs: u64,
+    /// Names of its parameters, in the order of a task's words; none where they have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameter_names: Vec<String>,
     /// Tasks that wait in the bag (never tried, or back from a failed attempt).
     pub pending: u64,
     /// Tasks with a live job (being sent, waiting remotely, or running).

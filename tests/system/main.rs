@@ -16,5 +16,6 @@ mod kills;
 mod lint;
 mod sandbox;
 mod single_jobs;
+mod sweeps;
 mod tasks;
 mod terminals;

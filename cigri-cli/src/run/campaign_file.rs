@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use cigri_api::{Origin, Problem};
-use cigri_core::language::{self, Context, Limits, Parameters, Written};
+use cigri_core::language::{self, CampaignSpec, Context, Limits, Parameters, Resolved, Sweep, Written};
 use sha2::{Digest, Sha256};
 
 use super::parameter_file::ParameterFile;
@@ -50,17 +50,19 @@ impl CampaignFile {
         let written = language::parse(&text, &limits).map_err(|problems| invalid(&shown, problems.0))?;
         let jdl = written.without_parameters();
         let parameter_path = find_parameter_file(&written, Path::new(&directory));
-        let (parameters, mut warnings) = check(&shown, written, &directory)?;
+        let Resolved { spec, parameters, mut warnings } = check(&shown, written, &directory)?;
         let mut digest = Sha256::new();
         // With its length in front, no other pair of files gives the same bytes.
         digest.update((text.len() as u64).to_le_bytes());
         digest.update(&text);
-        let parameter_file = match parameter_path {
-            Some(path) => Some(ParameterFile::check(path, &limits, &mut digest)?),
+        let mut parameter_file = match parameter_path {
+            Some(path) => Some(ParameterFile::check(path, &parameters, &mut digest)?),
             None => None,
         };
-        let of_lines = parameter_file.iter().flat_map(|file: &ParameterFile| file.warnings.clone());
-        warnings.extend(of_lines);
+        if let Some(file) = &mut parameter_file {
+            insist_on_names(&shown, spec, &file.names)?;
+            warnings.append(&mut file.warnings);
+        }
         let warnings = warnings.into_iter().map(on_the_wire).collect();
         let origin = Origin { path: location, digest: hex(&digest.finalize()) };
         let once = Once::new(None, true)?;
@@ -93,21 +95,29 @@ fn read_bounded(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
 }
 
 /// Checks everything in the file, as the server will.
-fn check(shown: &str, written: Written, directory: &str) -> Result<(Parameters, Vec<language::Problem>), Failure> {
+fn check(shown: &str, written: Written, directory: &str) -> Result<Resolved, Failure> {
     let context = Context {
         known_clusters: None,
         default_directory: Some(directory),
-        parameters_streamed: written.param_file().is_some(),
+        parameters_streamed: written.parameter_file().is_some(),
         default_walltime_s: ANY_WALLTIME_S,
         default_resources: ANY_RESOURCES,
     };
-    let resolved = language::resolve(written, &context).map_err(|problems| invalid(shown, problems.0))?;
-    Ok((resolved.parameters, resolved.warnings))
+    language::resolve(written, &context).map_err(|problems| invalid(shown, problems.0))
+}
+
+/// The names of a table are known only when it has been read: what the commands take by name is checked then.
+fn insist_on_names(shown: &str, mut spec: CampaignSpec, names: &[String]) -> Result<(), Failure> {
+    spec.sweep = Some(Sweep::listed(names.to_vec()));
+    match language::check_names(&spec) {
+        problems if problems.is_empty() => Ok(()),
+        problems => Err(invalid(shown, problems)),
+    }
 }
 
 /// Relative to the campaign file first; to the working directory as in CiGri 3 otherwise.
 fn find_parameter_file(written: &Written, directory: &Path) -> Option<PathBuf> {
-    let name = Path::new(written.param_file()?);
+    let name = Path::new(written.parameter_file()?);
     let beside = directory.join(name);
     Some(if beside.exists() || !name.exists() { beside } else { name.to_owned() })
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use cigri_api::{Campaign, List};
-use cigri_core::language::{Limits, Parameters};
+use cigri_core::language::Parameters;
 use serde_json::Value;
 use similar::TextDiff;
 
@@ -24,8 +24,9 @@ const CONTEXT: usize = 2;
 pub(super) async fn difference(api: &Api, file: &CampaignFile, campaign: &Campaign) -> Result<Option<String>, Failure> {
     let stored = api.text(&format!("/campaigns/{}/jdl", campaign.id)).await?;
     let of_text = text_difference(&stored, file, campaign.id);
+    let of_names = name_difference(file, &campaign.parameter_names);
     let of_parameters = parameter_difference(api, file, campaign).await?;
-    let parts: Vec<String> = of_text.into_iter().chain(of_parameters).collect();
+    let parts: Vec<String> = of_text.into_iter().chain(of_names).chain(of_parameters).collect();
     Ok((!parts.is_empty()).then(|| parts.join("\n")))
 }
 
@@ -45,6 +46,12 @@ fn layout(text: &str) -> String {
     let value = serde_json::from_str::<Value>(text);
     let pretty = value.and_then(|value| serde_json::to_string_pretty(&value)).unwrap_or_else(|_| text.to_owned());
     pretty + "\n"
+}
+
+/// Names of a table's columns are in no other place of a campaign file.
+fn name_difference(file: &CampaignFile, before: &[String]) -> Option<String> {
+    let now = &file.parameter_file.as_ref()?.names;
+    (now != before).then(|| format!("the parameters' names differ:\n-{}\n+{}", before.join(" "), now.join(" ")))
 }
 
 async fn parameter_difference(api: &Api, file: &CampaignFile, campaign: &Campaign) -> Result<Option<String>, Failure> {
@@ -81,7 +88,7 @@ fn first_difference(number: u64, before: Option<&str>, now: Option<&str>, counts
 
 /// The parameters of the file as it is now, one after the other.
 struct Ours {
-    /// How many there are; `None` where they are only counted, which the text shows.
+    /// How many there are; `None` where they are computed from what the text shows.
     count: Option<u64>,
     ready: VecDeque<String>,
     lines: Option<Lines>,
@@ -90,12 +97,12 @@ struct Ours {
 impl Ours {
     fn of(file: &CampaignFile) -> Result<Self, Failure> {
         if let Some(parameters) = &file.parameter_file {
-            let lines = Lines::open(parameters.path.clone(), &Limits::default())?;
+            let lines = Lines::open(parameters.path.clone(), &file.parameters)?;
             return Ok(Self { count: Some(parameters.count), ready: VecDeque::new(), lines: Some(lines) });
         }
         let texts = match &file.parameters {
             Parameters::Inline(texts) => Some(texts.clone()),
-            Parameters::Count(_) | Parameters::Streamed | Parameters::Endless => None,
+            _ => None,
         };
         let count = texts.as_ref().map(|texts| texts.len() as u64);
         Ok(Self { count, ready: texts.unwrap_or_default().into(), lines: None })

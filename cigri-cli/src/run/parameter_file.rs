@@ -1,10 +1,10 @@
-//! The file with one task a line: checked and read in pieces, so that its size does not matter.
+//! The file with a task on each line or row: checked and read in pieces, so that its size does not matter.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
-use cigri_core::language::{Limits, LineSplitter, Problem};
+use cigri_core::language::{Limits, ParameterReader, Parameters, Problem};
 use sha2::{Digest, Sha256};
 
 use super::campaign_file::{invalid, unreadable};
@@ -22,12 +22,14 @@ pub(crate) struct ParameterFile {
     pub(crate) count: u64,
     /// What deserves a look in it.
     pub(crate) warnings: Vec<Problem>,
+    /// Names of the parameters, if they have any.
+    pub(crate) names: Vec<String>,
 }
 
 impl ParameterFile {
     /// Reads it once: every line is checked and counted, every byte goes into the digest.
-    pub(super) fn check(path: PathBuf, limits: &Limits, digest: &mut Sha256) -> Result<Self, Failure> {
-        let mut lines = Lines::open(path, limits)?;
+    pub(super) fn check(path: PathBuf, parameters: &Parameters, digest: &mut Sha256) -> Result<Self, Failure> {
+        let mut lines = Lines::open(path, parameters)?;
         let mut count = 0;
         loop {
             let parameters = lines.next_piece(|bytes| digest.update(bytes))?;
@@ -37,7 +39,7 @@ impl ParameterFile {
         if count == 0 {
             return Err(empty(&lines.shown));
         }
-        Ok(Self { path: lines.path, count, warnings: lines.warnings })
+        Ok(Self { path: lines.path, count, names: lines.names, warnings: lines.warnings })
     }
 }
 
@@ -46,7 +48,8 @@ pub(super) struct Lines {
     path: PathBuf,
     shown: String,
     file: File,
-    splitter: Option<LineSplitter>,
+    reader: Option<ParameterReader>,
+    names: Vec<String>,
     piece: Vec<u8>,
     /// Known at the end.
     warnings: Vec<Problem>,
@@ -54,7 +57,7 @@ pub(super) struct Lines {
 
 impl Lines {
     /// Opens the file at its beginning.
-    pub(super) fn open(path: PathBuf, limits: &Limits) -> Result<Self, Failure> {
+    pub(super) fn open(path: PathBuf, parameters: &Parameters) -> Result<Self, Failure> {
         let shown = path.display().to_string();
         let fail = |error: std::io::Error| unreadable(&shown, &error.to_string());
         let kind = std::fs::metadata(&path).map_err(fail)?;
@@ -63,28 +66,22 @@ impl Lines {
             return Err(unreadable(&shown, &format!("{what}; a file with one parameter a line was expected")));
         }
         let file = File::open(&path).map_err(fail)?;
-        Ok(Self {
-            path,
-            shown,
-            file,
-            splitter: Some(LineSplitter::new(limits)),
-            piece: vec![0; PIECE],
-            warnings: Vec::new(),
-        })
+        let reader = parameters.reader(&Limits::default());
+        Ok(Self { path, shown, file, reader, names: Vec::new(), piece: vec![0; PIECE], warnings: Vec::new() })
     }
 
     /// The parameters that the next piece completes (there may be none); `None` at the end. `seen` gets the bytes.
     pub(super) fn next_piece(&mut self, mut seen: impl FnMut(&[u8])) -> Result<Option<Vec<String>>, Failure> {
-        let Some(mut splitter) = self.splitter.take() else { return Ok(None) };
+        let Some(mut reader) = self.reader.take() else { return Ok(None) };
         let read = self.file.read(&mut self.piece).map_err(|error| unreadable(&self.shown, &error.to_string()))?;
         let bytes = self.piece.get(..read).unwrap_or_default();
         seen(bytes);
         let mut parameters = Vec::new();
         let result = if read == 0 {
-            splitter.finish(&mut parameters).map(|warnings| self.warnings = warnings)
+            reader.finish(&mut parameters).map(|(names, warnings)| (self.names, self.warnings) = (names, warnings))
         } else {
-            let pushed = splitter.push(bytes, &mut parameters);
-            self.splitter = Some(splitter);
+            let pushed = reader.push(bytes, &mut parameters);
+            self.reader = Some(reader);
             pushed
         };
         result.map_err(|problem| invalid(&self.shown, vec![problem]))?;
@@ -109,7 +106,7 @@ mod tests {
         let path = folder.path().join("p.txt");
         let long = "x".repeat(PIECE - 10);
         std::fs::write(&path, format!("{long}\nshort\n{long}")).unwrap();
-        let mut lines = Lines::open(path, &Limits::default()).unwrap();
+        let mut lines = Lines::open(path, &Parameters::Streamed).unwrap();
         let mut found = Vec::new();
         while let Some(parameters) = lines.next_piece(|_| ()).unwrap() {
             found.extend(parameters);

@@ -165,6 +165,7 @@ pub(super) mod tests {
             submission_time: 0,
             finish_time: None,
             total_jobs: 10,
+            parameter_names: Vec::new(),
             pending: 0,
             live: 0,
             running: 0,

@@ -210,6 +210,7 @@ fn campaign(row: CampaignRow, shares: BTreeMap<String, Share>) -> Campaign {
     };
     Campaign {
         id: row.id,
+        parameter_names: row.spec.parameter_names().to_vec(),
         name: row.spec.name,
         user: row.owner,
         state: wire_state(row.state),
