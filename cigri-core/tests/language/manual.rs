@@ -55,6 +55,13 @@ fn the_tables_are_those_of_the_program() {
 }
 
 #[test]
+fn the_examples_whose_parameters_come_beside_them_are_accepted() {
+    let examples = blocks("json streamed");
+    assert_eq!(examples.len(), 1);
+    assert!(read(&examples[0], &streamed()).is_ok_and(|resolved| resolved.warnings.is_empty()));
+}
+
+#[test]
 fn the_refused_example_is_refused_in_the_words_shown() {
     let said = refusals(&blocks("json refused")[0], &plain());
     assert_eq!(said.join("\n"), blocks("text")[0]);

@@ -38,7 +38,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 fn fields(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Map<String, Value>> {
-    let known = "name|clusters|nb_jobs|params|param_file|jobs_type|exec_file|exec_directory|walltime|\
+    let known = "name|clusters|nb_jobs|params|param_file|parameters|grid|zip|csv|random|sobol|samples|seed|repeat|from|to|step|count|scale|jobs_type|exec_file|exec_directory|walltime|\
                  resources|properties|project|cluster_job_type|type|max_jobs|prologue|dahu";
     let key = prop_oneof![3 => known, 1 => any::<String>()];
     prop::collection::vec((key, value), 0..8).prop_map(|pairs| pairs.into_iter().collect())

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use cigri_core::language::{Parameters, Sweep};
 
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
 use super::context::{plain, read};
 
 /// The sweep of a campaign with this `parameters`.
@@ -222,5 +225,86 @@ fn what_asks_for_nothing_sound_is_refused_with_its_place() {
     ] {
         let said = refused(parameters);
         assert!(said.contains(expected), "{parameters}: {said}");
+    }
+}
+
+#[test]
+fn the_example_is_the_grid_of_its_parameter_file() {
+    let text = include_str!("../../../examples/sweep/grid.json");
+    let Parameters::Sweep(sweep) = read(text, &plain()).unwrap().parameters else { panic!("no sweep") };
+    let lines = include_str!("../../../examples/sweep/parameters.txt").lines();
+    let number = |word: &str| word.parse::<f64>().unwrap();
+    let listed: Vec<Vec<f64>> = lines.map(|line| line.split(' ').map(number).collect()).collect();
+    let computed = (0..sweep.count() as u64).map(|index| sweep.values(index).unwrap());
+    let computed: Vec<Vec<f64>> = computed.map(|values| values.iter().map(|value| number(value)).collect()).collect();
+    assert_eq!(computed, listed);
+}
+
+/// An axis, and how many values it has.
+fn any_axis() -> impl Strategy<Value = (Value, u64)> {
+    prop_oneof![
+        prop::collection::btree_set("[ -~\u{e9}]{0,6}", 1..5).prop_map(|texts| (json!(texts), texts.len() as u64)),
+        (-50_i64..50, 1_i64..20, 1_u64..6).prop_map(|(from, step, count)| {
+            let at = |tenths: i64| json!(tenths as f64 / 10.0);
+            let to = from + step * (count as i64 - 1);
+            (json!({"from": at(from), "to": at(to), "step": at(step)}), count)
+        }),
+        (-50_i64..50, 2_u64..6)
+            .prop_map(|(from, count)| (json!({"from": from, "to": from + 7, "count": count}), count)),
+        (1_u64..50, 2_u64..6).prop_map(|(from, count)| {
+            (json!({"from": from, "to": from * 9, "count": count, "scale": "log"}), count)
+        }),
+    ]
+}
+
+fn exact_words(text: &str, values: &[String]) -> bool {
+    shlex::split(text).is_some_and(|words| words == values)
+}
+
+proptest! {
+    #[test]
+    fn every_index_of_a_grid_is_another_point(
+        axes in prop::collection::vec(any_axis(), 1..4),
+        repeat in prop::option::of(1_u64..4),
+    ) {
+        let expected = axes.iter().map(|(_, count)| count).product::<u64>() * repeat.unwrap_or(1);
+        let grid: Map<String, Value> =
+            axes.into_iter().zip(0..).map(|((axis, _), name)| (format!("a{name}"), axis)).collect();
+        let sweep = sweep(&json!({"grid": grid, "repeat": repeat}).to_string());
+        prop_assert_eq!(sweep.count(), u128::from(expected));
+        let mut points = BTreeSet::new();
+        for index in 0..expected {
+            let values = sweep.values(index).unwrap();
+            prop_assert_eq!(values.len(), sweep.names.len());
+            prop_assert!(exact_words(&sweep.text(index).unwrap(), &values));
+            points.insert(values);
+        }
+        prop_assert_eq!(points.len() as u64, expected);
+        prop_assert_eq!(sweep.text(expected), None);
+        prop_assert_eq!(sweep.text(u64::MAX), None);
+    }
+
+    #[test]
+    fn any_numbers_make_a_range_or_are_refused(
+        from in "-?[0-9]{1,30}(\\.[0-9]{1,30})?([eE][-+]?[0-9]{1,3})?",
+        to in "-?[1-9][0-9]{0,30}([eE][-+]?[0-9]{1,3})?",
+        step in "-?[1-9][0-9]{0,5}(\\.[0-9]{1,30})?([eE][-+]?[0-9]{1,3})?",
+        rest in prop_oneof![Just("\"step\": S"), Just("\"count\": 7"), Just("\"count\": 7, \"scale\": \"log\"")],
+    ) {
+        let rest = rest.replace('S', &step);
+        for form in ["grid", "random"] {
+            let rest = if form == "grid" { format!(", {rest}") } else { String::new() };
+            let samples = if form == "grid" { "" } else { r#", "samples": 9"# };
+            let text = format!(
+                r#"{{"name": "n", "exec_file": "a", "clusters": {{"dahu": {{}}}},
+                   "parameters": {{"{form}": {{"x": {{"from": {from}, "to": {to}{rest}}}}}{samples}}}}}"#
+            );
+            let Ok(resolved) = read(&text, &plain()) else { continue };
+            let Parameters::Sweep(sweep) = resolved.parameters else { panic!("no sweep") };
+            let count = sweep.count() as u64;
+            for index in [0, count / 2, count - 1] {
+                prop_assert!(sweep.values(index).is_some(), "{}: {}", text, index);
+            }
+        }
     }
 }
