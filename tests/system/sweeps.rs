@@ -86,6 +86,27 @@ fn lines_of_json_become_tasks() {
 }
 
 #[test]
+fn a_table_may_come_through_standard_input() {
+    let sandbox = sandbox(&campaign("sh show.sh", r#"{"csv": "-"}"#));
+    let points = sandbox.write("elsewhere", "alpha,kind\n1,a\n2,b\n");
+    let with_input = |words: &[&str]| {
+        let mut command = sandbox.command(words);
+        command.stdin(std::fs::File::open(&points).unwrap());
+        sandbox.start_command(command).wait()
+    };
+    let submitted = with_input(&["submit", "c.json"]);
+    submitted.expect(0);
+    assert!(submitted.stdout.contains("2 tasks"), "{submitted}");
+    // The same points again are the same campaign.
+    with_input(&["run", "c.json"]).expect(0);
+    assert_eq!(sandbox.campaigns().len(), 1);
+    assert_eq!(written(&sandbox, 2), ["1|a|1 a", "2|b|2 b"]);
+    let empty = sandbox.cigri(&["submit", "c.json"]);
+    empty.expect(3);
+    assert!(empty.stderr.contains("`-` holds no parameters"), "{empty}");
+}
+
+#[test]
 fn a_bad_table_changes_nothing() {
     let sandbox = sandbox(&campaign("sh show.sh {alpha} {beta}", r#"{"csv": "points.csv"}"#));
     sandbox.write("points.csv", "alpha,kind\n0.1\n");

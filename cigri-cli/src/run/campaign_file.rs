@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cigri_api::{Origin, Problem};
 use cigri_core::language::{self, CampaignSpec, Context, Limits, Parameters, Resolved, Sweep, Written};
 use sha2::{Digest, Sha256};
 
-use super::parameter_file::ParameterFile;
+use super::parameter_file::{self, ParameterFile};
 use crate::api::Once;
 use crate::exit::Failure;
 
@@ -49,14 +49,14 @@ impl CampaignFile {
         let (location, directory) = locate(&shown, &canonical)?;
         let written = language::parse(&text, &limits).map_err(|problems| invalid(&shown, problems.0))?;
         let jdl = written.without_parameters();
-        let parameter_path = find_parameter_file(&written, Path::new(&directory));
+        let place = find_parameters(&written, Path::new(&directory));
         let Resolved { spec, parameters, mut warnings } = check(&shown, written, &directory)?;
         let mut digest = Sha256::new();
         // With its length in front, no other pair of files gives the same bytes.
         digest.update((text.len() as u64).to_le_bytes());
         digest.update(&text);
-        let mut parameter_file = match parameter_path {
-            Some(path) => Some(ParameterFile::check(path, &parameters, &mut digest)?),
+        let mut parameter_file = match place {
+            Some(place) => Some(ParameterFile::check(place?, &parameters, &mut digest)?),
             None => None,
         };
         if let Some(file) = &mut parameter_file {
@@ -115,11 +115,15 @@ fn insist_on_names(shown: &str, mut spec: CampaignSpec, names: &[String]) -> Res
     }
 }
 
-/// Relative to the campaign file first; to the working directory as in CiGri 3 otherwise.
-fn find_parameter_file(written: &Written, directory: &Path) -> Option<PathBuf> {
+/// Relative to the campaign file first; to the working directory as in CiGri 3 otherwise. `-` is standard input.
+fn find_parameters(written: &Written, directory: &Path) -> Option<Result<parameter_file::Place, Failure>> {
     let name = Path::new(written.parameter_file()?);
+    if name == Path::new("-") {
+        return Some(parameter_file::Place::standard_input());
+    }
     let beside = directory.join(name);
-    Some(if beside.exists() || !name.exists() { beside } else { name.to_owned() })
+    let path = if beside.exists() || !name.exists() { beside } else { name.to_owned() };
+    Some(Ok(parameter_file::Place::File(path)))
 }
 
 /// A failure that says why a file cannot be read.

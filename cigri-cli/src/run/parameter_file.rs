@@ -1,17 +1,46 @@
 //! The file with a task on each line or row: checked and read in pieces, so that its size does not matter.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 
 use cigri_core::language::{Limits, ParameterReader, Parameters, Problem};
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
 use super::campaign_file::{invalid, unreadable};
 use crate::exit::Failure;
 
 /// Bytes read at a time.
 const PIECE: usize = 64 * 1024;
+
+/// Where parameters are read from.
+pub(super) enum Place {
+    File(PathBuf),
+    /// A copy of standard input, which can be read once only; it goes when dropped.
+    Copy(NamedTempFile),
+}
+
+impl Place {
+    /// Copies standard input.
+    pub(super) fn standard_input() -> Result<Self, Failure> {
+        let fail = |error: std::io::Error| unreadable("-", &error.to_string());
+        let mut input = std::io::stdin().lock();
+        if input.is_terminal() {
+            return Err(unreadable("-", "standard input is a terminal; redirect a file or a program to it"));
+        }
+        let mut copy = NamedTempFile::new().map_err(fail)?;
+        std::io::copy(&mut input, &mut copy).map_err(fail)?;
+        Ok(Self::Copy(copy))
+    }
+
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::File(path) => path.clone(),
+            Self::Copy(copy) => copy.path().to_owned(),
+        }
+    }
+}
 
 /// A parameter file whose lines are sound.
 #[derive(Debug)]
@@ -24,12 +53,17 @@ pub(crate) struct ParameterFile {
     pub(crate) warnings: Vec<Problem>,
     /// Names of the parameters, if they have any.
     pub(crate) names: Vec<String>,
+    /// Keeps the copy of standard input, if it is one.
+    _copy: Option<NamedTempFile>,
 }
 
 impl ParameterFile {
     /// Reads it once: every line is checked and counted, every byte goes into the digest.
-    pub(super) fn check(path: PathBuf, parameters: &Parameters, digest: &mut Sha256) -> Result<Self, Failure> {
-        let mut lines = Lines::open(path, parameters)?;
+    pub(super) fn check(place: Place, parameters: &Parameters, digest: &mut Sha256) -> Result<Self, Failure> {
+        let mut lines = Lines::open(place.path(), parameters)?;
+        if matches!(place, Place::Copy(_)) {
+            lines.shown = "-".to_owned();
+        }
         let mut count = 0;
         loop {
             let parameters = lines.next_piece(|bytes| digest.update(bytes))?;
@@ -39,7 +73,11 @@ impl ParameterFile {
         if count == 0 {
             return Err(empty(&lines.shown));
         }
-        Ok(Self { path: lines.path, count, names: lines.names, warnings: lines.warnings })
+        let copy = match place {
+            Place::File(_) => None,
+            Place::Copy(copy) => Some(copy),
+        };
+        Ok(Self { path: lines.path, count, names: lines.names, warnings: lines.warnings, _copy: copy })
     }
 }
 

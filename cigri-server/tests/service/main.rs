@@ -10,3 +10,4 @@ mod postgresql;
 mod restore;
 mod single;
 mod standby;
+mod sweeps;

@@ -139,6 +139,7 @@ const TABLE: [Allowed; 8] = [
             "serde_json",
             "sha2",
             "similar",
+            "tempfile",
             "thiserror",
             "tokio",
             "tracing-subscriber",
