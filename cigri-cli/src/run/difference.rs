@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 
 use cigri_api::{Campaign, List};
-use cigri_core::language::Parameters;
-use serde_json::Value;
+use cigri_core::language::{self, Limits, Parameters};
 use similar::TextDiff;
 
 use super::campaign_file::CampaignFile;
@@ -41,10 +40,10 @@ fn text_difference(stored: &str, file: &CampaignFile, id: i64) -> Option<String>
     Some(text.trim_end().to_owned())
 }
 
-/// The same JSON always as the same text, with a newline at its end.
+/// The same JSON always as the same text, with a newline at its end. Numbers keep their digits: a parameter is its text.
 fn layout(text: &str) -> String {
-    let value = serde_json::from_str::<Value>(text);
-    let pretty = value.and_then(|value| serde_json::to_string_pretty(&value)).unwrap_or_else(|_| text.to_owned());
+    let written = language::parse(text.as_bytes(), &Limits::default());
+    let pretty = written.map(|written| written.without_parameters()).unwrap_or_else(|_| text.to_owned());
     pretty + "\n"
 }
 
@@ -128,6 +127,7 @@ mod tests {
     fn layout_does_not_count_as_content() {
         assert_eq!(layout("{\"a\":1,\n \"b\":[ ]}"), layout("{ \"a\": 1, \"b\": [] }\n"));
         assert_ne!(layout(r#"{"a":1}"#), layout(r#"{"a":2}"#));
+        assert_ne!(layout(r#"{"a":[0.1]}"#), layout(r#"{"a":[0.10]}"#));
     }
 
     #[test]

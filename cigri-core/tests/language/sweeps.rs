@@ -95,6 +95,10 @@ fn counted_ranges_have_both_ends() {
     assert_eq!(axis(r#"{"from": 0, "to": 1, "count": 4}"#), ["0", "0.333333333333333", "0.666666666666667", "1"]);
     let log = axis(r#"{"from": 1e-6, "to": 1, "count": 7, "scale": "log"}"#);
     assert_eq!(log, ["1e-6", "1e-5", "0.0001", "0.001", "0.01", "0.1", "1"]);
+    let wide = axis(r#"{"from": 1e-300, "to": 1e300, "count": 3, "scale": "log"}"#);
+    assert_eq!(wide, ["1e-300", "1", "1e300"]);
+    let ends = axis(r#"{"from": 0.123456789012345, "to": 7, "count": 2, "scale": "log"}"#);
+    assert_eq!(ends, ["0.123456789012345", "7"]);
     assert_eq!(axis(r#"{"from": 1000, "to": 1, "count": 4, "scale": "log"}"#), ["1000", "100", "10", "1"]);
 }
 
@@ -303,7 +307,8 @@ proptest! {
             let Parameters::Sweep(sweep) = resolved.parameters else { panic!("no sweep") };
             let count = sweep.count() as u64;
             for index in [0, count / 2, count - 1] {
-                prop_assert!(sweep.values(index).is_some(), "{}: {}", text, index);
+                let value = sweep.values(index).and_then(|values| values[0].parse::<f64>().ok());
+                prop_assert!(value.is_some_and(f64::is_finite), "{}: {}: {:?}", text, index, value);
             }
         }
     }

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::numbers::{POWER, log_between, short};
+use super::numbers::{BINARY, POWER, log_between, short};
 
 /// The values of one parameter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub enum Axis {
         /// How many, from 2.
         count: u64,
     },
-    /// So many values at equal ratios, both ends included, to 12 digits.
+    /// So many values at equal ratios, both ends included, to 12 digits (15 at the ends).
     Log {
         /// The first, in digits.
         from: String,
@@ -71,8 +71,12 @@ impl Axis {
                 Some(value.round_sf(15)?.normalize().to_string())
             }
             Self::Log { from, to, count } => {
-                let part = at as f64 / count.saturating_sub(1) as f64;
-                Some(short(log_between(from.parse().ok()?, to.parse().ok()?, part), POWER))
+                let (from, to, last) = (from.parse().ok()?, to.parse().ok()?, count.saturating_sub(1));
+                Some(match at {
+                    0 => short(from, BINARY),
+                    at if at == last => short(to, BINARY),
+                    at => short(log_between(from, to, at as f64 / last as f64), POWER),
+                })
             }
         }
     }

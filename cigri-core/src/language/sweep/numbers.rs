@@ -25,9 +25,11 @@ pub(super) fn is_exact(largest: Decimal, scale: u32) -> bool {
     whole + scale <= DIGITS
 }
 
-/// The value at `part` (0 to 1) of the way from one number to another, at equal ratios.
+/// The value at `part` (0 to 1) of the way from one number above 0 to another, at equal ratios.
 pub(super) fn log_between(from: f64, to: f64, part: f64) -> f64 {
-    from * (to / from).powf(part)
+    // Of powers of ten, so that decades come out even, and a quotient cannot overflow.
+    let (low, high) = (from.log10(), to.log10());
+    10_f64.powf(low + (high - low) * part)
 }
 
 /// Digits of what is computed in binary, and of what comes from powers, whose error grows with the exponent.
