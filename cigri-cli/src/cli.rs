@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::exit::EXIT_CODES;
 use crate::place::Selector;
+use crate::run::axes::{Axis, parse_axis};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -132,6 +133,9 @@ pub(crate) struct RunOptions {
     /// Write two files per job, as OAR does, instead of keeping output for `cigri logs`
     #[arg(long)]
     pub(crate) output_files: bool,
+    /// Parameters in place of the file's own.
+    #[command(flatten)]
+    pub(crate) sweep: SweepOptions,
     /// What to do with an earlier campaign of the same file.
     #[command(flatten)]
     pub(crate) again: Again,
@@ -145,6 +149,9 @@ pub(crate) struct SubmitOptions {
     /// Carry the same request out once, however often it is given with this key within a week
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
+    /// Parameters in place of the file's own.
+    #[command(flatten)]
+    pub(crate) sweep: SweepOptions,
     /// What to do with an earlier campaign of the same file.
     #[command(flatten)]
     pub(crate) again: Again,
@@ -159,6 +166,14 @@ pub(crate) struct LintOptions {
     /// Print the JSON Schema of campaign files instead, for editors
     #[arg(long, conflicts_with = "files")]
     pub(crate) schema: bool,
+}
+
+/// Parameters in place of the file's own.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SweepOptions {
+    /// Values of a parameter (A,B,C or FROM:TO:STEP), in place of the file's own; several make a grid
+    #[arg(short, long = "parameter", value_name = "NAME=VALUES", value_parser = parse_axis)]
+    pub(crate) parameters: Vec<Axis>,
 }
 
 /// What to do with an earlier campaign of the same file.

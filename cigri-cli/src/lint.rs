@@ -43,7 +43,7 @@ pub(crate) fn lint(options: &LintOptions, screen: &Screen) -> Result<Exit, Failu
 
 fn judge(path: &Path) -> Result<Verdict, Failure> {
     let file = path.display().to_string();
-    let verdict = match CampaignFile::read(path) {
+    let verdict = match CampaignFile::read(path, &[]) {
         Ok(read) => {
             let lines = read.parameter_file.as_ref().map(|file| file.count);
             let tasks = lines.or_else(|| read.parameters.count());

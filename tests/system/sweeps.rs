@@ -107,6 +107,22 @@ fn a_table_may_come_through_standard_input() {
 }
 
 #[test]
+fn a_grid_on_the_command_line_stands_in_place_of_the_files_own() {
+    let sandbox = sandbox(&campaign("sh show.sh", r#"{"csv": "no such file"}"#));
+    let run = |alpha: &str| sandbox.cigri(&["run", "c.json", "-p", alpha, "-p", "kind=a b,c"]);
+    run("alpha=0.1:0.3:0.2").expect(0);
+    assert_eq!(written(&sandbox, 4), ["0.1|a b|0.1 a b", "0.1|c|0.1 c", "0.3|a b|0.3 a b", "0.3|c|0.3 c"]);
+    run("alpha=0.1:0.3:0.2").expect(0);
+    assert_eq!(sandbox.campaigns().len(), 1);
+    let changed = run("alpha=0.1:0.5:0.2");
+    changed.expect(6);
+    assert!(changed.stderr.contains("+        \"to\": 0.5"), "{changed}");
+    let refused = run("2=1");
+    refused.expect(3);
+    assert!(refused.stderr.contains("parameters.grid.2"), "{refused}");
+}
+
+#[test]
 fn a_bad_table_changes_nothing() {
     let sandbox = sandbox(&campaign("sh show.sh {alpha} {beta}", r#"{"csv": "points.csv"}"#));
     sandbox.write("points.csv", "alpha,kind\n0.1\n");

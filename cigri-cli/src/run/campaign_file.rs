@@ -8,6 +8,7 @@ use cigri_api::{Origin, Problem};
 use cigri_core::language::{self, CampaignSpec, Context, Limits, Parameters, Resolved, Sweep, Written};
 use sha2::{Digest, Sha256};
 
+use super::axes::{Axis, grid};
 use super::parameter_file::{self, ParameterFile};
 use crate::api::Once;
 use crate::exit::Failure;
@@ -41,13 +42,19 @@ pub(crate) struct CampaignFile {
 
 impl CampaignFile {
     /// Reads and checks a campaign file and the parameter file that it names.
-    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+    ///
+    /// `axes` stand in place of the parameters that it gives.
+    pub(crate) fn read(path: &Path, axes: &[Axis]) -> Result<Self, Failure> {
         let shown = path.display().to_string();
         let limits = Limits::default();
-        let text = read_bounded(path, &limits).map_err(|reason| unreadable(&shown, &reason))?;
+        let mut text = read_bounded(path, &limits).map_err(|reason| unreadable(&shown, &reason))?;
         let canonical = path.canonicalize().map_err(|error| unreadable(&shown, &error.to_string()))?;
         let (location, directory) = locate(&shown, &canonical)?;
-        let written = language::parse(&text, &limits).map_err(|problems| invalid(&shown, problems.0))?;
+        let mut written = language::parse(&text, &limits).map_err(|problems| invalid(&shown, problems.0))?;
+        if let Some(grid) = grid(axes) {
+            written = written.with_parameters(&grid).map_err(|problems| invalid(&shown, problems.0))?;
+            text = written.without_parameters().into_bytes();
+        }
         let jdl = written.without_parameters();
         let place = find_parameters(&written, Path::new(&directory));
         let Resolved { spec, parameters, mut warnings } = check(&shown, written, &directory)?;
@@ -164,7 +171,7 @@ mod tests {
     }
 
     fn digest(campaign: &str, parameters: &str) -> String {
-        CampaignFile::read(&folder(campaign, parameters).path().join("c.json")).unwrap().origin.digest
+        CampaignFile::read(&folder(campaign, parameters).path().join("c.json"), &[]).unwrap().origin.digest
     }
 
     #[test]
@@ -178,7 +185,7 @@ mod tests {
     #[test]
     fn a_bad_line_of_the_parameter_file_is_named() {
         let folder = folder(GOOD, "fine\nnot \0 fine\n");
-        let failure = CampaignFile::read(&folder.path().join("c.json")).unwrap_err();
+        let failure = CampaignFile::read(&folder.path().join("c.json"), &[]).unwrap_err();
         let Failure::Campaign { problems, .. } = failure else { panic!("{failure}") };
         assert_eq!(problems[0].line.map(|(line, _)| line), Some(2));
     }
@@ -186,7 +193,7 @@ mod tests {
     #[test]
     fn a_missing_parameter_file_is_named() {
         let folder = folder(&GOOD.replace("p.txt", "absent.txt"), "");
-        let failure = CampaignFile::read(&folder.path().join("c.json")).unwrap_err();
+        let failure = CampaignFile::read(&folder.path().join("c.json"), &[]).unwrap_err();
         assert!(failure.to_string().contains("absent.txt"), "{failure}");
     }
 }

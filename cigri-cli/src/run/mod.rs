@@ -1,6 +1,7 @@
 //! `cigri run` and `cigri submit`: a file becomes a campaign, which is followed to its end.
 
 mod add;
+pub(crate) mod axes;
 pub(crate) mod campaign_file;
 mod difference;
 mod follow;
@@ -35,7 +36,7 @@ use summary::{Seen, exit_of, summary};
 
 /// Runs a campaign and follows it to its end.
 pub(crate) async fn run(place: &Place, options: &RunOptions, screen: &Screen) -> Result<Exit, Failure> {
-    let file = CampaignFile::read(&options.file)?;
+    let file = CampaignFile::read(&options.file, &options.sweep.parameters)?;
     let mut signals = Signals::listen()?;
     let engine = Engine::running(options);
     let attachment = tokio::select! {
@@ -98,7 +99,7 @@ async fn report(session: &Session<'_>, seen: &Seen) -> Result<(), Failure> {
 
 /// Submits a campaign without following it.
 pub(crate) async fn submit(place: &Place, options: &SubmitOptions, screen: &Screen) -> Result<Exit, Failure> {
-    let mut file = CampaignFile::read(&options.file)?;
+    let mut file = CampaignFile::read(&options.file, &options.sweep.parameters)?;
     if let Some(key) = &options.idempotency_key {
         file.once = Once::new(Some(key), true)?;
     }

@@ -33,7 +33,22 @@ pub fn parse(text: &[u8], limits: &Limits) -> Result<Written, Problems> {
     }
 }
 
+/// Fields that give parameters.
+const SOURCES: [&str; 4] = ["nb_jobs", "params", "param_file", "parameters"];
+
 impl Written {
+    /// The same with another field `parameters`, given as JSON, in place of whatever gave its parameters.
+    ///
+    /// # Errors
+    /// As `parse`, for that text.
+    pub fn with_parameters(mut self, json: &str) -> Result<Self, Problems> {
+        let (node, twice) = read(json.as_bytes(), &self.limits)?;
+        twice.finish()?;
+        self.fields.retain(|(key, _)| !SOURCES.iter().any(|source| key.eq_ignore_ascii_case(source)));
+        self.fields.push(("parameters".to_owned(), node));
+        Ok(self)
+    }
+
     /// The campaign as written, without the list of parameters: pretty JSON, fit to be stored and compared.
     /// A `param_file` is kept by name, `nb_jobs` as it is.
     pub fn without_parameters(&self) -> String {
