@@ -1,6 +1,6 @@
 //! The same core, store, client and round as in production, over a virtual clock and a cluster that loses answers,
 //! does work twice as late, fails with and without effect, and forgets rows; the server is killed after any request
-//! and after any commit; owners pause, cancel and kill. First safety under faults, then the faults stop and every
+//! and after any commit; owners pause, cancel, kill and add. First safety under faults, then the faults stop and every
 //! campaign must end. A scenario is a seed: `CIGRI_CHAOS_SEEDS=1000..2000 cargo test -p cigri-server chaos` runs
 //! others, or many more.
 
@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use cigri_core::command::task_of_command;
 use cigri_core::state::{CampaignState, JobState, Wish};
-use cigri_store::JobFilter;
+use cigri_store::{JobFilter, NewTasks};
 use oar_local::chaos::Plan;
 
 use super::virtual_world::{self, Death, VirtualServer};
@@ -18,6 +18,8 @@ use super::virtual_world::{self, Death, VirtualServer};
 const FAULTY_ROUNDS: u64 = 40;
 const QUIET_ROUNDS: u64 = 600;
 const TASKS: i64 = 30;
+/// Tasks that are added to a campaign while it is under way.
+const ADDED: i64 = 9;
 
 /// splitmix64: enough to choose where the server dies, and what owners do.
 struct Dice(u64);
@@ -72,6 +74,13 @@ impl Scenario {
             25 => drop(store.resume_campaign(self.campaigns[2], now).ok()),
             20 => store.cancel_campaign(self.campaigns[3], now).unwrap_or_default(),
             _ => {}
+        }
+        if round % 12 == 5 {
+            // In turn, so that the ids of each campaign have gaps.
+            let added = [(); 3].map(|()| format!("added in round {round}"));
+            for id in &self.campaigns[..3] {
+                store.add_tasks(*id, NewTasks::Texts(&added), None).unwrap();
+            }
         }
         if dice.roll(4) == 0 {
             let filter = JobFilter { limit: 1000, ..JobFilter::default() };
@@ -142,7 +151,8 @@ impl Scenario {
             let row = self.server.grid.store.campaign(*id).unwrap();
             let filter = JobFilter { limit: 10_000, ..JobFilter::default() };
             let jobs = self.server.grid.store.list_jobs(*id, &filter).unwrap();
-            for index in 0..TASKS {
+            assert_eq!(row.task_count, if at == 3 { TASKS } else { TASKS + ADDED }, "seed {seed}");
+            for index in 0..row.task_count {
                 let of_task = jobs.iter().filter(|job| job.task_index == index);
                 let ends: Vec<JobState> = of_task.map(|job| job.state).filter(|state| is_end(*state)).collect();
                 let times = ended.get(&row.task_ids.id_of(index as u64).unwrap()).copied().unwrap_or(0);
