@@ -1,7 +1,7 @@
 //! What holds for any text at all: no panic, a place for every problem, and nothing lost on the way through storage.
 
 use cigri_core::command::{parameter_line, parse_parameter_line, remote_command, task_of_command};
-use cigri_core::language::{Context, Limits, LineSplitter, Problems, adapt_to_local, parse, resolve};
+use cigri_core::language::{Context, Limits, LineSplitter, Problems, adapt_to_local, parse, parse_added, resolve};
 use cigri_core::task_ids::TaskIds;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -162,5 +162,23 @@ proptest! {
         task_of_command(&text);
         task_of_command(&format!("_c(){{ export CIGRI_CAMPAIGN_ID=1}}; _c {text}"));
         parse_parameter_line(&text);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_list_to_be_added_is_taken_as_it_is_or_refused_with_a_place(value in any_json(), bytes in any::<Vec<u8>>()) {
+        for text in [serde_json::to_vec(&value).unwrap(), bytes] {
+            if let Err(problems) = parse_added(&text, &Limits::default()) {
+                prop_assert!(!problems.0.is_empty());
+                prop_assert!(problems.0.iter().all(|problem| problem.line.is_some() || problem.path.starts_with("jobs[")));
+            }
+        }
+    }
+
+    #[test]
+    fn texts_without_line_ends_are_added_as_they_are(texts in prop::collection::vec("[^\\n\\r\\x00]{0,40}", 1..20)) {
+        let (read, _) = parse_added(&serde_json::to_vec(&texts).unwrap(), &Limits::default()).unwrap();
+        prop_assert_eq!(read, texts);
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod adding;
+mod bad_bodies;
 mod bed;
 mod fail_over;
 mod holding;
