@@ -6,6 +6,8 @@
 
 mod absent;
 mod account;
+#[cfg(test)]
+mod adding_tests;
 mod adopt;
 #[cfg(test)]
 mod chaos_tests;
