@@ -55,6 +55,23 @@ fn a_finished_campaign_goes_on_with_the_tasks_that_are_added() {
 }
 
 #[test]
+fn a_file_that_has_grown_is_run_on_once_its_new_lines_were_added() {
+    let sandbox = sandbox();
+    sandbox.cigri(&["run", "c.json"]).expect(0);
+    sandbox.write("p.txt", "a\nb\nc\nd\n");
+    let run = sandbox.cigri(&["run", "c.json"]);
+    run.expect(6);
+    assert!(run.error().contains("add 1 FILE` adds those of FILE to that campaign"), "{run}");
+    sandbox.cigri(&["add", "1", "--params", "c", "d"]).expect(0);
+    sandbox.cigri(&["run", "c.json"]).expect(0);
+    assert_eq!(ran(&sandbox), ["0 a", "1 b", "2 c", "3 d"]);
+    sandbox.write("p.txt", "a\nB\nc\nd\ne\n");
+    let run = sandbox.cigri(&["run", "c.json"]);
+    run.expect(6);
+    assert!(!run.error().contains("adds those of FILE"), "{run}");
+}
+
+#[test]
 fn an_addition_that_cannot_be_is_told_and_changes_nothing() {
     let sandbox = sandbox();
     sandbox.cigri(&["run", "c.json"]).expect(0);

@@ -9,6 +9,7 @@ use similar::TextDiff;
 use super::campaign_file::CampaignFile;
 use super::parameter_file::Lines;
 use crate::api::Api;
+use crate::command_line::other_command;
 use crate::exit::Failure;
 use crate::screen::excerpt;
 
@@ -25,7 +26,15 @@ pub(super) async fn difference(api: &Api, file: &CampaignFile, campaign: &Campai
     let of_text = text_difference(&stored, file, campaign.id);
     let of_names = name_difference(file, &campaign.parameter_names);
     let of_parameters = parameter_difference(api, file, campaign).await?;
-    let parts: Vec<String> = of_text.into_iter().chain(of_names).chain(of_parameters).collect();
+    // Lines with names are added as words in their order, which is not what such a file holds.
+    let is_same = of_text.is_none() && of_names.is_none() && campaign.parameter_names.is_empty();
+    let grown = is_same && of_parameters.as_ref().is_some_and(|found| found.is_addition);
+    let advice = grown.then(|| {
+        let add = other_command(&format!("add {}", campaign.id));
+        format!("the parameters before it are the same: `{add} FILE` adds those of FILE to that campaign")
+    });
+    let of_parameters = of_parameters.map(|found| found.words);
+    let parts: Vec<String> = of_text.into_iter().chain(of_names).chain(of_parameters).chain(advice).collect();
     Ok((!parts.is_empty()).then(|| parts.join("\n")))
 }
 
@@ -53,7 +62,14 @@ fn name_difference(file: &CampaignFile, before: &[String]) -> Option<String> {
     (now != before).then(|| format!("the parameters' names differ:\n-{}\n+{}", before.join(" "), now.join(" ")))
 }
 
-async fn parameter_difference(api: &Api, file: &CampaignFile, campaign: &Campaign) -> Result<Option<String>, Failure> {
+/// The first parameter that differs.
+struct Differs {
+    words: String,
+    /// The campaign has all others, and no more.
+    is_addition: bool,
+}
+
+async fn parameter_difference(api: &Api, file: &CampaignFile, campaign: &Campaign) -> Result<Option<Differs>, Failure> {
     let mut ours = Ours::of(file)?;
     let Some(now) = ours.count else { return Ok(None) };
     let mut offset = 0;
@@ -65,12 +81,14 @@ async fn parameter_difference(api: &Api, file: &CampaignFile, campaign: &Campaig
             offset += 1;
             let new = ours.next()?;
             if new.as_ref() != Some(&theirs) {
-                return Ok(Some(first_difference(offset, Some(&theirs), new.as_deref(), (page.total, now))));
+                let words = first_difference(offset, Some(&theirs), new.as_deref(), (page.total, now));
+                return Ok(Some(Differs { words, is_addition: false }));
             }
         }
         if is_last {
             let new = ours.next()?;
-            return Ok(new.map(|new| first_difference(offset + 1, None, Some(&new), (page.total, now))));
+            let words = |new: String| first_difference(offset + 1, None, Some(&new), (page.total, now));
+            return Ok(new.map(|new| Differs { words: words(new), is_addition: true }));
         }
     }
 }
