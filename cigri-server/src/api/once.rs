@@ -113,13 +113,16 @@ impl Once {
         Some(NewKey { owner: self.owner.clone(), key, digest: self.digest(), answer, now: now_ms() })
     }
 
-    /// Reads a body whose request was carried out before, to see whether it is the same.
+    /// Reads a body whose request was carried out before, to see whether it is the same: as far as a new one is read.
     pub(super) async fn read_all(&mut self, parts: &mut Multipart) -> Result<(), ApiError> {
         while let Some(field) = parts.next().await {
             let mut field = field.map_err(bad_part)?;
             self.part(field.name().unwrap_or_default());
             while let Some(bytes) = field.next().await {
                 self.bytes(&bytes.map_err(bad_part)?);
+            }
+            if field.name() == Some("parameters") {
+                break;
             }
         }
         Ok(())
