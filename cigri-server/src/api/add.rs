@@ -163,3 +163,40 @@ async fn stream(
         other => Err(ApiError::bad_request(format!("unknown part {}", other.unwrap_or("without a name")))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use actix_web::ResponseError;
+    use actix_web::test::TestRequest;
+    use cigri_core::language::{CampaignSpec, ClusterSpec};
+    use cigri_store::NewCampaign;
+
+    use super::*;
+    use crate::secret::Sealer;
+
+    #[actix_web::test]
+    async fn only_owners_and_admins_add_tasks() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_sqlite(Path::new(":memory:"), "test").unwrap();
+        let spec = CampaignSpec::new("c", BTreeMap::from([("dahu".into(), ClusterSpec::new("x", "/tmp"))]));
+        let new = NewCampaign { owner: "alice", spec: &spec, jdl: "{}", origin: None };
+        let id = store.begin_campaign(&new, 1000).unwrap();
+        store.open_campaign(id, 1, true).unwrap();
+        let sealer = Sealer::open(&folder.path().join("key")).unwrap();
+        let grid = web::Data::new(Grid::new(store.clone(), sealer, vec!["ada".to_owned()], None).unwrap());
+        let mut statuses = Vec::new();
+        for login in ["bob", "uid 1000", "alice", "ada"] {
+            let request = TestRequest::post().uri("/campaigns/1/jobs").set_payload("[\"a\"]");
+            let (request, mut payload) = request.to_http_parts();
+            let payload = web::Payload::from_request(&request, &mut payload).await.unwrap();
+            let caller = Caller { login: login.to_owned() };
+            let answer = add(grid.clone(), caller, web::Path::from(id), request, payload).await;
+            statuses.push(answer.map_or_else(|error| error.status_code().as_u16(), |answer| answer.status().as_u16()));
+        }
+        assert_eq!(statuses, [403, 403, 201, 201]);
+        assert_eq!(store.campaign(id).unwrap().task_count, 3);
+    }
+}
