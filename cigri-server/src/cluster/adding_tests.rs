@@ -1,6 +1,7 @@
 //! Tasks that are added while a round is under way, whose picture of the campaign is older.
 
 use cigri_core::command::parse_parameter_line;
+use cigri_core::state::Role;
 use cigri_store::NewTasks;
 use oar_local::chaos::Plan;
 
@@ -19,7 +20,7 @@ fn tasks_added_after_the_rounds_picture_are_sent_under_their_own_ids() {
         store.add_tasks(id, NewTasks::Texts(&added), None).unwrap();
         let handle = server.grid.cluster("dahu").unwrap();
         let round = Round { grid: &server.grid, handle: &handle, now: server.now() };
-        submit::submit(&round, &mut server.memory, &stale, 10).await.unwrap();
+        submit::submit(&round, &mut server.memory, &stale, (Role::Tasks, 10)).await.unwrap();
         assert_eq!(store.campaign(id).unwrap().live, 4, "the added ones go as well");
         for _ in 0..100 {
             server.round(None).await;

@@ -1,18 +1,21 @@
 //! The same core, store, client and round as in production, over a virtual clock and a cluster that loses answers,
 //! does work twice as late, fails with and without effect, and forgets rows; the server is killed after any request
 //! and after any commit; owners pause, cancel, kill and add. First safety under faults, then the faults stop and every
-//! campaign must end. A scenario is a seed: `CIGRI_CHAOS_SEEDS=1000..2000 cargo test -p cigri-server chaos` runs
+//! campaign must end. Every other scenario has prologues and epilogues, every third a sample. A scenario is a seed:
+//! `CIGRI_CHAOS_SEEDS=1000..2000 cargo test -p cigri-server chaos` runs
 //! others, or many more.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use cigri_core::command::task_of_command;
-use cigri_core::state::{CampaignState, JobState, Wish};
-use cigri_store::{JobFilter, NewTasks};
+use cigri_core::command::{step_of_command, task_of_command};
+use cigri_core::language::{AfterTest, TestMode};
+use cigri_core::state::{CampaignState, JobState, Role, Wish};
+use cigri_store::{JobFilter, JobRow, NewTasks};
 use oar_local::chaos::Plan;
+use oar_local::machine::Runs;
 
-use super::virtual_world::{self, Death, VirtualServer};
+use super::virtual_world::{self, Death, VirtualServer, spec_with_steps};
 
 /// Rounds under faults, and rounds that a quiet cluster may take to end every campaign.
 const FAULTY_ROUNDS: u64 = 40;
@@ -55,7 +58,9 @@ impl Scenario {
     fn new(seed: u64) -> Scenario {
         let server = VirtualServer::new(seed, Plan::hostile());
         server.world.ignores_gates.store(seed % 5 == 4, Ordering::SeqCst);
-        let campaigns = [(); 4].map(|()| server.campaign(TASKS));
+        let mut spec = if seed % 2 == 1 { spec_with_steps() } else { virtual_world::spec() };
+        spec.test = (seed % 3 == 2).then_some(TestMode { jobs: 3, then: AfterTest::Continue });
+        let campaigns = [(); 4].map(|()| server.campaign_like("alice", &spec, TASKS));
         Scenario { seed, server, campaigns, deaths: [0, 0] }
     }
 
@@ -75,7 +80,8 @@ impl Scenario {
             20 => store.cancel_campaign(self.campaigns[3], now).unwrap_or_default(),
             _ => {}
         }
-        if round % 12 == 5 {
+        // Where there are epilogues, tasks that are added later would come after the first of them.
+        if round % 12 == 5 && self.seed.is_multiple_of(2) {
             // In turn, so that the ids of each campaign have gaps.
             let added = [(); 3].map(|()| format!("added in round {round}"));
             for id in &self.campaigns[..3] {
@@ -85,11 +91,44 @@ impl Scenario {
         if dice.roll(4) == 0 {
             let filter = JobFilter { limit: 1000, ..JobFilter::default() };
             let jobs = store.list_jobs(self.campaigns[1], &filter).unwrap();
-            let live: Vec<i64> = jobs.iter().filter(|job| job.state.is_live()).map(|job| job.id).collect();
+            let is_task = |job: &&JobRow| !job.role.is_step() && job.state.is_live();
+            let live: Vec<i64> = jobs.iter().filter(is_task).map(|job| job.id).collect();
             let wish = if dice.roll(2) == 0 { Wish::Cancel } else { Wish::Again };
             if let Some(id) = live.get(dice.roll(live.len().max(1) as u64) as usize) {
                 store.wish(*id, wish).unwrap();
             }
+        }
+    }
+
+    /// Owners go on with what waits for them: a sample of which a task was killed, a step that the cluster failed.
+    fn resume(&self) {
+        let (store, now) = (&self.server.grid.store, self.server.now());
+        for id in self.campaigns {
+            let row = store.campaign(id).unwrap();
+            let is_held = store.shares(&row).unwrap().values().any(|share| share.hold.is_some());
+            if row.state == CampaignState::Paused || row.state == CampaignState::Active && is_held {
+                store.resume_campaign(id, now).unwrap();
+            }
+        }
+    }
+
+    /// No task ran before its campaign's prologue had succeeded, and none is left once the epilogue runs.
+    fn check_order(&self, runs: &BTreeMap<String, Runs>) {
+        let seed = self.seed;
+        for id in self.campaigns.iter().filter(|_| seed % 2 == 1) {
+            let row = self.server.grid.store.campaign(*id).unwrap();
+            let is_its = |task: u64| row.task_ids.index_of(task).is_some();
+            let of_task = |command: &&String| task_of_command(command).is_some_and(|(task, _)| is_its(task));
+            let has_begun = runs.iter().any(|(command, runs)| of_task(&command) && runs.started > 0);
+            let step = |word: &'static str| {
+                let of_step = move |command: &str| {
+                    step_of_command(command).is_some_and(|(campaign, step, _)| campaign == *id as u64 && step == word)
+                };
+                runs.iter().filter(move |(command, _)| of_step(command)).map(|(_, runs)| runs)
+            };
+            assert!(!has_begun || step("prologue").any(|runs| runs.ended > 0), "seed {seed}: {id} has no prologue");
+            let is_ending = step("epilogue").any(|runs| runs.started > 0);
+            assert!(!is_ending || row.pending + row.live == 0, "seed {seed}: the epilogue of {id} came early");
         }
     }
 
@@ -100,8 +139,10 @@ impl Scenario {
             let row = self.server.grid.store.campaign(*id).unwrap();
             assert_eq!(row.task_count, row.pending + row.live + row.done + row.failed + row.cancelled, "seed {seed}");
         }
-        let face = self.server.world.face.lock().unwrap();
-        for (command, runs) in face.runs().into_iter().filter(|(command, _)| task_of_command(command).is_some()) {
+        let runs = self.server.world.face.lock().unwrap().runs();
+        self.check_order(&runs);
+        let is_ours = |command: &str| task_of_command(command).is_some() || step_of_command(command).is_some();
+        for (command, runs) in runs.into_iter().filter(|(command, _)| is_ours(command)) {
             assert!(runs.started <= 1 + runs.copies, "seed {seed}: {command} ran {runs:?}");
         }
     }
@@ -170,6 +211,31 @@ impl Scenario {
     }
 }
 
+impl Scenario {
+    /// Each step of a campaign that finished succeeded exactly once, and ran to its end no more often than the ledger
+    /// knows of; a cancelled one has no epilogue.
+    fn settle_steps(&self) {
+        let seed = self.seed;
+        for id in self.campaigns.iter().filter(|_| seed % 2 == 1) {
+            let store = &self.server.grid.store;
+            let filter = JobFilter { limit: 10_000, ..JobFilter::default() };
+            let jobs = store.list_jobs(*id, &filter).unwrap();
+            let done = |role: Role| jobs.iter().filter(|job| job.role == role && job.state == JobState::Done).count();
+            let (prologues, epilogues) = (done(Role::Prologue), done(Role::Epilogue));
+            if store.campaign(*id).unwrap().state == CampaignState::Finished {
+                assert_eq!((prologues, epilogues), (1, 1), "seed {seed}: {id}\n{}", self.describe());
+            } else {
+                assert!(prologues <= 1 && epilogues == 0, "seed {seed}: {id}\n{}", self.describe());
+            }
+            for (command, runs) in self.server.world.face.lock().unwrap().runs() {
+                if step_of_command(&command).is_some() {
+                    assert!(runs.ended <= 1, "seed {seed}: {command} {runs:?}");
+                }
+            }
+        }
+    }
+}
+
 fn is_end(state: JobState) -> bool {
     matches!(state, JobState::Done | JobState::Failed | JobState::Cancelled)
 }
@@ -186,9 +252,11 @@ async fn run(seed: u64) {
     while !scenario.is_over() {
         rounds += 1;
         assert!(rounds < QUIET_ROUNDS, "seed {seed}: it does not end\n{}", scenario.describe());
+        scenario.resume();
         scenario.round(None).await;
     }
     scenario.settle_accounts();
+    scenario.settle_steps();
     let ([requests, commits], gates) = (scenario.deaths, scenario.server.memory.gates);
     println!("seed {seed}: killed after {requests} requests and {commits} commits; gates: {gates:?}; quiet {rounds}");
 }

@@ -4,18 +4,19 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cigri_core::language::{CampaignSpec, ClusterSpec};
+use cigri_core::command::step_of_command;
+use cigri_core::language::{CampaignSpec, ClusterSpec, Step};
 use cigri_core::meter::ClusterLimits;
 use cigri_store::{ClusterKind, ClusterRow, NewCampaign, Store};
 use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
 use futures_util::future::{BoxFuture, FutureExt};
 use oar_client::{Token, Transport, TransportError};
-use oar_local::chaos::{Chaos, ChaoticFace, Outcome, Plan, Run, VirtualCluster};
+use oar_local::chaos::{Chaos, ChaoticFace, Execute, Outcome, Plan, Run, VirtualCluster};
 use tokio::sync::Notify;
 
 use super::{Memory, Round, StepError, step};
@@ -36,6 +37,8 @@ pub(super) struct World {
     pub(super) face: Mutex<ChaoticFace>,
     /// Epoch milliseconds.
     now: AtomicI64,
+    /// The exit code of prologues and epilogues that start from now on.
+    pub(super) step_exit: Arc<AtomicI32>,
     /// Whether the cluster ignores what jobs wait for: gates don't work there.
     pub(super) ignores_gates: AtomicBool,
     life: Arc<Life>,
@@ -142,6 +145,31 @@ pub(super) fn settings() -> oar_local::machine::Settings {
     }
 }
 
+/// A campaign on the one cluster, without steps and sample.
+pub(super) fn spec() -> CampaignSpec {
+    let cluster = ClusterSpec { walltime_s: WALLTIME_S, ..ClusterSpec::new("./sim", "/home/alice") };
+    CampaignSpec::new("c", BTreeMap::from([("dahu".to_owned(), cluster)]))
+}
+
+/// The same with a prologue and an epilogue.
+pub(super) fn spec_with_steps() -> CampaignSpec {
+    let step = |script: &str| Some(Step { script: script.into(), walltime_s: WALLTIME_S, resources: "/core=1".into() });
+    let mut spec = spec();
+    for cluster in spec.clusters.values_mut() {
+        (cluster.prologue, cluster.epilogue) = (step("mkdir x"), step("rm -r x"));
+    }
+    spec
+}
+
+/// Tasks succeed, steps as they are told.
+fn execute(step_exit: &Arc<AtomicI32>) -> Execute {
+    let step_exit = Arc::clone(step_exit);
+    Box::new(move |job| {
+        let exit = if step_of_command(&job.command()).is_some() { step_exit.load(Ordering::SeqCst) } else { 0 };
+        Run { takes_ms: TAKES_MS, status: exit * 256 }
+    })
+}
+
 /// A server with one cluster named `dahu` and a user alice, in virtual time.
 pub(super) struct VirtualServer {
     _folder: tempfile::TempDir,
@@ -159,14 +187,13 @@ impl VirtualServer {
         let store = watching_commits(&life, || Store::open_sqlite(Path::new(":memory:"), "virtual").unwrap());
         let sealer = Sealer::open(&folder.path().join("key")).unwrap();
         let grid = Grid::new(store, sealer, Vec::new(), None).unwrap();
-        let cluster = VirtualCluster::new(
-            oar_local::machine::Settings { seed, ..settings() },
-            b"secret",
-            Box::new(|_| Run { takes_ms: TAKES_MS, status: 0 }),
-        );
+        let step_exit = Arc::new(AtomicI32::new(0));
+        let cluster =
+            VirtualCluster::new(oar_local::machine::Settings { seed, ..settings() }, b"secret", execute(&step_exit));
         let token = cluster.issue_token("alice", 10 * 365 * 86_400, T0);
         let face = Mutex::new(ChaoticFace::new(cluster, Chaos::new(seed, plan)));
-        let world = Arc::new(World { face, now: AtomicI64::new(T0), ignores_gates: AtomicBool::new(false), life });
+        let (now, ignores_gates) = (AtomicI64::new(T0), AtomicBool::new(false));
+        let world = Arc::new(World { face, now, step_exit, ignores_gates, life });
         let memory = restart(&grid, &world);
         grid.put_token("alice", "dahu", &Token::new(token).unwrap()).unwrap();
         VirtualServer { _folder: folder, grid, world, memory }
@@ -179,15 +206,19 @@ impl VirtualServer {
 
     /// A campaign of another's.
     pub(super) fn campaign_of(&self, owner: &str, tasks: i64) -> i64 {
-        self.campaign_with(owner, tasks, |_| ())
+        self.campaign_like(owner, &spec(), tasks)
     }
 
     /// A campaign that asks for something more.
     pub(super) fn campaign_with(&self, owner: &str, tasks: i64, more: impl FnOnce(&mut CampaignSpec)) -> i64 {
-        let cluster = ClusterSpec { walltime_s: WALLTIME_S, ..ClusterSpec::new("./sim", "/home/alice") };
-        let mut spec = CampaignSpec::new("c", BTreeMap::from([("dahu".to_owned(), cluster)]));
+        let mut spec = spec();
         more(&mut spec);
-        let new = NewCampaign { owner, spec: &spec, jdl: "{}", origin: None };
+        self.campaign_like(owner, &spec, tasks)
+    }
+
+    /// A campaign as described.
+    pub(super) fn campaign_like(&self, owner: &str, spec: &CampaignSpec, tasks: i64) -> i64 {
+        let new = NewCampaign { owner, spec, jdl: "{}", origin: None };
         let id = self.grid.store.begin_campaign(&new, T0).unwrap();
         self.grid.store.open_campaign(id, tasks, true).unwrap();
         id
