@@ -25,6 +25,8 @@ mod observe;
 mod reset;
 mod settle;
 mod step;
+#[cfg(test)]
+mod step_tests;
 mod steps;
 mod submit;
 pub(crate) mod supervise;

@@ -29,8 +29,10 @@ pub(super) const T0: i64 = 2_000_000_000_000;
 const PERIOD: i64 = 15_000;
 /// Walltime of every job, seconds.
 pub(super) const WALLTIME_S: u64 = 600;
-/// How long every job runs.
+/// How long every task runs.
 const TAKES_MS: i64 = 20_000;
+/// How long every prologue and epilogue runs.
+const STEP_TAKES_MS: i64 = 50_000;
 
 /// A cluster, its clock, and the server's remaining life.
 pub(super) struct World {
@@ -165,8 +167,10 @@ pub(super) fn spec_with_steps() -> CampaignSpec {
 fn execute(step_exit: &Arc<AtomicI32>) -> Execute {
     let step_exit = Arc::clone(step_exit);
     Box::new(move |job| {
-        let exit = if step_of_command(&job.command()).is_some() { step_exit.load(Ordering::SeqCst) } else { 0 };
-        Run { takes_ms: TAKES_MS, status: exit * 256 }
+        match step_of_command(&job.command()) {
+            Some(_) => Run { takes_ms: STEP_TAKES_MS, status: step_exit.load(Ordering::SeqCst) * 256 },
+            None => Run { takes_ms: TAKES_MS, status: 0 },
+        }
     })
 }
 
