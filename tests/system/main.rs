@@ -16,6 +16,7 @@ mod kills;
 mod lint;
 mod sandbox;
 mod single_jobs;
+mod steps;
 mod sweeps;
 mod tasks;
 mod terminals;

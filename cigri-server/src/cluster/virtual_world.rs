@@ -166,11 +166,9 @@ pub(super) fn spec_with_steps() -> CampaignSpec {
 /// Tasks succeed, steps as they are told.
 fn execute(step_exit: &Arc<AtomicI32>) -> Execute {
     let step_exit = Arc::clone(step_exit);
-    Box::new(move |job| {
-        match step_of_command(&job.command()) {
-            Some(_) => Run { takes_ms: STEP_TAKES_MS, status: step_exit.load(Ordering::SeqCst) * 256 },
-            None => Run { takes_ms: TAKES_MS, status: 0 },
-        }
+    Box::new(move |job| match step_of_command(&job.command()) {
+        Some(_) => Run { takes_ms: STEP_TAKES_MS, status: step_exit.load(Ordering::SeqCst) * 256 },
+        None => Run { takes_ms: TAKES_MS, status: 0 },
     })
 }
 

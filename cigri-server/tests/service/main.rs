@@ -11,4 +11,5 @@ mod postgresql;
 mod restore;
 mod single;
 mod standby;
+mod steps;
 mod sweeps;
