@@ -36,6 +36,7 @@ fn measure(database: &str, store: &Store) {
     for round in 0..ROUNDS {
         let started = Instant::now();
         let new = NewSubmission {
+            role: cigri_core::state::Role::Tasks,
             campaign_id: id,
             cluster: "dahu",
             owner: "alice",

@@ -11,9 +11,9 @@ use diesel::prelude::*;
 
 use crate::campaign::{self, CampaignRow};
 use crate::connection::Database;
-use crate::schema::{job, submission};
+use crate::schema::{campaign as campaigns, job, submission};
 use crate::submission::SubmissionRow;
-use crate::{NewSubmission, Result, Store, StoreError, Task, control, event};
+use crate::{NewSubmission, Result, Store, StoreError, Task, bag, control, event};
 
 /// The last job of a step.
 struct Last {
@@ -162,8 +162,8 @@ pub(crate) fn take(connection: &mut Database, new: &NewSubmission<'_>) -> Result
 
 /// Whether tasks of this kind may be sent: while a campaign is tested only its sample, later none of it.
 pub(crate) fn fits_stage(connection: &mut Database, new: &NewSubmission<'_>) -> Result<bool> {
-    let stage = campaign::get(connection, new.campaign_id)?.stage;
-    Ok((stage == Stage::Testing) == (new.role == Role::Test))
+    let stage: String = campaigns::table.find(new.campaign_id).select(campaigns::stage).first(connection)?;
+    Ok((stage == Stage::Testing.as_str()) == (new.role == Role::Test))
 }
 
 /// A step that never ran is due again; unless its owner did not want it: it waits for them.
@@ -222,11 +222,16 @@ impl Store {
         })
     }
 
-    /// How far the steps and the sample of a campaign are on each of its clusters.
+    /// How far the steps and the sample of a campaign are on each of its clusters. Tasks that should rather go elsewhere
+    /// don't wait for a cluster.
     pub fn turn_facts(&self, row: &CampaignRow) -> Result<Vec<(String, Facts)>> {
         self.read(|connection| {
-            let names = row.spec.clusters.keys();
-            names.map(|name| Ok((name.clone(), facts(connection, row, (name, row.pending))?))).collect()
+            let mut all = Vec::new();
+            for name in row.spec.clusters.keys() {
+                let pending = row.pending - bag::avoiding(connection, row.id, name)?;
+                all.push((name.clone(), facts(connection, row, (name, pending))?));
+            }
+            Ok(all)
         })
     }
 

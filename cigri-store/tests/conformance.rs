@@ -83,6 +83,7 @@ on_every_database! {
     a_step_that_its_owner_killed_before_it_was_sent_waits_for_them
     a_cluster_that_lost_its_jobs_lost_its_step_too
     a_sample_is_counted_by_cluster_and_ends_for_good_only
+    a_sample_does_not_wait_for_tasks_that_should_go_elsewhere
     after_its_sample_a_campaign_waits_until_it_is_resumed
     a_sample_can_be_the_whole_campaign_or_go_on_or_be_cut_short
     tasks_of_a_group_share_a_remote_job_and_end_each_in_its_own_way

@@ -122,8 +122,9 @@ async fn end_sample(round: &Round<'_>, row: &CampaignRow) -> Result<bool, StepEr
     round.store(move |store| store.end_sample(id, (outcome.goes_on, &outcome.words), now)).await
 }
 
+/// Whether some of the sample could still go to a cluster.
 fn is_left(facts: &Facts) -> bool {
-    facts.sampling.is_some_and(|sampling| sampling.taken < sampling.wanted)
+    facts.pending > 0 && facts.sampling.is_some_and(|sampling| sampling.taken < sampling.wanted)
 }
 
 /// Why a cluster takes nothing of a campaign before somebody acts.
@@ -137,4 +138,39 @@ fn obstacle(
     }
     let Some(cluster) = round.grid.cluster(name) else { return Ok(Some("no such cluster here".to_owned())) };
     Ok(round.grid.token(&row.owner, &cluster)?.err())
+}
+
+#[cfg(test)]
+mod tests {
+    use cigri_core::language::{Checkpoint, Step};
+
+    use super::*;
+
+    fn spec() -> ClusterSpec {
+        let prologue = Step { script: "mkdir x".into(), walltime_s: 60, resources: "/core=2".into() };
+        ClusterSpec {
+            prologue: Some(prologue),
+            checkpoint: Some(Checkpoint { before_s: 10, signal: 12 }),
+            grouping: Grouping { side_by_side: 4, ..Grouping::default() },
+            ..ClusterSpec::new("./sim", "/home/alice")
+        }
+    }
+
+    #[test]
+    fn a_step_asks_for_its_own_resources_and_walltime() {
+        let sent = as_sent(&spec(), Role::Prologue, true);
+        assert_eq!(sent.resource_request(), "/core=2,walltime=00:01:00");
+        assert_eq!((sent.kind, sent.checkpoint, sent.grouping.is_none()), (JobKind::Normal, None, true));
+        assert_eq!(walltime_s(&spec(), Role::Prologue), 60);
+        assert_eq!(walltime_s(&spec(), Role::Tasks), 7200);
+    }
+
+    #[test]
+    fn a_sample_is_sent_like_single_tasks_and_as_normal_jobs_where_these_are_allowed() {
+        let sent = as_sent(&spec(), Role::Test, true);
+        assert_eq!((sent.kind, sent.grouping.is_none(), sent.walltime_s), (JobKind::Normal, true, 7200));
+        assert!(sent.checkpoint.is_some());
+        assert_eq!(as_sent(&spec(), Role::Test, false).kind, JobKind::BestEffort);
+        assert_eq!(as_sent(&spec(), Role::Tasks, true), spec());
+    }
 }

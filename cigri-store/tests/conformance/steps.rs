@@ -4,7 +4,7 @@ use cigri_core::event::{Code, Scope};
 use cigri_core::language::{AfterTest, CampaignSpec, Step, TestMode};
 use cigri_core::state::{CampaignState, JobState, Role, Stage, SubmissionState, Wish};
 use cigri_core::turn::{Facts, Sampling, StepState};
-use cigri_store::{AdoptedArray, Intent, JobFilter, NewCampaign, NewSubmission, Store, SubmissionRow};
+use cigri_store::{AdoptedArray, Intent, JobEnd, JobFilter, NewCampaign, NewSubmission, Return, Store, SubmissionRow};
 
 use crate::databases::Fresh;
 use crate::fixture::{counters, end, finish, look, new_submission, spec};
@@ -196,6 +196,17 @@ pub(super) fn a_sample_is_counted_by_cluster_and_ends_for_good_only(database: &F
     let ended: Vec<_> = sampled.iter().map(|task| (task.cluster.as_str(), task.task, task.done)).collect();
     assert_eq!(ended, [("dahu", 0, false), ("dahu", 1, true)]);
     assert_eq!(counters(&store, id), [8, 0, 0, 1, 1, 0, 1]);
+}
+
+pub(super) fn a_sample_does_not_wait_for_tasks_that_should_go_elsewhere(database: &Fresh) {
+    let store = database.store();
+    let id = tested(&store, 2, 2);
+    let sent = send(&store, id, "dahu", (Role::Test, 2));
+    let live = store.live_jobs(sent.id).unwrap();
+    let elsewhere = Some(Return { last: false, avoid_cluster: Some("dahu".into()) });
+    let ends = [JobEnd { back: elsewhere, ..end(&live[0], JobState::Killed) }, end(&live[1], JobState::Done)];
+    store.record_look(&sent, &look(0, 2, &[], &ends), 4000).unwrap();
+    assert_eq!((facts(&store, id, "dahu").pending, facts(&store, id, "luke").pending), (0, 1));
 }
 
 pub(super) fn after_its_sample_a_campaign_waits_until_it_is_resumed(database: &Fresh) {
