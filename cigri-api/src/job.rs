@@ -52,6 +52,37 @@ pub struct Output {
     pub output: String,
 }
 
+/// What the tasks of a campaign wrote, as far as they are done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Results {
+    /// The local folder that the campaign names for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
+    /// The files of this page.
+    pub items: Vec<ResultFile>,
+    /// How many tasks of the campaign are done.
+    pub done: u64,
+    /// The `after` of the next page, absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<i64>,
+}
+
+/// A file that a task wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultFile {
+    /// The job that wrote it.
+    pub job_id: i64,
+    /// Index of its task.
+    pub task_index: i64,
+    /// Cluster where it is.
+    pub cluster: String,
+    /// What it is called where all files of the campaign are together: no path.
+    pub name: String,
+    /// Why it cannot be fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
 /// Something worth telling.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {

@@ -15,11 +15,13 @@
 //! | GET /campaigns/{id}/parameters?offset&limit | | [`List`] of strings |
 //! | GET /campaigns/{id}/jobs?state&task&after&limit | | [`List`] of [`Job`] (attempts, by id; `next` is the `after` of the next page) |
 //! | POST /campaigns/{id}/jobs | a list of parameters (JSON), or multipart: `parameters` (text, one task a line) | 201 [`Added`]: tasks for a campaign that is not cancelled |
+//! | GET /campaigns/{id}/results?after&limit | | [`Results`]: the files of the tasks that are done |
 //! | GET /campaigns/{id}/events?all=0/1 | | [`List`] of [`Event`] |
 //! | GET /campaigns/{id}/why | | [`List`] of [`Refusal`]: why nothing more is sent now |
 //! | GET /jobs/{id} | | [`Job`] |
 //! | DELETE /jobs/{id} (`?again=1`) | | 202 [`Accepted`]: kill it, ending its task or sending it again |
 //! | GET /jobs/{id}/stdout, /jobs/{id}/stderr (`?tail=N` lines) | | [`Output`] |
+//! | GET /jobs/{id}/output | | the file that its program wrote (bytes, at most 64 MB) |
 //! | GET /clusters | | [`List`] of [`Cluster`] |
 //! | POST /clusters/{name}/reset ([`AcceptReset`]) | | 202 [`Accepted`]: use a cluster again whose database was reset |
 //! | GET /admin/backup | | a copy of the database as it is now (bytes; whole only if the answer ends well) |
@@ -42,7 +44,7 @@ pub use campaign::{
 };
 pub use cluster::{AcceptReset, Cluster, JobsThere, NewToken, TokenInfo};
 pub use error::{ErrorBody, ErrorCode, Problem};
-pub use job::{Event, Job, Output};
+pub use job::{Event, Job, Output, ResultFile, Results};
 
 use serde::{Deserialize, Serialize};
 

@@ -75,6 +75,11 @@ pub(crate) enum Command {
     /// exists and has such resources only a server knows.
     #[command(after_help = "Example:\n  cigri lint *.json\n  cigri lint --schema > campaign.schema.json\n")]
     Lint(LintOptions),
+    /// Fetch the files that the tasks of a campaign wrote (`output_file`), as far as they are done
+    ///
+    /// Each done task's file comes into one folder. The same command again fetches what is not there yet.
+    #[command(after_help = "Example:\n  cigri results last --to pi-results\n")]
+    Results(ResultsOptions),
     /// Tokens of clusters
     #[command(subcommand)]
     Token(TokenCommand),
@@ -174,6 +179,23 @@ pub(crate) struct SweepOptions {
     /// Values of a parameter (A,B,C or FROM:TO:STEP), in place of the file's own; several make a grid
     #[arg(short, long = "parameter", value_name = "NAME=VALUES", value_parser = parse_axis)]
     pub(crate) parameters: Vec<Axis>,
+}
+
+/// Options of `cigri results`.
+#[derive(Debug, Args)]
+pub(crate) struct ResultsOptions {
+    /// Its number, or `last`
+    #[arg(default_value = "last")]
+    pub(crate) campaign: Selector,
+    /// The folder for the files [default: the campaign's `output_destination`, else ./cigri-results-ID]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
+    /// Replace files that are in the way
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Fetch what the tasks printed to standard output instead
+    #[arg(long)]
+    pub(crate) stdout: bool,
 }
 
 /// What to do with an earlier campaign of the same file.

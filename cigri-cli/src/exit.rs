@@ -11,7 +11,7 @@ use crate::api::ApiError;
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  done; for `run`: every task succeeded
-  1  the campaign has ended, and some tasks did not succeed
+  1  the campaign has ended, and some tasks did not succeed; for `results`: some files are missing
   2  wrong use of the command
   3  the campaign file cannot be read, or has problems
   4  the campaign is not finished: paused, interrupted, cancelled, or held by an error

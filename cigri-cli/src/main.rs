@@ -9,6 +9,7 @@ mod embed;
 mod exit;
 mod lint;
 mod place;
+mod results;
 mod run;
 mod screen;
 mod show;
@@ -52,6 +53,7 @@ async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Token(command) => token::token(&place()?, command, &screen).await,
         Command::Admin(command) => admin::admin(&place()?, command, &screen).await,
         Command::Lint(options) => lint::lint(options, &screen),
+        Command::Results(options) => results::results(&place()?, options, &screen).await,
         Command::Show(command) => show::show(&place()?, command, &screen).await,
     }
 }

@@ -11,7 +11,7 @@ use cigri_store::{ClusterKind, ClusterRow, Store, StoreError, TokenRow};
 use futures_util::future::BoxFuture;
 use oar_client::{Client, HttpTransport, Settings, Token, Transport, TransportError};
 use oar_local::LocalCluster;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use url::Url;
 
 use crate::clock::now_ms;
@@ -46,6 +46,9 @@ pub(crate) struct ClusterHandle {
 
 /// Base of the local cluster's requests, which never leave the process.
 const LOCAL_URL: &str = "http://localhost/";
+
+/// Files of clusters that are read at one time.
+const FILES: usize = 4;
 
 /// The machine's own processes, for local clusters.
 pub(crate) struct LocalPool {
@@ -84,6 +87,8 @@ pub(crate) struct Grid {
     pub(crate) admins: Vec<String>,
     calendars: BTreeMap<String, Calendar>,
     pub(crate) local: Option<LocalPool>,
+    /// Turns of reading whole files on clusters.
+    pub(crate) files: Semaphore,
     clusters: RwLock<BTreeMap<String, Arc<ClusterHandle>>>,
     /// Rung when a cluster was added.
     pub(crate) added: Notify,
@@ -99,7 +104,17 @@ impl Grid {
         let instance = store.instance()?;
         let clusters = RwLock::default();
         let calendars = BTreeMap::new();
-        Ok(Grid { store, sealer, instance, admins, calendars, local, clusters, added: Notify::new() })
+        Ok(Grid {
+            store,
+            sealer,
+            instance,
+            admins,
+            calendars,
+            local,
+            files: Semaphore::new(FILES),
+            clusters,
+            added: Notify::new(),
+        })
     }
 
     /// The same, knowing when it is night on clusters.

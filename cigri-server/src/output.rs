@@ -15,7 +15,7 @@ pub(crate) fn path(directory: &str, submission_name: &str, remote_id: u64, strea
         Stream::Out => "stdout",
         Stream::Err => "stderr",
     };
-    format!("{directory}/OAR.{submission_name}.{remote_id}.{end}")
+    format!("{}/OAR.{submission_name}.{remote_id}.{end}", directory.trim_end_matches('/'))
 }
 
 /// Path of the output of a task of a group, in the folder of its submission's results.

@@ -54,7 +54,7 @@ pub use problem::{Problem, Problems};
 pub use resolve::{Context, Resolved, resolve};
 pub use schema::json_schema;
 pub use spec::{CampaignSpec, ClusterSpec, JobKind};
-pub use sweep::{Axis, Design, Points, Spread, Sweep, labelled, quoted};
+pub use sweep::{Axis, Design, Points, Spread, Sweep, labelled, named_values, quoted};
 pub use table::{ParameterReader, TableFormat};
 pub use walltime::parse_walltime;
 pub use written::{Written, parse};

@@ -18,6 +18,7 @@ mod jobs;
 mod once;
 mod pass;
 mod respond;
+mod results;
 mod tokens;
 
 use std::os::unix::net::UnixListener;
@@ -81,10 +82,12 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/campaigns/{id}/why", web::get().to(campaigns::why))
         .route("/campaigns/{id}/jobs", web::get().to(jobs::list))
         .route("/campaigns/{id}/jobs", web::post().to(add::add))
+        .route("/campaigns/{id}/results", web::get().to(results::list))
         .route("/jobs/{id}", web::get().to(jobs::show))
         .route("/jobs/{id}", web::delete().to(jobs::kill))
         .route("/jobs/{id}/stdout", web::get().to(jobs::stdout))
         .route("/jobs/{id}/stderr", web::get().to(jobs::stderr))
+        .route("/jobs/{id}/output", web::get().to(results::output))
         .route("/clusters", web::get().to(clusters::list))
         .route("/tokens", web::get().to(tokens::list))
         .route("/tokens", web::post().to(tokens::add))

@@ -34,6 +34,10 @@ impl ApiError {
         ApiError::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message.into())
     }
 
+    pub(super) fn conflict(message: String) -> ApiError {
+        ApiError::new(StatusCode::CONFLICT, ErrorCode::Conflict, message)
+    }
+
     pub(super) fn unavailable(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::BAD_GATEWAY, ErrorCode::ClusterUnavailable, message.into())
     }
@@ -131,7 +135,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
         match error {
             StoreError::Missing(_) => ApiError::not_found(error.to_string()),
-            StoreError::Conflict(_) => ApiError::new(StatusCode::CONFLICT, ErrorCode::Conflict, error.to_string()),
+            StoreError::Conflict(_) => ApiError::conflict(error.to_string()),
             StoreError::Repeated => ApiError::new(StatusCode::CONFLICT, ErrorCode::IdempotencyKey, error.to_string()),
             StoreError::NotLeader => ApiError::no_leader(error.to_string()),
             StoreError::Sql(_) => internal(&error, &storage_advice(&error)),

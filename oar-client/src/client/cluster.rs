@@ -15,16 +15,31 @@ use crate::token::Token;
 use crate::{request, response};
 
 const RESOURCE_PAGE: u64 = 500;
+/// Bytes of an answer that holds what a job printed.
+const LONGEST_MEDIA: usize = 16 << 20;
+/// Bytes of an answer that holds any other file.
+const LONGEST_FILE: usize = 64 << 20;
 
 impl Client {
     /// A file on the cluster as the token's user sees it, or its last `tail` lines; `None` if there is none.
     pub async fn media(&self, token: &Token, path: &str, tail: Option<u32>) -> Result<Option<Bytes>, Error> {
-        if !self.settings().reads_any_path && !request::is_readable_path(path) {
-            let text = "OAR cannot read a path with a blank, `$`, `,` or a backtick";
-            return Err(Error::invalid("path_filename", text));
-        }
+        self.check_path(path)?;
         let request = request::media(self.base(), token, path, tail)?;
-        response::media(&self.ask_media(request).await?)
+        response::media(&self.ask_media(request, LONGEST_MEDIA).await?)
+    }
+
+    /// A whole file of at most 64 MB on the cluster, as the token's user sees it; `None` if there is none.
+    pub async fn file(&self, token: &Token, path: &str) -> Result<Option<Bytes>, Error> {
+        self.check_path(path)?;
+        let request = request::media(self.base(), token, path, None)?;
+        response::media(&self.ask_media(request, LONGEST_FILE).await?)
+    }
+
+    fn check_path(&self, path: &str) -> Result<(), Error> {
+        if self.settings().reads_any_path || request::is_readable_path(path) {
+            return Ok(());
+        }
+        Err(Error::invalid("path_filename", "OAR cannot read a path with a blank, `$`, `,` or a backtick"))
     }
 
     /// All resources with all their columns, ordered by id.

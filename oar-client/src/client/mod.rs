@@ -17,7 +17,6 @@ use crate::request::Base;
 use crate::transport::{BodyLimit, Transport};
 
 const LONGEST_ANSWER: usize = 64 << 20;
-const LONGEST_MEDIA: usize = 16 << 20;
 
 /// How a client treats its server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,8 +96,8 @@ impl Client {
         self.exchange(request, LONGEST_ANSWER).await
     }
 
-    async fn ask_media(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
-        self.exchange(request, LONGEST_MEDIA).await
+    async fn ask_media(&self, request: Request<Bytes>, limit: usize) -> Result<Response<Bytes>, Error> {
+        self.exchange(request, limit).await
     }
 
     /// A read of OAR's database.

@@ -130,6 +130,7 @@ const TABLE: [Allowed; 8] = [
             "chrono",
             "clap",
             "comfy-table",
+            "futures-util",
             "getrandom",
             "indicatif",
             "nix",

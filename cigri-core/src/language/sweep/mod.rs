@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use axis::Axis;
 pub use design::{Design, Spread};
 pub(in crate::language) use names::check_name;
-pub use names::{labelled, quoted};
+pub use names::{labelled, named_values, quoted};
 pub(in crate::language) use read::{NO_FILE, read_sweep};
 
 /// Name of the parameter that tells the repetitions of a point apart.

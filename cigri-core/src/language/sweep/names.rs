@@ -1,5 +1,7 @@
 //! Names of parameters, and a task's values as the words of its shell.
 
+use std::collections::BTreeMap;
+
 /// Longest name of a parameter.
 const LONGEST: usize = 64;
 
@@ -39,5 +41,30 @@ pub fn labelled(names: &[String], text: &str) -> String {
             words.join(" ")
         }
         _ => text.to_owned(),
+    }
+}
+
+/// The values of a task that is shown so, by name; none if the text is not of that form.
+pub fn named_values(names: &[String], shown: &str) -> BTreeMap<String, String> {
+    let words = shlex::split(shown).filter(|words| words.len() == names.len()).unwrap_or_default();
+    let value = |(name, word): (&String, String)| {
+        let value = word.strip_prefix(name.as_str())?.strip_prefix('=')?;
+        Some((name.clone(), value.to_owned()))
+    };
+    names.iter().zip(words).filter_map(value).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_found_again_in_what_is_shown() {
+        let names = ["alpha", "text"].map(str::to_owned);
+        let values = ["0.1", "it's a = \"b\""].map(str::to_owned);
+        let found = named_values(&names, &labelled(&names, &quoted(&values)));
+        assert_eq!(found.into_values().collect::<Vec<_>>(), values);
+        assert!(named_values(&names, "0.1 x").is_empty());
+        assert!(named_values(&names, "alpha=0.1").is_empty());
     }
 }

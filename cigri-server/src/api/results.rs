@@ -1,0 +1,120 @@
+//! The files that a campaign's tasks wrote, for their owner to fetch: which there are, and each of them.
+
+use actix_web::{HttpResponse, web};
+use cigri_api::{ResultFile, Results};
+use cigri_core::gathering::{self, Written};
+use cigri_core::language::{Gathering, Output, named_values};
+use cigri_core::state::JobState;
+use cigri_store::{CampaignRow, JobFilter, JobRow, StoreError};
+use serde::Deserialize;
+
+use super::identity::Caller;
+use super::respond::ApiError;
+use crate::grid::Grid;
+
+#[derive(Deserialize)]
+pub(super) struct PageQuery {
+    #[serde(default)]
+    after: i64,
+    limit: Option<i64>,
+}
+
+/// The files of the tasks that are done (owner).
+pub(super) async fn list(
+    grid: web::Data<Grid>,
+    caller: Caller,
+    id: web::Path<i64>,
+    page: web::Query<PageQuery>,
+) -> Result<web::Json<Results>, ApiError> {
+    let limit = page.limit.unwrap_or(500).clamp(1, 5000);
+    let filter = JobFilter { state: Some(JobState::Done), after: page.after, limit, ..JobFilter::default() };
+    let id = *id;
+    caller.owns(&grid, id).await?;
+    let results = crate::blocking(&grid.store, move |store| {
+        let campaign = store.campaign(id)?;
+        let Some(destination) = destination(&campaign) else { return Err(nothing_to_fetch(&campaign)) };
+        let rows = store.list_jobs(id, &filter)?;
+        let next = rows.last().filter(|_| rows.len() as i64 == limit).map(|row| row.id);
+        let items = rows.iter().filter_map(|row| result_file(&campaign, row)).collect();
+        Ok(Results { destination, items, done: campaign.done.max(0) as u64, next })
+    });
+    Ok(web::Json(results.await?))
+}
+
+/// The folder that the first cluster with files to fetch names; `None` if there is no such cluster.
+fn destination(campaign: &CampaignRow) -> Option<Option<String>> {
+    campaign.spec.clusters.values().find_map(|cluster| match &cluster.output.as_ref()?.method {
+        Gathering::Collector(folder) => Some(folder.clone()),
+        _ => None,
+    })
+}
+
+fn nothing_to_fetch(campaign: &CampaignRow) -> StoreError {
+    StoreError::Conflict(format!(
+        "campaign {} has no files to fetch: its file names no `output_file` with the gathering method `collector`",
+        campaign.id
+    ))
+}
+
+/// `None` for a job of a cluster whose files are not fetched.
+fn result_file(campaign: &CampaignRow, row: &JobRow) -> Option<ResultFile> {
+    let output = fetched(campaign, row)?;
+    let (name, problem) = match gathering::name_at_home(output, &written(campaign, row)) {
+        Ok(name) => (name, None),
+        Err(astray) => (String::new(), Some(astray.to_string())),
+    };
+    Some(ResultFile { job_id: row.id, task_index: row.task_index, cluster: row.cluster.clone(), name, problem })
+}
+
+fn fetched<'a>(campaign: &'a CampaignRow, row: &JobRow) -> Option<&'a Output> {
+    let output = campaign.spec.clusters.get(&row.cluster)?.output.as_ref()?;
+    matches!(output.method, Gathering::Collector(_)).then_some(output)
+}
+
+fn written(campaign: &CampaignRow, row: &JobRow) -> Written {
+    Written {
+        campaign_id: campaign.id,
+        task_id: campaign.task_ids.id_of(row.task_index as u64).unwrap_or_default() as i64,
+        task_index: row.task_index,
+        remote_id: row.remote_id.unwrap_or_default(),
+        named: named_values(campaign.spec.parameter_names(), &row.parameters),
+    }
+}
+
+/// The file that a job's program wrote, read on its cluster as its owner (owner). The path is made here, of what the
+/// campaign asked for: a client names a job, never a file.
+pub(super) async fn output(
+    grid: web::Data<Grid>,
+    caller: Caller,
+    id: web::Path<i64>,
+) -> Result<HttpResponse, ApiError> {
+    let id = *id;
+    let (campaign, row, submission) = crate::blocking(&grid.store, move |store| {
+        let row = store.job(id)?;
+        let submission = store.submission(row.submission_id)?;
+        Ok((store.campaign(row.campaign_id)?, row, submission))
+    })
+    .await?;
+    caller.may_change(&submission.owner, &grid)?;
+    let output = fetched(&campaign, &row).ok_or_else(|| ApiError::from(nothing_to_fetch(&campaign)))?;
+    let file = gathering::path_of(output, &written(&campaign, &row));
+    let file = file.map_err(|astray| ApiError::conflict(astray.to_string()))?;
+    let path = format!("{}/{file}", submission.directory.trim_end_matches('/'));
+    let handle = grid.cluster(&row.cluster).ok_or_else(|| ApiError::not_found(format!("cluster {}", row.cluster)))?;
+    let (token, _) = grid.token(&submission.owner, &handle)?.map_err(ApiError::unavailable)?;
+    // Whole files are in memory here: only few at a time.
+    let _turn = grid.files.acquire().await.map_err(|error| ApiError::unavailable(error.to_string()))?;
+    let bytes = handle.client.file(&token, &path).await.map_err(unread)?;
+    let bytes = bytes.ok_or_else(|| ApiError::not_found(format!("there is no file {path} on {}", row.cluster)))?;
+    Ok(HttpResponse::Ok().content_type("application/octet-stream").body(bytes))
+}
+
+/// A cluster that does not answer may do so later; one that refuses this file does not.
+fn unread(error: oar_client::Error) -> ApiError {
+    match error {
+        oar_client::Error::Invalid(_) | oar_client::Error::Refused { .. } | oar_client::Error::Garbled { .. } => {
+            ApiError::conflict(error.to_string())
+        }
+        _ => ApiError::unavailable(error.to_string()),
+    }
+}
