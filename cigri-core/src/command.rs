@@ -34,6 +34,7 @@ pub fn remote_command(campaign_id: u64, cluster: &str, ids: &TaskIds, spec: &Clu
     let index = ids.arithmetic();
     let copy = spec.output.as_ref().and_then(|output| gathering::copy_command(output, campaign_id));
     let run = match copy {
+        None if spec.checkpoint.is_some() => in_the_first_process(&format!("{exec_file}{words}")),
         None => format!("{exec_file}{words}"),
         // Whatever it does to its own shell, the copy follows it.
         Some(copy) => format!("( {exec_file}{words} ) || return $?; {copy}"),
@@ -77,6 +78,11 @@ fn export(name: &str, place: u32) -> String {
         0..10 => format!(" {VARIABLE}{name}=${place}"),
         _ => format!(" {VARIABLE}{name}=${{{place}}}"),
     }
+}
+
+/// OAR's checkpoint signal reaches the job's first process: a single program takes the shell's place there.
+fn in_the_first_process(line: &str) -> String {
+    format!("exec bash -c {} bash \"$@\"", single_quoted(line))
 }
 
 /// The line that stands for one attempt of one task: `2017 1 a b`. Attempts count from 1.

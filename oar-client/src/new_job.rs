@@ -29,6 +29,8 @@ pub struct NewJob {
     pub after: Vec<u64>,
     /// Seconds before the walltime at which the job gets its checkpoint signal.
     pub checkpoint: Option<u32>,
+    /// That signal's number; OAR's own is 12 (SIGUSR2).
+    pub signal: Option<u8>,
     /// Output file; `%jobid%` and `%jobname%` are replaced by OAR.
     pub stdout: Option<String>,
     /// Error output file, likewise.
@@ -52,6 +54,7 @@ impl NewJob {
             hold: self.hold,
             after: &self.after,
             checkpoint: self.checkpoint,
+            signal: self.signal,
             stdout: self.stdout.as_deref(),
             stderr: self.stderr.as_deref(),
         }
@@ -84,6 +87,8 @@ pub(crate) struct Wire<'a> {
     after: &'a [u64],
     #[serde(skip_serializing_if = "Option::is_none")]
     checkpoint: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stdout: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -119,6 +119,9 @@ impl NewJob {
         if self.checkpoint.is_some_and(|s| u64::from(s) > LARGEST) {
             problems.push(Invalid::new("checkpoint", "too many seconds"));
         }
+        if self.signal.is_some_and(|signal| !(1..=64).contains(&signal)) {
+            problems.push(Invalid::new("signal", "no number of a signal"));
+        }
         problems
     }
 }
@@ -176,6 +179,7 @@ mod tests {
             queue: Some("besteffort".into()),
             after: vec![7],
             checkpoint: Some(60),
+            signal: Some(10),
             stdout: Some("out/%jobname%.%jobid%".into()),
             ..job()
         };
@@ -185,7 +189,8 @@ mod tests {
     #[test]
     fn each_field_is_checked() {
         let text = |text: &str| Some(text.to_owned());
-        let cases: [(&str, NewJob); 18] = [
+        let cases: [(&str, NewJob); 19] = [
+            ("signal", NewJob { signal: Some(0), ..job() }),
             ("command", NewJob::default()),
             ("command", NewJob { command: "true\0x".into(), ..job() }),
             ("name", NewJob { name: text("bad name!"), ..job() }),

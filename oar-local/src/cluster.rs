@@ -5,6 +5,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::sync::watch;
 
 use crate::capture::Capture;
@@ -92,6 +94,15 @@ impl Inner {
         self.stopping
     }
 
+    /// To the first process alone, as OAR does: what it started is its own business.
+    fn signal(&self, id: u64, signal: i32) {
+        let pid = self.processes.get(&id).and_then(|process| process.pid);
+        if let (Some(pid), Ok(signal)) = (pid.and_then(|pid| i32::try_from(pid).ok()), Signal::try_from(signal)) {
+            // An error means that it is just ending.
+            kill(Pid::from_raw(pid), signal).ok();
+        }
+    }
+
     fn kill(&mut self, id: u64, now: i64) {
         if let Some(place) = self.starts.iter().position(|start| *start == id) {
             self.starts.remove(place);
@@ -156,6 +167,7 @@ impl Shared {
                 match command {
                     Command::Start(id) => inner.starts.push_back(id),
                     Command::Kill(id) | Command::Destroy(id) => inner.kill(id, now),
+                    Command::Signal(id, signal) => inner.signal(id, signal),
                 }
             }
             changed |= self.write_journal(inner);

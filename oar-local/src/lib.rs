@@ -8,7 +8,7 @@
 //!   captured output of the jobs.
 //!
 //! What it leaves out of OAR: advance reservations, moldable jobs (the first alternative is taken), suspension,
-//! OAR's own resubmission of idempotent jobs, checkpoint signals, several nodes.
+//! OAR's own resubmission of idempotent jobs, checkpoints asked for by users, several nodes.
 
 mod capture;
 pub mod chaos;

@@ -243,3 +243,20 @@ fn shutting_down_kills_what_runs() {
     let (status, _) = real::call(&site.cluster, "POST", "/jobs", &Value::to_string(&json!({ "command": "x" })));
     assert_eq!(status, 500);
 }
+
+#[test]
+fn a_program_that_traps_the_checkpoint_signal_saves_its_state() {
+    let site = Site::new(1);
+    let script = "trap 'echo saved > saved; exit 7' USR1; echo $$ > ready; while :; do sleep 0.01; done\n";
+    std::fs::write(site.folder.path().join("sim"), script).unwrap();
+    let command = "exec bash -c 'bash sim \"$@\"' bash a";
+    let body = json!({ "command": command, "type": ["besteffort"], "checkpoint": 600, "signal": 10 });
+    let id = site.submit(&body);
+    pid_in(&site.folder.path().join("ready"));
+    let normal = site.submit(&json!({ "command": "true" }));
+    let job = site.end_of(id);
+    assert_eq!((&job["state"], &job["exit_code"]), (&json!("Terminated"), &json!(7 << 8)), "{job}");
+    assert_eq!(event_types(&job)[..2], ["CHECKPOINT", "CHECKPOINT_SUCCESS"]);
+    assert_eq!(std::fs::read_to_string(site.folder.path().join("saved")).unwrap(), "saved\n");
+    site.end_of(normal);
+}

@@ -200,3 +200,63 @@ fn event_ids_grow_over_all_jobs() {
     let id = |lab: &mut Lab, job: u64| lab.job(job)["events"][0]["id"].as_u64().unwrap();
     assert!(id(&mut lab, first) > id(&mut lab, second));
 }
+
+#[test]
+fn a_job_is_told_to_checkpoint_before_its_walltime() {
+    let mut lab = Lab::new(1);
+    let resource = ["/resource_id=1,walltime=0:0:30"];
+    let id = lab.submit(&json!({ "command": "sleep 600", "resource": resource, "checkpoint": 20, "signal": 10 }));
+    lab.execute();
+    lab.pass(9_999);
+    lab.execute();
+    assert_eq!(lab.signals, []);
+    lab.pass(1);
+    lab.execute();
+    assert_eq!(lab.signals, [(id, 10)]);
+    let told = [
+        ("CHECKPOINT", "User oar requested a checkpoint on the job {N}"),
+        ("CHECKPOINT_SUCCESS", "The job {N} was notified to checkpoint itself on node1."),
+    ];
+    assert_eq!(lab.events(id), with_ids(&told, id));
+    lab.pass(20_000);
+    lab.execute();
+    assert_eq!((lab.signals.len(), lab.kills.as_slice()), (1, [id].as_slice()), "then it is killed");
+    lab.bury();
+    let end = ["FRAG_JOB_REQUEST", "WALLTIME", "SEND_KILL_JOB", "SWITCH_INTO_ERROR_STATE"];
+    assert_eq!(lab.event_types(id)[2..], end);
+}
+
+#[test]
+fn a_best_effort_job_may_checkpoint_before_it_makes_room() {
+    let mut lab = Lab::new(1);
+    let body = json!({ "command": "sleep 600", "type": ["besteffort"], "checkpoint": 20 });
+    let victim = lab.submit(&body);
+    lab.execute();
+    let normal = lab.sleeper();
+    lab.execute();
+    assert_eq!((lab.signals.as_slice(), lab.kills.len()), ([(victim, 12)].as_slice(), 0));
+    let other = lab.sleeper();
+    lab.execute();
+    assert_eq!((lab.signals.len(), lab.kills.len()), (1, 0), "it is told once, and has its time");
+    lab.pass(20_000);
+    lab.execute();
+    assert_eq!(lab.kills, [victim]);
+    lab.bury();
+    assert_eq!(lab.execute(), [normal]);
+    assert_eq!(lab.event_types(victim)[..3], ["CHECKPOINT", "CHECKPOINT_SUCCESS", "BESTEFFORT_KILL"]);
+    assert_eq!(lab.state(other), "Waiting");
+}
+
+#[test]
+fn a_best_effort_job_that_ends_after_its_checkpoint_ends_by_itself() {
+    let mut lab = Lab::new(1);
+    let victim = lab.submit(&json!({ "command": "sim", "type": ["besteffort"], "checkpoint": 20 }));
+    lab.execute();
+    let normal = lab.sleeper();
+    lab.execute();
+    lab.exit(victim, 66 << 8);
+    assert_eq!((&lab.job(victim)["state"], &lab.job(victim)["exit_code"]), (&json!("Terminated"), &json!(66 << 8)));
+    assert_eq!(lab.execute(), [normal]);
+    lab.pass(20_000);
+    assert!(lab.kills.is_empty());
+}

@@ -15,6 +15,7 @@ mod gathering;
 mod interruption;
 mod kills;
 mod lint;
+mod long_lived;
 mod sandbox;
 mod single_jobs;
 mod steps;

@@ -185,6 +185,8 @@ async fn array(
         project: spec.project.clone(),
         directory: Some(submission.directory.clone()),
         after: gate.into_iter().collect(),
+        checkpoint: spec.checkpoint.map(|checkpoint| checkpoint.before_s),
+        signal: spec.checkpoint.map(|checkpoint| checkpoint.signal),
         ..NewJob::default()
     })
 }

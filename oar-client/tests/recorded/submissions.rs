@@ -27,6 +27,7 @@ fn job(body: &str) -> NewJob {
         hold: body["hold"].as_bool().unwrap_or(false),
         after: after.iter().map(|id| id.as_u64().unwrap()).collect(),
         checkpoint: None,
+        signal: None,
         stdout: text("stdout"),
         stderr: text("stderr"),
     }

@@ -181,6 +181,8 @@ impl VirtualCluster {
                         self.ends.retain(|(_, job, _)| *job != id);
                         self.ends.insert((now.saturating_add(DYING), id, KILLED));
                     }
+                    // Nothing runs that could take it.
+                    Command::Signal(..) => {}
                     Command::Destroy(id) => {
                         self.ends.retain(|(_, job, _)| *job != id);
                         self.machine.exited(id, KILLED, now);

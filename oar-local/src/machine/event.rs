@@ -26,6 +26,12 @@ pub enum EventKind {
     /// A normal job needed the place of this best-effort job.
     #[serde(rename = "BESTEFFORT_KILL")]
     BesteffortKill,
+    /// The job's checkpoint was asked for.
+    #[serde(rename = "CHECKPOINT")]
+    Checkpoint(Box<str>),
+    /// The signal for it was sent.
+    #[serde(rename = "CHECKPOINT_SUCCESS")]
+    CheckpointSuccess,
     /// The working directory could not be entered. OAR's own spelling of the type.
     #[serde(rename = "WORKING_DIRECTOR")]
     WorkingDirectory,
@@ -120,6 +126,8 @@ impl EventKind {
             Self::SendKill => "SEND_KILL_JOB",
             Self::Walltime => "WALLTIME",
             Self::BesteffortKill => "BESTEFFORT_KILL",
+            Self::Checkpoint(_) => "CHECKPOINT",
+            Self::CheckpointSuccess => "CHECKPOINT_SUCCESS",
             Self::WorkingDirectory => "WORKING_DIRECTOR",
             Self::OutputFiles => "OUTPUT_FILES",
             Self::Exterminate => "EXTERMINATE_JOB",
@@ -163,6 +171,8 @@ impl Event {
             EventKind::Walltime => {
                 format!("Job: {job} from {start} with {walltime}; current time={} (Elapsed)", self.date)
             }
+            EventKind::Checkpoint(user) => format!("User {user} requested a checkpoint on the job {job}"),
+            EventKind::CheckpointSuccess => format!("The job {job} was notified to checkpoint itself on {node}."),
             EventKind::BesteffortKill => format!("kill the besteffort job {job}"),
             EventKind::WorkingDirectory => {
                 format!("[{job}] Cannot go into the working directory {directory} of the job on node {node}")

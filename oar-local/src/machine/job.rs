@@ -116,7 +116,7 @@ pub struct Batch {
     pub after: Vec<u64>,
     /// Created in Hold.
     pub hold: bool,
-    /// Seconds before the walltime at which a signal is wanted; kept for readers only.
+    /// Seconds before the walltime, and before a kill for a normal job, at which a signal is sent; 0 for none.
     pub checkpoint: i64,
     /// That signal's number.
     pub checkpoint_signal: i64,

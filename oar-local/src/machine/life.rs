@@ -48,6 +48,7 @@ impl Machine {
         let besteffort = job.batch.is_besteffort();
         self.record(Record::Run(id, pid, born));
         self.alarms.insert((over, id, Alarm::Walltime));
+        self.expect_checkpoint(id, now);
         if let Some(delay) = chance(&self.settings, id).filter(|_| besteffort) {
             self.alarms.insert((now.saturating_add(delay), id, Alarm::Chance));
         }

@@ -9,6 +9,7 @@
 //! Work per call depends on the jobs concerned, never on the number of finished ones.
 
 mod admission;
+mod checkpoint;
 mod control;
 mod event;
 mod job;
@@ -74,6 +75,8 @@ pub enum Command {
     Kill(u64),
     /// The same, but at once, as by the failure of a node.
     Destroy(u64),
+    /// Send this signal to the job's first process.
+    Signal(u64, i32),
 }
 
 /// The cluster.
@@ -122,7 +125,9 @@ pub struct Machine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Alarm {
     Walltime,
+    /// It is killed for a normal job.
     Chance,
+    Checkpoint,
     Treatment,
 }
 
@@ -200,6 +205,7 @@ impl Machine {
             match alarm {
                 Alarm::Walltime => self.walltime_over(id, now),
                 Alarm::Chance => self.preempt(id, now),
+                Alarm::Checkpoint => self.checkpoint(id, now),
                 Alarm::Treatment => self.treat(id, now),
             }
         }

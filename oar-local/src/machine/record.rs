@@ -32,6 +32,9 @@ pub enum Record {
     /// Something was asked of a job: id, whether the kill signal was sent, events.
     #[serde(rename = "frag")]
     Frag(u64, bool, Vec<Event>),
+    /// Something was told about a job: id, events.
+    #[serde(rename = "note")]
+    Noted(u64, Vec<Event>),
     /// A job was held or resumed: id, new state, event.
     #[serde(rename = "hold")]
     Hold(u64, State, Vec<Event>),
@@ -87,6 +90,7 @@ impl Machine {
                 job.fragged = true;
                 job.killing |= killing;
             }),
+            Record::Noted(id, events) => self.change_with(id, events, |_| ()),
             Record::Hold(id, state, events) => {
                 self.change_with(id, events, |job| job.state = state);
             }

@@ -133,9 +133,10 @@ impl Machine {
         true
     }
 
-    /// Kills a best-effort job as OAR does when a normal one needs its place.
+    /// Kills a best-effort job as OAR does when a normal one needs its place: after its checkpoint, if it wants one.
     pub(super) fn preempt(&mut self, id: u64, now: i64) {
-        if self.jobs.get(&id).is_some_and(|job| job.state.holds_cores() && !job.killing) {
+        let is_alive = self.jobs.get(&id).is_some_and(|job| job.state.holds_cores() && !job.killing);
+        if is_alive && !self.has_time_to_checkpoint(id, now) {
             self.kill(id, &[EventKind::BesteffortKill, EventKind::Frag("oar".into())], now);
         }
     }

@@ -41,6 +41,8 @@ pub(crate) struct Lab {
     pub(crate) now: i64,
     pub(crate) records: Vec<Record>,
     pub(crate) kills: Vec<u64>,
+    /// Signals that jobs were sent.
+    pub(crate) signals: Vec<(u64, i32)>,
 }
 
 /// A strict cluster of `cores` cores that schedules at once.
@@ -64,7 +66,14 @@ impl Lab {
 
     pub(crate) fn with(settings: Settings) -> Self {
         let machine = Machine::new(settings);
-        Self { machine, auth: Auth::new(b"secret"), now: T0, records: Vec::new(), kills: Vec::new() }
+        Self {
+            machine,
+            auth: Auth::new(b"secret"),
+            now: T0,
+            records: Vec::new(),
+            kills: Vec::new(),
+            signals: Vec::new(),
+        }
     }
 
     /// Answers a request with its status and its body, as JSON if it is.
@@ -149,6 +158,7 @@ impl Lab {
                     started.push(id);
                 }
                 Command::Kill(id) | Command::Destroy(id) => self.kills.push(id),
+                Command::Signal(id, signal) => self.signals.push((id, signal)),
             }
         }
         self.records.extend(self.machine.take_records());
