@@ -240,6 +240,16 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_shows_the_default_calendar() {
+        let manual = include_str!("../../docs/LANGUAGE.md");
+        let (_, block) = manual.split_once("```toml\n").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("server.toml");
+        std::fs::write(&file, block.split_once("```").unwrap().0).unwrap();
+        assert_eq!(read(Some(&file)).unwrap().clusters["dahu"].calendar, CalendarSettings::default());
+    }
+
+    #[test]
     fn what_servers_share_is_checked_and_the_password_never_shown() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("server.toml");
