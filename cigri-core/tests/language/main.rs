@@ -8,6 +8,7 @@ mod context;
 mod expanded;
 mod extras;
 mod gathering;
+mod generated;
 mod lines;
 mod local;
 mod manual;

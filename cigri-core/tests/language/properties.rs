@@ -4,9 +4,11 @@ use cigri_core::command::{parameter_line, parse_parameter_line, remote_command, 
 use cigri_core::language::{Context, Limits, LineSplitter, Problems, adapt_to_local, parse, parse_added, resolve};
 use cigri_core::task_ids::TaskIds;
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::context::{cluster_with, plain, streamed};
+use super::generated::{any_json, campaign, fields};
+use super::schema::faults;
 
 fn problems_of(text: &[u8], context: &Context<'_>) -> Problems {
     let resolved = parse(text, &Limits::default()).and_then(|written| resolve(written, context));
@@ -17,64 +19,6 @@ fn problems_of(text: &[u8], context: &Context<'_>) -> Problems {
             Problems(Vec::new())
         }
     }
-}
-
-/// Any JSON, a little biased towards short texts that mean something in the language.
-fn any_json() -> impl Strategy<Value = Value> {
-    let text = prop_oneof![any::<String>(), "[~{}a-z/=,+:$HOME#'\"0-9 -]{0,12}", Just("normal".to_owned())];
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        text.prop_map(Value::from),
-    ];
-    leaf.prop_recursive(4, 32, 5, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            fields(inner).prop_map(Value::Object),
-        ]
-    })
-}
-
-fn fields(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Map<String, Value>> {
-    let known = "name|clusters|nb_jobs|params|param_file|parameters|grid|zip|csv|random|sobol|samples|seed|repeat|from|to|step|count|scale|jobs_type|exec_file|exec_directory|walltime|\
-                 resources|properties|project|cluster_job_type|type|max_jobs|prologue|dahu";
-    let key = prop_oneof![3 => known, 1 => any::<String>()];
-    prop::collection::vec((key, value), 0..8).prop_map(|pairs| pairs.into_iter().collect())
-}
-
-/// Campaigns that are accepted.
-pub(crate) fn campaign() -> impl Strategy<Value = Value> {
-    let word = "[a-zA-Z0-9_/ .é-]{0,12}";
-    let cluster = (
-        prop::option::of("[a-z]{1,8}( [a-z]{1,4}){0,2}"),
-        prop::option::of(0_u32..50),
-        prop::option::of(1_u32..9),
-        prop::option::of("[a-z = '']{0}|mem > 1|a = 'b c'"),
-        prop::option::of(prop_oneof![Just("normal"), Just("best-effort")]),
-    )
-        .prop_map(|(exec_file, hours, cores, properties, kind)| {
-            let mut fields = Map::new();
-            let hours = hours.map(|hours| format!("{hours}:00:01"));
-            let resources = cores.map(|cores| format!("/nodes=1/core={cores}"));
-            let all = [
-                ("exec_file", exec_file),
-                ("walltime", hours),
-                ("resources", resources),
-                ("properties", properties),
-                ("type", kind.map(str::to_owned)),
-            ];
-            for (key, value) in all {
-                fields.extend(value.map(|value| (key.to_owned(), Value::from(value))));
-            }
-            Value::Object(fields)
-        });
-    let clusters = prop::collection::btree_map("[a-z][a-z0-9.-]{0,9}", cluster, 1..5);
-    let parameters = prop::collection::vec(word, 1..20);
-    (clusters, parameters, "[a-zA-Z0-9 é]{0,8}[a-z]").prop_map(|(clusters, parameters, name)| {
-        json!({"Name": name, "exec_file": "top.sh", "params": parameters, "clusters": clusters})
-    })
 }
 
 fn assert_placed(problems: &Problems) {
@@ -102,13 +46,6 @@ proptest! {
     }
 
     #[test]
-    fn any_fields_give_an_answer_with_a_place(fields in fields(any_json())) {
-        let text = Value::Object(fields).to_string();
-        assert_placed(&problems_of(text.as_bytes(), &plain()));
-        assert_placed(&problems_of(text.as_bytes(), &streamed()));
-    }
-
-    #[test]
     fn a_campaign_cut_anywhere_is_a_problem_with_a_line(value in campaign(), cut in any::<prop::sample::Index>()) {
         let text = value.to_string();
         let mut end = cut.index(text.len());
@@ -127,10 +64,17 @@ proptest! {
         let read_again = parse(stored.as_bytes(), &Limits::default()).unwrap();
         prop_assert_eq!(&read_again.without_parameters(), &stored);
         let first = resolve(written, &plain()).unwrap();
-        let second = resolve(read_again, &streamed()).unwrap();
+        // A list of parameters is stored apart.
+        let context = if value.get("params").is_some() { streamed() } else { plain() };
+        let second = resolve(read_again, &context).unwrap();
         prop_assert_eq!(&first.spec, &second.spec);
         let spec = serde_json::to_string(&first.spec).unwrap();
         prop_assert_eq!(serde_json::from_str::<cigri_core::language::CampaignSpec>(&spec).unwrap(), first.spec);
+    }
+
+    #[test]
+    fn what_the_program_accepts_fits_the_schema(value in campaign()) {
+        prop_assert_eq!(faults(&value), Vec::<String>::new());
     }
 
     #[test]
@@ -180,5 +124,32 @@ proptest! {
     fn texts_without_line_ends_are_added_as_they_are(texts in prop::collection::vec("[^\\n\\r\\x00]{0,40}", 1..20)) {
         let (read, _) = parse_added(&serde_json::to_vec(&texts).unwrap(), &Limits::default()).unwrap();
         prop_assert_eq!(read, texts);
+    }
+}
+
+proptest! {
+    // Each case is a heap of values, and slow to make.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_fields_give_an_answer_with_a_place(fields in fields(any_json())) {
+        let text = Value::Object(fields).to_string();
+        assert_placed(&problems_of(text.as_bytes(), &plain()));
+        assert_placed(&problems_of(text.as_bytes(), &streamed()));
+    }
+
+    #[test]
+    fn one_field_of_a_sound_campaign_may_be_anything(
+        value in campaign(),
+        extra in fields(any_json()),
+        in_cluster in any::<bool>(),
+    ) {
+        let mut value = value;
+        let clusters = value["clusters"].as_object_mut().unwrap();
+        match (in_cluster, clusters.values_mut().next().and_then(Value::as_object_mut)) {
+            (true, Some(cluster)) => cluster.extend(extra),
+            _ => value.as_object_mut().unwrap().extend(extra),
+        }
+        assert_placed(&problems_of(value.to_string().as_bytes(), &plain()));
     }
 }

@@ -132,3 +132,28 @@ fn nesting_size_and_number_of_values_are_bounded() {
     );
     assert!(parse(b"{\"a\": [1, 2], \"b\": [\"3\", \"4\", \"5\"]}", &few).is_ok());
 }
+
+#[test]
+fn texts_made_to_take_long_are_refused_soon() {
+    let start = std::time::Instant::now();
+    let long = "9".repeat(1 << 20);
+    let many =
+        |what: &str, count: usize| (0..count).map(|n| what.replace('#', &n.to_string())).collect::<Vec<_>>().join(", ");
+    let fields = [
+        format!("\"max_jobs\": {long}"),
+        format!("\"checkpointing_type\": true, \"checkpointing_period\": {long}"),
+        format!("\"test_mode\": {{\"jobs\": 1e{long}}}"),
+        format!("\"prologue\": [{}]", many("\"cat <<E#\"", 1000)),
+        format!("\"output_gathering_method\": \"collector\", \"output_file\": \"{}\"", "{".repeat(1 << 20)),
+        format!("\"output_gathering_method\": \"collector\", \"output_file\": \"{}\"", "{}".repeat(500)),
+        format!("\"until\": \"{long}\""),
+        many("\"field_#\": 1", 100_000),
+        format!("\"resources\": \"{}\", \"dimensional_grouping\": 2", "/core=2".repeat(100_000)),
+    ];
+    for field in fields {
+        let said = refusals(&with_line(&field), &plain());
+        assert!(said.len() <= 101 && said.iter().all(|one| one.len() < 1000), "{said:?}");
+    }
+    // Far above what it takes, far below what anything quadratic would.
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+}

@@ -1,6 +1,9 @@
 //! The JSON Schema that editors use: published as the program has it, and of one mind with the program.
 
+use std::sync::LazyLock;
+
 use cigri_core::language::json_schema;
+use jsonschema::Validator;
 use serde_json::{Map, Value};
 
 use super::manual::{blocks, campaign_with_example, field_rows};
@@ -14,10 +17,11 @@ const SAMPLES: [&str; 4] = [
     include_str!("../../../examples/sweep/campaign.json"),
 ];
 
+static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| jsonschema::draft202012::new(&json_schema()).unwrap());
+
 /// What the schema finds wrong with a campaign.
 pub(crate) fn faults(campaign: &Value) -> Vec<String> {
-    let validator = jsonschema::draft202012::new(&json_schema()).unwrap();
-    validator.iter_errors(campaign).map(|error| error.to_string()).collect()
+    VALIDATOR.iter_errors(campaign).map(|error| error.to_string()).collect()
 }
 
 /// The top's keys in small letters, which the schema wants and the program does not.

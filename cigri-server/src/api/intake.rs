@@ -8,8 +8,8 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use cigri_api::SubmitOptions;
 use cigri_core::language::{
-    CampaignSpec, Context, Limits, Notice, Parameters, Problem, Problems, Resolved, Sweep, adapt_to_local, check_names,
-    parse, resolve,
+    CampaignSpec, Context, Endless, Limits, Notice, Parameters, Problem, Problems, Resolved, Sweep, adapt_to_local,
+    check_names, parse, resolve,
 };
 use cigri_store::{CHUNK, NewCampaign, NewKey, Origin};
 use futures_util::StreamExt;
@@ -29,9 +29,6 @@ pub(super) const BATCH: usize = 20 * CHUNK;
 const DEFAULT_WALLTIME_S: u64 = 2 * 3600;
 /// Resources where a campaign gives none.
 const DEFAULT_RESOURCES: &str = "/resource_id=1";
-
-/// Tasks that are reserved for a campaign without end: as many as any campaign may have.
-const ENDLESS: i64 = 1_000_000_000;
 
 /// `POST /campaigns` (any local user, for themselves).
 pub(super) async fn submit(
@@ -229,7 +226,7 @@ async fn fill(
     Ok(match (parameters, incoming) {
         (_, Some(incoming)) => (receive(grid, &mut NewRoom(id), incoming, warnings, once).await?, false),
         // Its numbers do not run out: whatever ends it comes first.
-        (Parameters::Endless, None) => (ENDLESS, true),
+        (Parameters::Endless, None) => (Endless::TASKS as i64, true),
         (Parameters::Inline(texts), None) => {
             let count = texts.len() as i64;
             crate::blocking(&grid.store, move |store| store.append_parameters(id, 0, &texts)).await?;
