@@ -6,7 +6,7 @@ use super::checks;
 use super::dependents::Dependents;
 use super::fields::{Scope, check_keys};
 use super::output::same_for_all;
-use super::parts::{Checkpoint, Gathering, Grouping, Output, TestMode};
+use super::parts::{Checkpoint, Grouping, Output, TestMode};
 use super::problem::{Problem, Report, excerpt, nearest};
 use super::reader::member_path;
 use super::resolve::Context;
@@ -160,7 +160,7 @@ impl Merger<'_> {
         let grouped = own.grouping.resolve(&top.grouping, resources, &mut self.dependents);
         let grouped = report.take(grouped.map_err(|problem| cluster.place_together(problem)));
         let (grouping, resources) = grouped.unwrap_or_else(|| (Grouping::default(), resources.to_owned()));
-        let spec = ClusterSpec {
+        Some(ClusterSpec {
             walltime_s,
             resources,
             properties: own.properties.clone().or_else(|| top.properties.clone()).flatten(),
@@ -172,13 +172,9 @@ impl Merger<'_> {
             epilogue: own.epilogue.resolve(("epilogue", &top.epilogue), walltime_s, &mut self.dependents),
             grouping,
             checkpoint: self.checkpoint(cluster, own, walltime_s, report),
-            output: self.output(cluster, own, report),
+            output: self.output(cluster, own, !grouping.is_none(), report),
             ..ClusterSpec::new(own.exec_file.clone().or_else(|| top.exec_file.clone())?, self.directory(own))
-        };
-        if let Some(problem) = at_odds(&spec) {
-            report.refuse(cluster.place_together(problem));
-        }
-        Some(spec)
+        })
     }
 
     fn walltime(&self, cluster: &Cluster<'_>, own: &Settings, report: &mut Report) -> u64 {
@@ -209,32 +205,13 @@ impl Merger<'_> {
         report.take(found.map_err(|problem| cluster.place_together(problem))).flatten()
     }
 
-    fn output(&mut self, cluster: &Cluster<'_>, own: &Settings, report: &mut Report) -> Option<Output> {
+    fn output(&mut self, cluster: &Cluster<'_>, own: &Settings, grouped: bool, report: &mut Report) -> Option<Output> {
         let found = own.output.resolve(&self.top.output, self.named, &mut self.dependents);
         let output = report.take(found.map_err(|problem| cluster.place_together(problem))).flatten()?;
-        if let Some(problem) = same_for_all(&output, self.named) {
+        if let Some(problem) = same_for_all(&output, grouped, self.named) {
             report.warn(cluster.place_together(problem));
         }
         Some(output)
-    }
-}
-
-/// Parts of a cluster that cannot be had together.
-fn at_odds(spec: &ClusterSpec) -> Option<Problem> {
-    if spec.grouping.is_none() {
-        return None;
-    }
-    if spec.checkpoint.is_some() {
-        let problem = Problem::new("checkpointing_type", "a signal for grouped tasks", "no grouping with a signal");
-        return Some(problem.hint("clusters signal a job, not each of the tasks in it"));
-    }
-    match spec.output.as_ref()?.method {
-        Gathering::Collector(_) => None,
-        Gathering::Scp(_) | Gathering::Irods(_) => {
-            let found = "a copy by the job itself, of grouped tasks";
-            let problem = Problem::new("output_gathering_method", found, "`collector`, or no grouping");
-            Some(problem.hint("or let `exec_file` copy the file"))
-        }
     }
 }
 

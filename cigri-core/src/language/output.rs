@@ -13,7 +13,7 @@ const LONGEST: usize = 1024;
 const MACROS: [&str; 4] = ["CAMPAIGN_ID", "TASK_ID", "TASK_INDEX", "OAR_JOB_ID"];
 
 /// Those that differ between the tasks of a campaign.
-const TELLING: [&str; 3] = ["{TASK_ID}", "{TASK_INDEX}", "{OAR_JOB_ID}"];
+const TELLING: [&str; 2] = ["{TASK_ID}", "{TASK_INDEX}"];
 
 /// Who brings a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,10 +74,12 @@ impl OutputFields {
     }
 }
 
-/// That every task writes the same file, if so.
-pub(super) fn same_for_all(output: &Output, named: bool) -> Option<Problem> {
+/// That several tasks write the same file, if so; those of a group have one job.
+pub(super) fn same_for_all(output: &Output, grouped: bool, named: bool) -> Option<Problem> {
     let told = TELLING.iter().any(|telling| output.file.contains(telling));
-    let named = named && output.file.replace("{CAMPAIGN_ID}", "").contains('{');
+    let told = told || (!grouped && output.file.contains("{OAR_JOB_ID}"));
+    let rest = output.file.replace("{CAMPAIGN_ID}", "").replace("{OAR_JOB_ID}", "");
+    let named = named && rest.contains('{');
     let expected = "a file for each task, such as `out.{TASK_INDEX}`";
     (!told && !named).then(|| Problem::new("output_file", format!("\"{}\"", excerpt(&output.file)), expected))
 }

@@ -184,6 +184,8 @@ fn a_file_that_all_tasks_share_gives_a_warning() {
           `out.{TASK_INDEX}`, found \"out.{CAMPAIGN_ID}\""]
     );
     assert!(warnings("out.{TASK_ID}").is_empty());
+    assert!(warnings("out.{OAR_JOB_ID}").is_empty());
+    assert_eq!(warnings("out.{OAR_JOB_ID}\", \"temporal_grouping\": \"auto").len(), 1, "a group has one job");
 }
 
 #[test]

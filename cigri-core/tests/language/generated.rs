@@ -50,7 +50,7 @@ fn step(names: [&'static str; 3]) -> BoxedStrategy<Map<String, Value>> {
     or_nothing(merged(vec![always(names[0], script.boxed()), object(own)]))
 }
 
-/// Tasks packed into jobs, or OAR's signal: one excludes the other.
+/// Tasks packed into jobs, and OAR's signal.
 fn packing() -> BoxedStrategy<Map<String, Value>> {
     let turn = prop_oneof![Just(json!(true)), Just(json!("auto")), (2_u32..1000).prop_map(Value::from)];
     let batch = prop_oneof![(1_u32..86400).prop_map(Value::from), "[0-9]:[1-9]:[0-5][0-9]".prop_map(Value::from)];
@@ -67,7 +67,7 @@ fn packing() -> BoxedStrategy<Map<String, Value>> {
         "dimensional_grouping",
         maybe(prop_oneof![Just(json!(false)), (1_u32..256).prop_map(Value::from)]),
     )]);
-    prop_oneof![merged(vec![or_nothing(merged(in_turn)), side]), or_nothing(signal)].boxed()
+    merged(vec![or_nothing(merged(in_turn)), side, or_nothing(signal)])
 }
 
 fn output() -> BoxedStrategy<Map<String, Value>> {

@@ -160,13 +160,6 @@ fn checkpoints_that_no_cluster_gives() {
 }
 
 #[test]
-fn grouped_tasks_are_neither_signalled_nor_copied_by_the_job() {
-    assert!(only(r#""temporal_grouping": true, "checkpointing_type": true"#).contains("no grouping with a signal"));
-    let scp = r#""output_gathering_method": "scp", "output_file": "{TASK_ID}", "output_destination": "h:f""#;
-    assert!(only(&format!(r#""dimensional_grouping": 2, {scp}"#)).contains("`collector`, or no grouping"));
-}
-
-#[test]
 fn files_that_cannot_be_gathered() {
     let method = "expected `collector`, `scp`, `irods` or none";
     assert_eq!(only(r#""output_gathering_method": "ftp", "output_file": "a""#), format!("{method}, found \"ftp\""));
