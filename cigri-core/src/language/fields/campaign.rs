@@ -61,9 +61,14 @@ pub(super) const FIELDS: [Facts; 10] = [
         kind: "object",
         default: "",
         inherited: "",
-        example: r#""parameters": {"grid": {"alpha": [0.1, 0.2], "n": {"from": 1, "to": 10}}}"#,
+        example: r#""parameters": {"grid": {"alpha": [0.1, 0.2], "n": {"from": 1, "to": 10, "step": 3}}}"#,
         since: 4,
-        shape: r##"{"type": "object", "minProperties": 1}"##,
+        shape: r##"{"type": "object", "minProperties": 1, "additionalProperties": false, "properties": {
+            "grid": {"type": "object"}, "zip": {"type": "object"}, "repeat": {"$ref": "#/$defs/count"},
+            "csv": {"type": "string"}, "jsonl": {"type": "string"},
+            "random": {"type": "object"}, "latin_hypercube": {"type": "object"}, "sobol": {"type": "object"},
+            "samples": {"$ref": "#/$defs/count"},
+            "seed": {"anyOf": [{"type": "integer", "minimum": 0}, {"$ref": "#/$defs/digits"}]}}}"##,
     },
     Facts {
         name: "jobs_type",
