@@ -33,6 +33,7 @@
 //! ```
 
 mod client;
+mod condition;
 mod error;
 mod http_transport;
 mod job;
@@ -55,6 +56,7 @@ mod transport;
 mod validate;
 
 pub use client::{Client, Settings};
+pub use condition::Condition;
 pub use error::{Error, Invalid};
 pub use http_transport::HttpTransport;
 pub use job::{JobDetails, JobEvent, JobSummary};

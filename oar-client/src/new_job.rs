@@ -38,6 +38,12 @@ pub struct NewJob {
 }
 
 impl NewJob {
+    /// The body of `POST /jobs`, for eyes: [`crate::request::submit`] checks what it sends.
+    pub fn body(&self) -> serde_json::Value {
+        // Texts, numbers and lists always have a JSON form.
+        serde_json::to_value(self.to_wire()).unwrap_or_default()
+    }
+
     /// The body of `POST /jobs`.
     pub(crate) fn to_wire(&self) -> Wire<'_> {
         Wire {

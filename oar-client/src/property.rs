@@ -182,7 +182,7 @@ impl Reader {
     }
 }
 
-fn is_keyword(name: &str) -> bool {
+pub(crate) fn is_keyword(name: &str) -> bool {
     ["and", "or", "not", "like", "in", "between", "is", "null"].contains(&name)
 }
 
