@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum ErrorCode {
     /// The campaign file has problems; they are listed.
     InvalidCampaign,
+    /// A rule of the administrator refuses the campaign.
+    AdmissionRule,
     /// The request itself is wrong (bad number, missing part).
     InvalidRequest,
     /// The body is larger than the server takes.

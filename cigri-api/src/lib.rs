@@ -8,10 +8,11 @@
 //! | GET /health | | [`Health`] |
 //! | GET /campaigns?all=0/1&origin=PATH | | [`List`] of [`Campaign`] (open ones unless `all=1`) |
 //! | POST /campaigns | JDL (JSON), or multipart: `jdl`, `options` ([`SubmitOptions`]), `parameters` (text, one task a line) | 201 [`Submitted`] |
+//! | POST /campaigns?dry_run=1 | the same | [`DryRun`]: what would become of it; nothing is stored |
 //! | GET /campaigns/{id} | | [`Campaign`] |
 //! | DELETE /campaigns/{id} (`?hold=1`, `?resume=1`) | | 202 [`Accepted`]: cancel, pause, resume |
 //! | POST /campaigns/{id}/retry | | 202 [`Retried`]: failed tasks start a new generation |
-//! | GET /campaigns/{id}/jdl | | the JDL as written, without its parameter lists |
+//! | GET /campaigns/{id}/jdl (`?written=1`) | | the JDL without its parameter lists, every default filled in and rewritten as the rules say; or as written |
 //! | GET /campaigns/{id}/parameters?offset&limit | | [`List`] of strings |
 //! | GET /campaigns/{id}/jobs?state&task&after&limit | | [`List`] of [`Job`] (attempts, by id; `next` is the `after` of the next page) |
 //! | POST /campaigns/{id}/jobs | a list of parameters (JSON), or multipart: `parameters` (text, one task a line) | 201 [`Added`]: tasks for a campaign that is not cancelled |
@@ -36,6 +37,7 @@
 
 mod campaign;
 mod cluster;
+mod dry_run;
 mod error;
 mod job;
 
@@ -43,6 +45,7 @@ pub use campaign::{
     Accepted, Added, Campaign, CampaignState, ClusterShare, Endless, Origin, Refusal, Retried, SubmitOptions, Submitted,
 };
 pub use cluster::{AcceptReset, Cluster, JobsThere, NewToken, TokenInfo};
+pub use dry_run::{ClusterPreview, CommandLine, DryRun};
 pub use error::{ErrorBody, ErrorCode, Problem};
 pub use job::{Event, Job, Output, ResultFile, Results};
 

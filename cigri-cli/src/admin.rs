@@ -15,6 +15,7 @@ use crate::command_line::other_command;
 use crate::embed::{self, Done};
 use crate::exit::{Exit, Failure};
 use crate::place::Place;
+use crate::rules;
 use crate::screen::Screen;
 
 const TEMPLATE: &str = "{spinner} {bytes} written, {bytes_per_sec}";
@@ -24,6 +25,7 @@ pub(crate) async fn admin(place: &Place, command: &AdminCommand, screen: &Screen
     match command {
         AdminCommand::Backup { file, force } => backup(place, file, *force, screen).await,
         AdminCommand::Restore { file, config } => restore(place, file, config.as_deref(), screen),
+        AdminCommand::Rules(command) => rules::rules(command, screen),
         AdminCommand::AcceptReset { cluster, jobs } => accept_reset(place, cluster, *jobs, screen).await,
     }
 }

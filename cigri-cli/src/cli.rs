@@ -83,7 +83,7 @@ pub(crate) enum Command {
     /// Tokens of clusters
     #[command(subcommand)]
     Token(TokenCommand),
-    /// What admins do: backup and restore
+    /// What admins do: backup and restore, admission rules
     #[command(subcommand)]
     Admin(AdminCommand),
     /// Everything that looks at campaigns or steers them.
@@ -135,6 +135,9 @@ pub(crate) struct RunOptions {
     /// Seed of the kills, to have the same ones again
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<u64>,
+    /// Tell what would be run, and run nothing
+    #[arg(long, conflicts_with_all = ["new", "retry_failed"])]
+    pub(crate) dry_run: bool,
     /// Write two files per job, as OAR does, instead of keeping output for `cigri logs`
     #[arg(long)]
     pub(crate) output_files: bool,
@@ -157,6 +160,9 @@ pub(crate) struct SubmitOptions {
     /// Parameters in place of the file's own.
     #[command(flatten)]
     pub(crate) sweep: SweepOptions,
+    /// Tell what would be sent, and send nothing
+    #[arg(long, conflicts_with_all = ["new", "retry_failed"])]
+    pub(crate) dry_run: bool,
     /// What to do with an earlier campaign of the same file.
     #[command(flatten)]
     pub(crate) again: Again,
@@ -256,6 +262,9 @@ pub(crate) enum AdminCommand {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Admission rules
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Use a cluster again whose database was reset or restored
     ///
     /// Such a cluster gives job numbers out twice, so nothing that it shows is believed. Find out whether the jobs of
@@ -267,6 +276,29 @@ pub(crate) enum AdminCommand {
         /// What became of our jobs there: lost ones are sent again
         #[arg(long)]
         jobs: JobsThere,
+    },
+}
+
+/// `cigri admin rules ...`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Check a rules file and its examples, without a server
+    ///
+    /// For each campaign file given beside it, every effect of every rule is shown. A running server's rules are tried with
+    /// `cigri submit --dry-run`.
+    #[command(after_help = "Example:\n  cigri admin rules test rules.toml sweep.json --user bob\n")]
+    Test {
+        /// The rules file (TOML)
+        rules: PathBuf,
+        /// Campaign files to weigh
+        #[arg(requires = "user", value_name = "CAMPAIGN")]
+        campaigns: Vec<PathBuf>,
+        /// Login of whoever would submit them
+        #[arg(long, value_name = "LOGIN")]
+        user: Option<String>,
+        /// Take the user for an administrator
+        #[arg(long)]
+        admin: bool,
     },
 }
 

@@ -16,7 +16,7 @@ Exit codes:
   3  the campaign file cannot be read, or has problems
   4  the campaign is not finished: paused, interrupted, cancelled, or held by an error
   5  the server cannot be reached or started, or the machine refuses (data directory, disk)
-  6  refused: no such campaign or job, a conflict, or a campaign file whose content has changed
+  6  refused: no such campaign or job, a conflict, an admission rule, or a campaign file whose content has changed
 ";
 
 /// The ways to end, as exit codes.
@@ -118,7 +118,8 @@ impl Failure {
 fn exit_of(body: &ErrorBody) -> Exit {
     match body.code {
         ErrorCode::InvalidCampaign | ErrorCode::TooLarge => Exit::BadCampaign,
-        ErrorCode::InvalidRequest
+        ErrorCode::AdmissionRule
+        | ErrorCode::InvalidRequest
         | ErrorCode::NotFound
         | ErrorCode::Forbidden
         | ErrorCode::Conflict

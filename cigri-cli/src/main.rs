@@ -10,6 +10,7 @@ mod exit;
 mod lint;
 mod place;
 mod results;
+mod rules;
 mod run;
 mod screen;
 mod show;

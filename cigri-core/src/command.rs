@@ -13,6 +13,7 @@ use crate::language::COMMAND_END;
 use crate::language::ClusterSpec;
 use crate::language::macros::replace_macro;
 use crate::language::named::{VARIABLE, fill_in, takes_names};
+use crate::language::quoted;
 use crate::task_ids::TaskIds;
 
 /// How every generated command begins.
@@ -78,6 +79,19 @@ fn export(name: &str, place: u32) -> String {
         0..10 => format!(" {VARIABLE}{name}=${place}"),
         _ => format!(" {VARIABLE}{name}=${{{place}}}"),
     }
+}
+
+/// What a task runs, for eyes: the command with the words or values of its parameter in place.
+pub fn shown_command(spec: &ClusterSpec, names: &[String], parameter: &str) -> String {
+    let filled_in = fill_in(&spec.exec_file, names);
+    if names.is_empty() || !takes_names(&filled_in) {
+        return format!("{filled_in} {parameter}").trim_end().to_owned();
+    }
+    let values = shlex::split(parameter).unwrap_or_default();
+    names.iter().zip(values).fold(filled_in, |text, (name, value)| {
+        let text = text.replace(&format!("\"${VARIABLE}{name}\""), &quoted(std::slice::from_ref(&value)));
+        text.replace(&format!("${{{VARIABLE}{name}}}"), &value)
+    })
 }
 
 /// OAR's checkpoint signal reaches the job's first process: a single program takes the shell's place there.

@@ -49,6 +49,9 @@ pub enum StartError {
     /// The address for the other servers cannot be used.
     #[error("cannot take passed requests on {0}. Correct `standby.listen` and `standby.advertise`")]
     Standby(String),
+    /// The admission rules cannot be used.
+    #[error("admission rules: {0}")]
+    Rules(String),
     /// The local cluster could not start.
     #[error("the local cluster cannot start: {0}")]
     Local(String),

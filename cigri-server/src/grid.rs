@@ -14,6 +14,7 @@ use oar_local::LocalCluster;
 use tokio::sync::{Notify, Semaphore};
 use url::Url;
 
+use crate::admission::Admission;
 use crate::clock::now_ms;
 use crate::secret::{Sealer, SecretError};
 
@@ -89,6 +90,8 @@ pub(crate) struct Grid {
     pub(crate) local: Option<LocalPool>,
     /// Turns of reading whole files on clusters.
     pub(crate) files: Semaphore,
+    /// What the administrator says to campaigns.
+    pub(crate) admission: Admission,
     clusters: RwLock<BTreeMap<String, Arc<ClusterHandle>>>,
     /// Rung when a cluster was added.
     pub(crate) added: Notify,
@@ -104,6 +107,7 @@ impl Grid {
         let instance = store.instance()?;
         let clusters = RwLock::default();
         let calendars = BTreeMap::new();
+        let admission = Admission::default();
         Ok(Grid {
             store,
             sealer,
@@ -112,9 +116,15 @@ impl Grid {
             calendars,
             local,
             files: Semaphore::new(FILES),
+            admission,
             clusters,
             added: Notify::new(),
         })
+    }
+
+    /// The same with an administrator's rules.
+    pub(crate) fn with_admission(self, admission: Admission) -> Grid {
+        Grid { admission, ..self }
     }
 
     /// The same, knowing when it is night on clusters.

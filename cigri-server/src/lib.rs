@@ -4,6 +4,7 @@
 //! [`service`] runs it as a server over the clusters of a configuration file. Decisions are `cigri-core`'s, rows are
 //! `cigri-store`'s; here things are only carried out.
 
+mod admission;
 mod api;
 pub mod backup;
 mod clock;

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
 fn start(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let settings = settings::read(arguments.config.as_deref())?;
     if arguments.check {
+        service::check(&settings)?;
         println!("the configuration can be used: {} clusters", settings.clusters.len());
         return Ok(());
     }

@@ -11,13 +11,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use crate::admission::Admission;
 use crate::api;
 use crate::cluster::supervise;
 use crate::data_dir::{self, DataDir};
 use crate::grid::{Grid, GridError, http_transport};
 use crate::leadership::{self, Door, Guarded, Keeper, Leadership};
 use crate::secret::{self, Sealer};
-use crate::settings::Settings;
+use crate::settings::{ClusterSettings, Settings};
 
 pub use crate::data_dir::StartError;
 
@@ -30,11 +31,28 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Star
     if settings.database.0.is_empty() { alone(&settings, &folder, stop).await } else { shared(&settings, stop).await }
 }
 
+/// Looks at what the settings name without using it.
+///
+/// # Errors
+/// The problems of the rules file.
+pub fn check(settings: &Settings) -> Result<(), StartError> {
+    admission(settings).map(|_| ())
+}
+
+/// The grid with what an administrator says of campaigns and nights.
+fn configured(grid: Grid, settings: &Settings) -> Result<Grid, StartError> {
+    Ok(grid.with_admission(admission(settings)?).with_calendars(settings.calendars()?))
+}
+
+fn admission(settings: &Settings) -> Result<Admission, StartError> {
+    let limit = |(name, cluster): (&String, &ClusterSettings)| Some((name.clone(), cluster.best_effort_walltime_s()?));
+    let limits = settings.clusters.iter().filter_map(limit).collect();
+    Ok(Admission::open(&settings.rules_file).map_err(StartError::Rules)?.with_walltimes(limits))
+}
+
 async fn alone(settings: &Settings, folder: &DataDir, stop: CancellationToken) -> Result<(), StartError> {
     let sealer = sealer(settings)?;
-    let grid = Arc::new(
-        Grid::new(folder.store()?, sealer, settings.admins.clone(), None)?.with_calendars(settings.calendars()?),
-    );
+    let grid = Arc::new(configured(Grid::new(folder.store()?, sealer, settings.admins.clone(), None)?, settings)?);
     clusters(settings).into_iter().try_for_each(|row| grid.add_cluster(row))?;
     let server = serve(settings, &grid, &Arc::new(Leadership::alone()))?;
     info!(socket = %settings.socket.display(), clusters = settings.clusters.len(), "ready");
@@ -47,7 +65,7 @@ async fn alone(settings: &Settings, folder: &DataDir, stop: CancellationToken) -
 async fn shared(settings: &Settings, stop: CancellationToken) -> Result<(), StartError> {
     let sealer = sealer(settings)?;
     let (store, lease) = open_shared(settings, &sealer)?;
-    let grid = Arc::new(Grid::new(store, sealer, settings.admins.clone(), None)?.with_calendars(settings.calendars()?));
+    let grid = Arc::new(configured(Grid::new(store, sealer, settings.admins.clone(), None)?, settings)?);
     let leadership = Arc::new(Leadership::shared());
     let rows = clusters(settings);
     for row in &rows {
@@ -88,7 +106,7 @@ fn sealer(settings: &Settings) -> Result<Sealer, StartError> {
 }
 
 fn clusters(settings: &Settings) -> Vec<ClusterRow> {
-    let row = |(name, cluster): (&String, &crate::settings::ClusterSettings)| {
+    let row = |(name, cluster): (&String, &ClusterSettings)| {
         let (name, url, limits) = (name.clone(), cluster.url.clone(), cluster.limits());
         ClusterRow { name, kind: ClusterKind::Oar3, url, limits, last_round_at: None }
     };

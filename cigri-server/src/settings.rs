@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use cigri_core::calendar::{Calendar, CalendarSettings};
+use cigri_core::language::parse_walltime;
 use cigri_core::meter::ClusterLimits;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,8 @@ pub struct Settings {
     pub socket: PathBuf,
     /// Users who may change what belongs to others.
     pub admins: Vec<String>,
+    /// Admission rules (TOML); empty: none.
+    pub rules_file: PathBuf,
     /// How this server shares a database with others.
     pub standby: StandbySettings,
     /// Clusters by name.
@@ -74,6 +77,10 @@ pub struct ClusterSettings {
     /// Jobs per submission.
     #[serde(default = "max_array")]
     pub max_array: u64,
+    /// Longest walltime of a best-effort job there (`h`, `h:m` or `h:m:s`): a dry run warns of a longer one. Empty: none is
+    /// known.
+    #[serde(default)]
+    pub best_effort_walltime: String,
     /// Seconds between two looks while something of ours is there; four times that while nothing is.
     #[serde(default = "period_s")]
     pub period_s: u64,
@@ -107,6 +114,11 @@ fn max_array() -> u64 {
 }
 
 impl ClusterSettings {
+    /// Longest walltime of a best-effort job there, in seconds, if it is known.
+    pub fn best_effort_walltime_s(&self) -> Option<u64> {
+        parse_walltime(&self.best_effort_walltime)
+    }
+
     /// The limits that the meter uses.
     pub fn limits(&self) -> ClusterLimits {
         ClusterLimits {
@@ -128,6 +140,7 @@ impl Default for Settings {
             key_file: PathBuf::new(),
             socket: PathBuf::from("/run/cigri/cigri.sock"),
             admins: Vec::new(),
+            rules_file: PathBuf::new(),
             standby: StandbySettings::default(),
             clusters: BTreeMap::new(),
         }
@@ -159,6 +172,11 @@ impl Settings {
         let (url, standby) = (&self.database.0, &self.standby);
         if !url.is_empty() && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return wrong("`database` is empty (a SQLite file in data_dir) or begins with postgres://");
+        }
+        for (name, cluster) in &self.clusters {
+            if !cluster.best_effort_walltime.is_empty() && cluster.best_effort_walltime_s().is_none() {
+                return wrong(&format!("`clusters.{name}.best_effort_walltime` is a walltime, like \"2:00:00\""));
+            }
         }
         if !(1..=3600).contains(&standby.lease_s) {
             return wrong("`standby.lease_s` is a number of seconds from 1 to 3600");
@@ -220,6 +238,9 @@ mod tests {
         assert!(settings.clusters["dahu"].limits().normal_jobs, "prologues and the like are no best-effort jobs");
         assert_eq!(settings.clusters["dahu"].limits().max_waiting, 60);
         assert_eq!(settings.clusters["dahu"].limits().max_array, 500);
+        let limited = |walltime: &str| format!("[clusters.dahu]\nurl = \"x\"\nbest_effort_walltime = {walltime}\n");
+        assert_eq!(parse(&limited("\"1:30\"")).unwrap().clusters["dahu"].best_effort_walltime_s(), Some(5400));
+        assert!(parse(&limited("\"long\"")).unwrap_err().contains("clusters.dahu.best_effort_walltime"));
         assert!(parse("[clusters.dahu]\nmax_waiting = 60\n").unwrap_err().contains("url"));
         assert!(parse("adminz = [\"root\"]\n").unwrap_err().contains("adminz"));
         assert!(read(Some(&folder.path().join("missing.toml"))).is_err());

@@ -8,6 +8,7 @@ mod backup;
 mod bad_input;
 mod changed;
 mod commands;
+mod dry_run;
 mod environment;
 mod example;
 mod failures;

@@ -22,7 +22,7 @@ const CONTEXT: usize = 2;
 
 /// The difference in words, or `None` when only the layout of the text differs.
 pub(super) async fn difference(api: &Api, file: &CampaignFile, campaign: &Campaign) -> Result<Option<String>, Failure> {
-    let stored = api.text(&format!("/campaigns/{}/jdl", campaign.id)).await?;
+    let stored = api.text(&format!("/campaigns/{}/jdl?written=1", campaign.id)).await?;
     let of_text = text_difference(&stored, file, campaign.id);
     let of_names = name_difference(file, &campaign.parameter_names);
     let of_parameters = parameter_difference(api, file, campaign).await?;

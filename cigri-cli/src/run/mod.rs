@@ -4,6 +4,7 @@ mod add;
 pub(crate) mod axes;
 pub(crate) mod campaign_file;
 mod difference;
+mod dry_run;
 mod follow;
 mod lull;
 mod others;
@@ -37,6 +38,9 @@ use summary::{Seen, exit_of, summary};
 /// Runs a campaign and follows it to its end.
 pub(crate) async fn run(place: &Place, options: &RunOptions, screen: &Screen) -> Result<Exit, Failure> {
     let file = CampaignFile::read(&options.file, &options.sweep.parameters)?;
+    if options.dry_run {
+        return dry_run::dry_run(place, &file, screen).await;
+    }
     let mut signals = Signals::listen()?;
     let engine = Engine::running(options);
     let attachment = tokio::select! {
@@ -100,6 +104,9 @@ async fn report(session: &Session<'_>, seen: &Seen) -> Result<(), Failure> {
 /// Submits a campaign without following it.
 pub(crate) async fn submit(place: &Place, options: &SubmitOptions, screen: &Screen) -> Result<Exit, Failure> {
     let mut file = CampaignFile::read(&options.file, &options.sweep.parameters)?;
+    if options.dry_run {
+        return dry_run::dry_run(place, &file, screen).await;
+    }
     if let Some(key) = &options.idempotency_key {
         file.once = Once::new(Some(key), true)?;
     }

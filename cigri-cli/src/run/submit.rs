@@ -6,6 +6,7 @@ use std::time::Duration;
 use cigri_api::{Accepted, Campaign, CampaignState, List, Retried, SubmitOptions, Submitted};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Body, RequestBuilder};
+use serde::de::DeserializeOwned;
 use tokio::fs::File;
 
 use super::campaign_file::{CampaignFile, unreadable};
@@ -56,7 +57,7 @@ pub(crate) async fn choose(
                 screen
                     .note(&format!("note: campaign {} of this file is not finished; `{cancel}` ends it", campaign.id));
             }
-            let submitted = send(api, place, file).await?;
+            let submitted = send(api, place, file, "/campaigns").await?;
             tell(&submitted, screen);
             Ok(Chosen { campaign: submitted.campaign, is_new: true })
         }
@@ -129,7 +130,13 @@ async fn go_on(api: &Api, campaign: Campaign, retry_failed: bool, screen: &Scree
     Ok(api.campaign(id).await?)
 }
 
-async fn send(api: &Api, place: &Place, file: &CampaignFile) -> Result<Submitted, Failure> {
+/// Sends the campaign: the file, what the server cannot know of it, and the parameter file as a stream.
+pub(super) async fn send<T: DeserializeOwned>(
+    api: &Api,
+    place: &Place,
+    file: &CampaignFile,
+    path: &str,
+) -> Result<T, Failure> {
     let options = SubmitOptions {
         origin: Some(file.origin.clone()),
         default_directory: Some(file.directory.clone()),
@@ -137,7 +144,7 @@ async fn send(api: &Api, place: &Place, file: &CampaignFile) -> Result<Submitted
     };
     let options = serde_json::to_string(&options).map_err(|error| Failure::Environment(error.to_string()))?;
     let body = async |request: RequestBuilder| Ok(request.multipart(form(file, &options).await?));
-    api.post_once("/campaigns", &file.once, body).await
+    api.post_once(path, &file.once, body).await
 }
 
 async fn form(file: &CampaignFile, options: &str) -> Result<Form, Failure> {

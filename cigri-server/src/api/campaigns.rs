@@ -78,9 +78,25 @@ fn shown(store: &Store, row: CampaignRow) -> Result<Campaign, StoreError> {
     Ok(Campaign { sample, ..campaign(row, shares) })
 }
 
-pub(super) async fn jdl(grid: web::Data<Grid>, caller: Caller, id: web::Path<i64>) -> Result<HttpResponse, ApiError> {
+#[derive(Deserialize)]
+pub(super) struct JdlQuery {
+    #[serde(default)]
+    written: u8,
+}
+
+/// The campaign with every default filled in; or, with `?written=1`, as its file says it.
+pub(super) async fn jdl(
+    grid: web::Data<Grid>,
+    caller: Caller,
+    id: web::Path<i64>,
+    query: web::Query<JdlQuery>,
+) -> Result<HttpResponse, ApiError> {
     let id = *id;
     caller.owns(&grid, id).await?;
+    if query.written == 0 {
+        let row = crate::blocking(&grid.store, move |store| store.campaign(id)).await?;
+        return Ok(HttpResponse::Ok().json(row.spec.to_jdl()));
+    }
     let text = crate::blocking(&grid.store, move |store| store.jdl(id)).await?;
     Ok(HttpResponse::Ok().content_type("application/json").body(text))
 }

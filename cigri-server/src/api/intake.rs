@@ -7,18 +7,22 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use cigri_api::SubmitOptions;
+use cigri_core::admission::Applicant;
 use cigri_core::language::{
     CampaignSpec, Context, Endless, Limits, Notice, Parameters, Problem, Problems, Resolved, Sweep, adapt_to_local,
     check_names, parse, resolve,
 };
 use cigri_store::{CHUNK, NewCampaign, NewKey, Origin};
 use futures_util::StreamExt;
+use serde::Deserialize;
 
 use super::MAX_JDL_BYTES;
 use super::add::Room;
+use super::dry_run;
 use super::identity::Caller;
 use super::incoming::Incoming;
 use super::once::{Notes, Once};
+use super::properties;
 use super::respond::{ApiError, problem};
 use crate::clock::now_ms;
 use crate::grid::Grid;
@@ -30,22 +34,31 @@ const DEFAULT_WALLTIME_S: u64 = 2 * 3600;
 /// Resources where a campaign gives none.
 const DEFAULT_RESOURCES: &str = "/resource_id=1";
 
+#[derive(Deserialize)]
+pub(super) struct SubmitQuery {
+    #[serde(default)]
+    dry_run: u8,
+}
+
 /// `POST /campaigns` (any local user, for themselves).
 pub(super) async fn submit(
     grid: web::Data<Grid>,
     caller: Caller,
     request: HttpRequest,
+    query: web::Query<SubmitQuery>,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
+    let dry = query.dry_run != 0;
     let mut once = Once::of(&request, &caller)?;
-    let known = once.known(&grid).await?;
+    // What would become of a campaign may be asked under any key.
+    let known = if dry { None } else { once.known(&grid).await? };
     if !is_multipart(&request) {
         let body = read_body(payload, &mut once).await?;
         if let Some(known) = known {
             return once.again(&grid, known).await;
         }
-        let campaign = prepare(&grid, &body, &SubmitOptions::default(), false)?;
-        return store(&grid, &caller, campaign, None, once).await;
+        let campaign = prepare((&grid, &caller), &body, &SubmitOptions::default(), false)?;
+        return take(&grid, &caller, (campaign, None), dry, once).await;
     }
     let mut parts = Multipart::from_request(&request, &mut payload.into_inner()).await.map_err(bad_part)?;
     if let Some(known) = known {
@@ -60,14 +73,14 @@ pub(super) async fn submit(
             Some("jdl") => jdl = Some(read_part(&mut field, &mut once).await?),
             Some("options") => options = read_options(&mut field, &mut once).await?,
             Some("parameters") => {
-                let campaign = prepare(&grid, &needed(jdl)?, &options, true)?;
-                return store(&grid, &caller, campaign, Some(field), once).await;
+                let campaign = prepare((&grid, &caller), &needed(jdl)?, &options, true)?;
+                return take(&grid, &caller, (campaign, Some(field)), dry, once).await;
             }
             other => return Err(ApiError::bad_request(format!("unknown part {}", other.unwrap_or("without a name")))),
         }
     }
-    let campaign = prepare(&grid, &needed(jdl)?, &options, false)?;
-    store(&grid, &caller, campaign, None, once).await
+    let campaign = prepare((&grid, &caller), &needed(jdl)?, &options, false)?;
+    take(&grid, &caller, (campaign, None), dry, once).await
 }
 
 pub(super) fn is_multipart(request: &HttpRequest) -> bool {
@@ -119,15 +132,20 @@ async fn read_options(field: &mut Field, once: &mut Once) -> Result<SubmitOption
 }
 
 /// A campaign that passed every check, not stored yet.
-struct Prepared {
-    resolved: Resolved,
+pub(super) struct Prepared {
+    pub(super) resolved: Resolved,
     jdl: String,
     origin: Option<Origin>,
-    notices: Vec<String>,
+    pub(super) notices: Vec<String>,
     local: bool,
 }
 
-fn prepare(grid: &Grid, text: &[u8], options: &SubmitOptions, streamed: bool) -> Result<Prepared, ApiError> {
+fn prepare(
+    (grid, caller): (&Grid, &Caller),
+    text: &[u8],
+    options: &SubmitOptions,
+    streamed: bool,
+) -> Result<Prepared, ApiError> {
     if options.local && grid.local.is_none() {
         return Err(ApiError::bad_request("this server runs no local processes: submit without `local`"));
     }
@@ -148,8 +166,50 @@ fn prepare(grid: &Grid, text: &[u8], options: &SubmitOptions, streamed: bool) ->
         resolved.spec = spec;
         notices = found.iter().map(Notice::to_string).collect();
     }
+    if !options.local {
+        notices.extend(admit(grid, caller, &mut resolved, &context)?);
+    }
     let origin = options.origin.clone().map(|origin| Origin { path: origin.path, digest: origin.digest });
     Ok(Prepared { resolved, jdl, origin, notices, local: options.local })
+}
+
+/// What the administrator's rules say to a campaign: they refuse it, or rewrite it and tell what they did.
+fn admit(
+    grid: &Grid,
+    caller: &Caller,
+    resolved: &mut Resolved,
+    context: &Context<'_>,
+) -> Result<Vec<String>, ApiError> {
+    let rules = grid.admission.rules();
+    if rules.is_empty() {
+        return Ok(Vec::new());
+    }
+    let admin = caller.administers(grid).is_ok();
+    let applicant = Applicant { user: &caller.login, admin, tasks: resolved.parameters.count() };
+    let verdict = rules.weigh(&resolved.spec, applicant, context);
+    if let Some(refusal) = verdict.refusal() {
+        return Err(ApiError::admission(refusal));
+    }
+    let notices = verdict.notices();
+    resolved.spec = verdict.spec;
+    Ok(notices)
+}
+
+/// Takes a campaign in, or tells what would become of it.
+async fn take(
+    grid: &Grid,
+    caller: &Caller,
+    (mut campaign, stream): (Prepared, Option<Field>),
+    dry: bool,
+    mut once: Once,
+) -> Result<HttpResponse, ApiError> {
+    if dry {
+        return Ok(HttpResponse::Ok().json(dry_run::report(grid, caller, (campaign, stream), &mut once).await?));
+    }
+    for (cluster, seen) in properties::look(grid, &campaign.resolved.spec).await? {
+        campaign.notices.extend(seen.warning(&cluster));
+    }
+    store(grid, caller, campaign, stream, once).await
 }
 
 async fn store(
@@ -161,11 +221,7 @@ async fn store(
 ) -> Result<HttpResponse, ApiError> {
     let mut spec = campaign.resolved.spec.clone();
     let parameters = campaign.resolved.parameters.clone();
-    let incoming = open_stream(&parameters, stream, &mut once).await?;
-    if let Some(incoming) = incoming.as_ref().filter(|incoming| !incoming.names.is_empty()) {
-        spec.sweep = Some(Sweep::listed(incoming.names.clone()));
-        refuse_any(check_names(&spec))?;
-    }
+    let incoming = open_stream((&mut spec, &parameters), stream, &mut once).await?;
     if campaign.local {
         grid.ensure_local(spec.clusters.keys().cloned())?;
     }
@@ -191,17 +247,25 @@ async fn open(grid: &Grid, id: i64, (count, counted): (i64, bool), key: Option<N
     Ok(crate::blocking(&grid.store, opened).await?)
 }
 
-async fn open_stream(
-    parameters: &Parameters,
+/// The parameters that arrive beside the campaign, if any do, as far as their names: these go into its spec.
+pub(super) async fn open_stream(
+    (spec, parameters): (&mut CampaignSpec, &Parameters),
     stream: Option<Field>,
     once: &mut Once,
 ) -> Result<Option<Incoming>, ApiError> {
-    match (parameters.reader(&Limits::default()), stream) {
-        (Some(reader), Some(field)) => Incoming::begin(reader, field, once).await.map(Some),
-        (None, None) => Ok(None),
-        (Some(_), None) => Err(ApiError::bad_request("the part `parameters` is missing")),
-        (None, Some(_)) => Err(ApiError::bad_request("parameters were sent, but the campaign names no file of them")),
+    let incoming = match (parameters.reader(&Limits::default()), stream) {
+        (Some(reader), Some(field)) => Incoming::begin(reader, field, once).await?,
+        (None, None) => return Ok(None),
+        (Some(_), None) => return Err(ApiError::bad_request("the part `parameters` is missing")),
+        (None, Some(_)) => {
+            return Err(ApiError::bad_request("parameters were sent, but the campaign names no file of them"));
+        }
+    };
+    if !incoming.names.is_empty() {
+        spec.sweep = Some(Sweep::listed(incoming.names.clone()));
+        refuse_any(check_names(spec))?;
     }
+    Ok(Some(incoming))
 }
 
 fn refuse_any(problems: Vec<Problem>) -> Result<(), ApiError> {
@@ -251,20 +315,38 @@ impl Room for NewRoom {
 pub(super) async fn receive(
     grid: &Grid,
     room: &mut impl Room,
-    mut incoming: Incoming,
+    incoming: Incoming,
     warnings: &mut Vec<Problem>,
     once: &mut Once,
 ) -> Result<i64, ApiError> {
     let mut stored = 0i64;
+    let keep = async |batch: Vec<String>| {
+        stored += room.append(grid, stored, batch).await?;
+        Ok(())
+    };
+    read_parameters(incoming, warnings, once, keep).await.map(|count| count as i64)
+}
+
+/// Reads a parameter list in batches (whole chunks but for the last); returns how many there were.
+pub(super) async fn read_parameters(
+    mut incoming: Incoming,
+    warnings: &mut Vec<Problem>,
+    once: &mut Once,
+    mut take: impl AsyncFnMut(Vec<String>) -> Result<(), ApiError>,
+) -> Result<u64, ApiError> {
+    let mut count = 0;
     while incoming.read_piece(once).await? {
         let pending = &mut incoming.pending;
         if pending.len() >= BATCH {
             let rest = pending.split_off(pending.len() - pending.len() % CHUNK);
             let batch = std::mem::replace(pending, rest);
-            stored += room.append(grid, stored, batch).await?;
+            count += batch.len() as u64;
+            take(batch).await?;
         }
     }
     warnings.append(&mut incoming.warnings);
-    stored += room.append(grid, stored, std::mem::take(&mut incoming.pending)).await?;
-    if stored == 0 { Err(incoming.none()) } else { Ok(stored) }
+    let last = std::mem::take(&mut incoming.pending);
+    count += last.len() as u64;
+    take(last).await?;
+    if count == 0 { Err(incoming.none()) } else { Ok(count) }
 }

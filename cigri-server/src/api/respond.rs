@@ -82,6 +82,13 @@ impl ApiError {
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge, message.into())
     }
 
+    /// Refused by the administrator's rules, in CiGri 3's shape.
+    pub(super) fn admission(message: String) -> ApiError {
+        let mut error = ApiError::new(StatusCode::BAD_REQUEST, ErrorCode::AdmissionRule, message);
+        error.0.title = "Admission rule error".to_owned();
+        error
+    }
+
     /// A campaign file with problems: all of them.
     pub(super) fn campaign(problems: &Problems) -> ApiError {
         ApiError::with_problems("the campaign file", problems)

@@ -22,6 +22,7 @@ mod nights;
 #[cfg(test)]
 mod nights_tests;
 mod observe;
+pub(crate) mod preview;
 mod reset;
 mod settle;
 mod step;

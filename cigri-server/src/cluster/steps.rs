@@ -41,13 +41,13 @@ pub(super) fn walltime_s(spec: &ClusterSpec, role: Role) -> u64 {
 /// A step's job: an array of one, that is adopted and followed as those of tasks are.
 pub(super) fn job(
     submission: &SubmissionRow,
-    (campaign, spec): (&RoundCampaign, &ClusterSpec),
+    spec: &ClusterSpec,
     tasks: &[(Task, String)],
     gate: Option<u64>,
 ) -> NewJob {
     let step = if submission.role == Role::Epilogue { &spec.epilogue } else { &spec.prologue };
     let script = step.as_ref().map(|step| step.script.as_str()).unwrap_or_default();
-    let id = campaign.row.id as u64;
+    let id = submission.campaign_id as u64;
     NewJob {
         command: command::step_command(id, &submission.cluster, submission.role.as_str(), script),
         resources: vec![spec.resource_request()],

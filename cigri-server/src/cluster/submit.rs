@@ -8,7 +8,7 @@ use cigri_core::language::ClusterSpec;
 use cigri_core::ledger;
 use cigri_core::state::{Role, SubmissionState};
 use cigri_core::task_ids::TaskIds;
-use cigri_store::{Intent, NewGroup, NewSubmission, RoundCampaign, SubmissionRow, Task};
+use cigri_store::{Intent, NewGroup, NewSubmission, RoundCampaign, SubmissionRow};
 use oar_client::{Error as ApiError, NewJob};
 
 use super::{Memory, Round, StepError, account, adopt, gates, groups, nights, reset, settle, steps, sweep};
@@ -45,10 +45,11 @@ pub(super) async fn submit(
         return Ok(());
     };
     let spec = &groups::request(spec, &submission, &tasks);
+    let best_effort = nights::is_best_effort(round, spec, submission.created_at);
     let client = &round.handle.client;
     let gate = match gates {
         Gates::Fail => None,
-        _ => match client.submit(&token, &gate(round, &submission, spec)).await {
+        _ => match client.submit(&token, &gate(&submission, spec, best_effort)).await {
             Ok(id) => Some(id),
             Err(error) => return gate_unsent(round, &submission, error).await,
         },
@@ -58,8 +59,11 @@ pub(super) async fn submit(
         return reset::hold(round, &evidence).await;
     }
     let array = match role.is_step() {
-        true => steps::job(&submission, (campaign, spec), &tasks, gate),
-        false => array(round, &submission, (campaign, spec), (&tasks, &ids), gate).await?,
+        true => steps::job(&submission, spec, &tasks, gate),
+        false => {
+            let command = groups::command(round, &submission, (campaign, spec), &ids).await?;
+            array(&submission, spec, (command, groups::lines(&submission, &ids, &tasks)?), best_effort, gate)
+        }
     };
     let sent = crate::clock::monotonic();
     let answer = client.submit(&token, &array).await;
@@ -154,12 +158,12 @@ async fn intend(
 
 /// A held job that the array depends on. It never runs: it is deleted. It asks for what the array will ask for, because
 /// a single job is refused in words where OAR answers an array with a bare 500.
-fn gate(round: &Round<'_>, submission: &SubmissionRow, spec: &ClusterSpec) -> NewJob {
+pub(super) fn gate(submission: &SubmissionRow, spec: &ClusterSpec, best_effort: bool) -> NewJob {
     NewJob {
         command: "false".to_owned(),
         resources: vec![spec.resource_request()],
         property: spec.properties.clone(),
-        types: spec.types(nights::is_best_effort(round, spec, submission.created_at)),
+        types: spec.types(best_effort),
         name: Some(ledger::gate_name(&submission.name)),
         project: spec.project.clone(),
         directory: Some(submission.directory.clone()),
@@ -168,19 +172,19 @@ fn gate(round: &Round<'_>, submission: &SubmissionRow, spec: &ClusterSpec) -> Ne
     }
 }
 
-async fn array(
-    round: &Round<'_>,
+pub(super) fn array(
     submission: &SubmissionRow,
-    (campaign, spec): (&RoundCampaign, &ClusterSpec),
-    (tasks, ids): (&[(Task, String)], &TaskIds),
+    spec: &ClusterSpec,
+    (command, lines): (String, Vec<String>),
+    best_effort: bool,
     gate: Option<u64>,
-) -> Result<NewJob, StepError> {
-    Ok(NewJob {
-        command: groups::command(round, submission, (campaign, spec), ids).await?,
+) -> NewJob {
+    NewJob {
+        command,
         resources: vec![spec.resource_request()],
-        types: spec.types(nights::is_best_effort(round, spec, submission.created_at)),
+        types: spec.types(best_effort),
         property: spec.properties.clone(),
-        parameters: Some(groups::lines(submission, ids, tasks)?),
+        parameters: Some(lines),
         name: Some(submission.name.clone()),
         project: spec.project.clone(),
         directory: Some(submission.directory.clone()),
@@ -188,7 +192,7 @@ async fn array(
         checkpoint: spec.checkpoint.map(|checkpoint| checkpoint.before_s),
         signal: spec.checkpoint.map(|checkpoint| checkpoint.signal),
         ..NewJob::default()
-    })
+    }
 }
 
 /// Whatever became of a gate without an answer: nothing was sent behind it. Its tasks can go again at once, and the

@@ -4,11 +4,13 @@
 mod adding;
 mod bad_bodies;
 mod bed;
+mod dry_runs;
 mod fail_over;
 mod holding;
 #[path = "../../../cigri-store/tests/databases/server.rs"]
 mod postgresql;
 mod restore;
+mod rules;
 mod single;
 mod standby;
 mod steps;

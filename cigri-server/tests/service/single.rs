@@ -59,19 +59,6 @@ async fn a_killed_server_goes_on_where_it_was_and_no_task_runs_twice() {
 }
 
 #[tokio::test]
-async fn a_property_on_a_column_that_the_cluster_lacks_never_reaches_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let oar = Oar::start(folder.path());
-    let server = Server::start(folder.path(), &oar).await;
-    server.post("/tokens", &json!({"cluster": "dahu", "token": oar.token})).await;
-    let mut jdl = campaign(folder.path(), 2, "exit 0");
-    jdl["clusters"]["dahu"]["properties"] = json!("no_such_column = 3");
-    let (_, campaign) = server.post("/campaigns", &jdl).await;
-    let held = server.wait_for(&campaign["id"], "stalled", &json!(true)).await;
-    assert!(held["clusters"]["dahu"]["hold"].as_str().unwrap().contains("no_such_column"), "{held}");
-}
-
-#[tokio::test]
 async fn unknown_clusters_and_param_file_paths_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let oar = Oar::start(folder.path());

@@ -91,7 +91,7 @@ fn stray_sql(source: &Source) -> Vec<Violation> {
     find_all(source, &source.without_comments, &SQL, message)
 }
 
-/// The command is a client like any other: of the core it knows the language, and only the modules
+/// The command is a client like any other: of the core it knows the language and the rules it can test, and only the modules
 /// that embed a server, or attach to one, know servers.
 fn command_as_client(source: &Source) -> Vec<Violation> {
     if !source.is_under("cigri-cli/src") {
@@ -99,9 +99,9 @@ fn command_as_client(source: &Source) -> Vec<Violation> {
     }
     let is_beyond = |found: &Violation| {
         let line = source.code.lines().nth(found.line - 1).unwrap_or_default();
-        !line.contains("cigri_core::language")
+        !["cigri_core::language", "cigri_core::admission"].iter().any(|known| line.contains(known))
     };
-    let beyond_language = |_: &str| "the command knows `cigri_core::language` only".to_owned();
+    let beyond_language = |_: &str| "of the core the command knows the language and admission rules only".to_owned();
     let mut violations = find_all(source, &source.code, &["cigri_core::"], beyond_language);
     violations.retain(is_beyond);
     if !EMBEDDING.iter().any(|place| source.is_under(place)) {
@@ -197,5 +197,6 @@ mod tests {
     fn the_command_knows_the_language_only() {
         assert_eq!(messages("cigri-cli/src/a.rs", "use cigri_core::meter::A;").len(), 1);
         assert!(messages("cigri-cli/src/a.rs", "use cigri_core::language::A;").is_empty());
+        assert!(messages("cigri-cli/src/a.rs", "use cigri_core::admission::A;").is_empty());
     }
 }

@@ -1,0 +1,201 @@
+//! What would become of a campaign: everything short of taking it in. Nothing is stored, and no number is used up.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use actix_multipart::Field;
+use cigri_api::{ClusterPreview, CommandLine, DryRun};
+use cigri_core::command;
+use cigri_core::language::{CampaignSpec, ClusterSpec, JobKind, Parameters, Problem};
+use cigri_store::{ClusterKind, ClusterRow};
+
+use super::identity::Caller;
+use super::incoming::Incoming;
+use super::intake::{self, Prepared};
+use super::once::Once;
+use super::properties::{self, Seen};
+use super::respond::ApiError;
+use crate::clock::now_ms;
+use crate::cluster::preview;
+use crate::grid::Grid;
+
+/// Command lines that are shown from each end.
+const SHOWN: usize = 3;
+
+/// The first and the last tasks of a campaign, and how many there are.
+struct Ends {
+    /// `None` without an end.
+    count: Option<u64>,
+    first: Vec<(u64, String)>,
+    last: Vec<(u64, String)>,
+}
+
+/// The report on a campaign that would be accepted.
+pub(super) async fn report(
+    grid: &Grid,
+    caller: &Caller,
+    (mut campaign, stream): (Prepared, Option<Field>),
+    once: &mut Once,
+) -> Result<DryRun, ApiError> {
+    let seen = properties::look(grid, &campaign.resolved.spec).await?;
+    let mut problems = campaign.resolved.warnings.clone();
+    let ends = ends(&mut campaign, stream, &mut problems, once).await?;
+    let spec = &campaign.resolved.spec;
+    let rows = rows(grid, spec);
+    let ends_within_s = ends.count.and_then(|count| ends_within(grid, count, spec, &rows));
+    let mut warnings: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    for (name, cluster) in &spec.clusters {
+        warnings.extend(walltime_warning(grid, name, cluster));
+        warnings.extend(seen.get(name).and_then(|seen| seen.warning(name)));
+    }
+    warnings.extend(token_warnings(grid, caller, &rows, ends_within_s).await?);
+    warnings.extend(hold_warnings(grid, caller, spec).await?);
+    let preview = |(name, cluster): (&String, &ClusterSpec)| {
+        let matching_resources = seen.get(name).and_then(Seen::matching);
+        let preview = cluster_preview(grid, (spec, name, cluster), &ends, rows.get(name))?;
+        Ok((name.clone(), ClusterPreview { matching_resources, ..preview }))
+    };
+    let clusters = spec.clusters.iter().map(preview).collect::<Result<_, ApiError>>()?;
+    let notices = campaign.notices.clone();
+    Ok(DryRun { tasks: ends.count, jdl: spec.to_jdl(), clusters, ends_within_s, warnings, notices })
+}
+
+async fn ends(
+    campaign: &mut Prepared,
+    stream: Option<Field>,
+    warnings: &mut Vec<Problem>,
+    once: &mut Once,
+) -> Result<Ends, ApiError> {
+    let resolved = &mut campaign.resolved;
+    match intake::open_stream((&mut resolved.spec, &resolved.parameters), stream, once).await? {
+        Some(incoming) => received_ends(incoming, warnings, once).await,
+        None => Ok(known_ends(&resolved.parameters)),
+    }
+}
+
+fn known_ends(parameters: &Parameters) -> Ends {
+    let Some(count) = parameters.count() else {
+        return Ends { count: None, first: vec![(0, "0".to_owned())], last: Vec::new() };
+    };
+    let tasks = |indices: std::ops::Range<u64>| {
+        let task = |index| parameters.get(index).map(|text| (index, text));
+        indices.filter_map(task).collect::<Vec<_>>()
+    };
+    let head = count.min(SHOWN as u64);
+    Ends { count: Some(count), first: tasks(0..head), last: tasks(head.max(count.saturating_sub(SHOWN as u64))..count) }
+}
+
+/// Reads the whole list, as its intake would, and keeps its ends.
+async fn received_ends(incoming: Incoming, warnings: &mut Vec<Problem>, once: &mut Once) -> Result<Ends, ApiError> {
+    let (mut first, mut last) = (Vec::new(), VecDeque::new());
+    let mut index = 0;
+    let keep = async |batch: Vec<String>| {
+        for text in batch {
+            if first.len() < SHOWN {
+                first.push((index, text));
+            } else {
+                last.push_back((index, text));
+            }
+            index += 1;
+            if last.len() > SHOWN {
+                last.pop_front();
+            }
+        }
+        Ok(())
+    };
+    let count = intake::read_parameters(incoming, warnings, once, keep).await?;
+    Ok(Ends { count: Some(count), first, last: last.into() })
+}
+
+/// The clusters of the campaign; one that would become a local one as it would be.
+fn rows(grid: &Grid, spec: &CampaignSpec) -> BTreeMap<String, ClusterRow> {
+    let row = |name: &String| match grid.cluster(name) {
+        Some(handle) => handle.row.clone(),
+        None => grid.local_row(name.clone()),
+    };
+    spec.clusters.keys().map(|name| (name.clone(), row(name))).collect()
+}
+
+fn ends_within(grid: &Grid, count: u64, spec: &CampaignSpec, rows: &BTreeMap<String, ClusterRow>) -> Option<u64> {
+    let alone = |(name, cluster): (&String, &ClusterSpec)| {
+        let row = rows.get(name)?;
+        let room = match &grid.local {
+            Some(pool) if row.kind == ClusterKind::Local => u64::from(pool.cores / cluster.cores()),
+            _ => row.limits.max_live,
+        };
+        let at_a_time = room.min(cluster.max_jobs.map_or(u64::MAX, u64::from)).max(1);
+        count.div_ceil(at_a_time).checked_mul(cluster.walltime_s)
+    };
+    spec.clusters.iter().filter_map(alone).min()
+}
+
+fn walltime_warning(grid: &Grid, name: &str, cluster: &ClusterSpec) -> Option<String> {
+    let limit = grid.admission.best_effort_walltime_s.get(name).copied()?;
+    let may_be_killed = matches!(cluster.kind, JobKind::BestEffort | JobKind::SemiBestEffort);
+    (may_be_killed && cluster.walltime_s > limit).then(|| {
+        let asked = cluster.walltime_s;
+        format!("{name}: best-effort jobs may last {limit} s there, and the walltime is {asked} s")
+    })
+}
+
+async fn token_warnings(
+    grid: &Grid,
+    caller: &Caller,
+    rows: &BTreeMap<String, ClusterRow>,
+    ends_within_s: Option<u64>,
+) -> Result<Vec<String>, ApiError> {
+    let login = caller.login.clone();
+    let tokens = crate::blocking(&grid.store, move |store| store.list_tokens(&login)).await?;
+    let now = now_ms() / 1000;
+    let warning = |row: &ClusterRow| {
+        let (name, add) = (&row.name, format!("add one with `cigri token add {}`", row.name));
+        let Some(token) = tokens.iter().find(|token| token.cluster == *name) else {
+            return Some(format!("{name}: you have no token there; {add}"));
+        };
+        let left = token.expires_at? - now;
+        let needed = i64::try_from(ends_within_s.unwrap_or(0)).unwrap_or(i64::MAX);
+        match left {
+            ..=0 => Some(format!("{name}: your token has expired; {add}")),
+            left if left < needed => Some(format!(
+                "{name}: your token expires in {left} s, and the campaign may take {needed} s; {add} in time"
+            )),
+            _ => None,
+        }
+    };
+    Ok(rows.values().filter(|row| row.kind != ClusterKind::Local).filter_map(warning).collect())
+}
+
+/// What holds a whole cluster, or this user there.
+async fn hold_warnings(grid: &Grid, caller: &Caller, spec: &CampaignSpec) -> Result<Vec<String>, ApiError> {
+    let (login, names) = (caller.login.clone(), spec.clusters.keys().cloned().collect::<Vec<_>>());
+    // No campaign has this number: only what concerns more than one campaign is found.
+    let events = crate::blocking(&grid.store, move |store| store.campaign_events(0, &names, false)).await?;
+    let mine =
+        events.into_iter().filter(|event| event.holds && event.owner.as_ref().is_none_or(|owner| *owner == login));
+    Ok(mine.map(|event| format!("{} is on hold: {}", event.cluster.unwrap_or_default(), event.message)).collect())
+}
+
+fn cluster_preview(
+    grid: &Grid,
+    (spec, name, cluster): (&CampaignSpec, &str, &ClusterSpec),
+    ends: &Ends,
+    row: Option<&ClusterRow>,
+) -> Result<ClusterPreview, ApiError> {
+    let line = |(index, text): &(u64, String)| {
+        let command = command::shown_command(cluster, spec.parameter_names(), text);
+        CommandLine { index: *index, command }
+    };
+    let jobs = ends.count.unwrap_or(u64::MAX).min(row.map_or(u64::MAX, |row| row.limits.max_array));
+    let is_local = row.is_some_and(|row| row.kind == ClusterKind::Local);
+    let manner = preview::Manner {
+        calendar: (!is_local).then(|| grid.calendar(name)),
+        now: now_ms(),
+        normal_jobs: row.is_none_or(|row| row.limits.normal_jobs),
+    };
+    let requests = preview::requests((spec, name), &ends.first, jobs, &manner);
+    Ok(ClusterPreview {
+        first: ends.first.iter().map(line).collect(),
+        last: ends.last.iter().map(line).collect(),
+        matching_resources: None,
+        requests: requests.map_err(|error| ApiError::conflict(error.to_string()))?,
+    })
+}
