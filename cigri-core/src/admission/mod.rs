@@ -79,7 +79,11 @@ impl Rules {
 
     /// Weighs every rule. `context` has the defaults that the campaign was resolved with.
     pub fn weigh(&self, spec: &CampaignSpec, applicant: Applicant<'_>, context: &Context<'_>) -> Verdict {
-        let mut weighing = Weighing { rules: self, applicant, context, spec: spec.clone(), steps: Vec::new() };
+        let shared = match self.shared(applicant) {
+            Ok(shared) => shared,
+            Err(reason) => return Verdict::broken(spec, reason),
+        };
+        let mut weighing = Weighing { shared: &shared, applicant, context, spec: spec.clone(), steps: Vec::new() };
         for (index, rule) in self.rules.iter().enumerate() {
             match rule.each {
                 Each::Campaign => weighing.weigh(index, rule, None),
@@ -91,18 +95,28 @@ impl Rules {
         }
         Verdict { spec: weighing.spec, steps: weighing.steps }
     }
+
+    /// Functions, and the variables that are the same for all rules: lists are long, and are made ready once.
+    fn shared(&self, applicant: Applicant<'_>) -> Result<Variables<'static, 'static>, String> {
+        let mut shared = expression::functions()?;
+        shared.add_variable_from_value("user", applicant.user);
+        shared.add_variable_from_value("admin", applicant.admin);
+        shared.add_variable_from_value("tasks", from_json(&json!(applicant.tasks)));
+        shared.add_variable_from_value("lists", self.lists.clone().unwrap_or_else(|| from_json(&json!({}))));
+        Ok(shared)
+    }
 }
 
 /// One campaign on its way through the rules.
 struct Weighing<'a> {
-    rules: &'a Rules,
+    shared: &'a Variables<'static, 'static>,
     applicant: Applicant<'a>,
     context: &'a Context<'a>,
     spec: CampaignSpec,
     steps: Vec<Step>,
 }
 
-impl Weighing<'_> {
+impl<'a> Weighing<'a> {
     fn weigh(&mut self, index: usize, rule: &Rule, cluster: Option<&str>) {
         match self.effects(rule, cluster) {
             Ok(effects) => effects.into_iter().for_each(|effect| self.note(index, rule, cluster, effect)),
@@ -116,7 +130,7 @@ impl Weighing<'_> {
     }
 
     fn effects(&mut self, rule: &Rule, cluster: Option<&str>) -> Result<Vec<Effect>, String> {
-        let variables = self.variables(cluster)?;
+        let variables = self.variables(cluster);
         let failed = |reason| format!("cannot be evaluated: {reason}");
         if !rule.when.holds(&variables).map_err(failed)? {
             return Ok(Vec::new());
@@ -153,21 +167,15 @@ impl Weighing<'_> {
         Ok(effects)
     }
 
-    fn variables(&self, cluster: Option<&str>) -> Result<Variables<'static, 'static>, String> {
-        let mut variables = expression::functions()?;
-        let mut add = |name: &str, value: &Value| variables.add_variable_from_value(name, from_json(value));
-        add("user", &json!(self.applicant.user));
-        add("admin", &json!(self.applicant.admin));
-        add("tasks", &json!(self.applicant.tasks));
-        add("campaign", &Value::Object(campaign_fields(&self.spec)));
+    fn variables(&self, cluster: Option<&str>) -> Variables<'a, 'static> {
+        let mut variables = self.shared.new_inner_scope();
+        variables.add_variable_from_value("campaign", from_json(&Value::Object(campaign_fields(&self.spec))));
         if let Some((name, spec)) = cluster.and_then(|name| self.spec.clusters.get_key_value(name)) {
             let mut settings = spec.to_jdl();
             settings["name"] = json!(name);
-            add("cluster", &settings);
+            variables.add_variable_from_value("cluster", from_json(&settings));
         }
-        let lists = self.rules.lists.clone().unwrap_or_else(|| from_json(&json!({})));
-        variables.add_variable_from_value("lists", lists);
-        Ok(variables)
+        variables
     }
 
     fn fill(&self, message: &str, cluster: Option<&str>) -> String {

@@ -51,6 +51,12 @@ pub enum Effect {
 }
 
 impl Verdict {
+    /// Nothing could be weighed at all.
+    pub(super) fn broken(spec: &CampaignSpec, reason: String) -> Self {
+        let step = Step { rule: 0, name: "every rule".to_owned(), cluster: None, effect: Effect::Fails(reason) };
+        Self { spec: spec.clone(), steps: vec![step] }
+    }
+
     /// Why the campaign is refused: a line for each rule that refuses it, `rule N failed: ...`; `None` if it is taken.
     pub fn refusal(&self) -> Option<String> {
         let lines: Vec<String> = self.steps.iter().filter_map(Step::refusal).collect();

@@ -23,6 +23,11 @@ pub struct Oar {
 
 impl Oar {
     pub fn start(folder: &Path) -> Oar {
+        Oar::start_on(folder, std::net::TcpListener::bind("127.0.0.1:0").unwrap())
+    }
+
+    /// The same on a port that may have been called before.
+    pub fn start_on(folder: &Path, listener: std::net::TcpListener) -> Oar {
         let config = oar_local::Config {
             state_dir: folder.join("oar"),
             cores: 2,
@@ -37,7 +42,6 @@ impl Oar {
         };
         let cluster = LocalCluster::open(config).unwrap();
         let token = cluster.issue_token("alice", Duration::from_secs(3600));
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = mpsc::channel::<()>();
         let thread = std::thread::spawn(move || {

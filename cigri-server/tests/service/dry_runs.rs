@@ -161,3 +161,27 @@ async fn a_column_that_the_cluster_lacks_is_refused_at_once() {
     }
     assert_eq!(server.get("/campaigns?all=1").await["total"], 0);
 }
+
+#[tokio::test]
+async fn a_cluster_that_does_not_answer_is_not_waited_for_and_gets_no_unknown_column_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let oar = Oar::start(folder.path());
+    // Connections are taken here, and not answered before a cluster is started on it.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let settings = format!("[clusters.late]\nurl = \"http://{}\"\nperiod_s = 1\n", silent.local_addr().unwrap());
+    let server = Server::start_with(folder.path(), &oar, &settings).await;
+    let late = json!({"exec_file": "true", "exec_directory": folder.path(), "properties": "no_such_column = 3"});
+    let jdl = json!({"name": "c", "nb_jobs": 2, "clusters": {"late": late}});
+    let (status, accepted) = server.post("/campaigns", &jdl).await;
+    assert_eq!(status, 201, "{accepted}");
+    let notice = accepted["notices"][0].as_str().unwrap();
+    assert!(notice.starts_with("late: the conditions on its resources were not checked: "), "{notice}");
+    let woken = Oar::start_on(&folder.path().join("late"), silent);
+    let token = json!({"cluster": "late", "token": woken.token});
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while server.post("/tokens", &token).await.0 != 201 {
+        assert!(std::time::Instant::now() < deadline, "the cluster never answers");
+    }
+    let held = server.wait_for(&accepted["id"], "stalled", &json!(true)).await;
+    assert!(held["clusters"]["late"]["hold"].as_str().unwrap().contains("no_such_column"), "{held}");
+}
