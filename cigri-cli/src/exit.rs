@@ -16,7 +16,7 @@ Exit codes:
   3  the campaign file cannot be read, or has problems
   4  the campaign is not finished: paused, interrupted, cancelled, or held by an error
   5  the server cannot be reached or started, or the machine refuses (data directory, disk)
-  6  refused: no such campaign or job, a conflict, an admission rule, or a campaign file whose content has changed
+  6  refused: no such campaign or job, a conflict, a rule, or a campaign file that has changed
 ";
 
 /// The ways to end, as exit codes.
