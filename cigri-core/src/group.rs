@@ -10,6 +10,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use crate::cause::Cause;
+use crate::language::COMMAND_END;
 use crate::language::{ClusterSpec, Grouping, InTurn};
 use journal::Told;
 
@@ -168,6 +169,17 @@ pub fn results_folder(place: Place, (written, resolved): (&str, &str), submissio
     }
 }
 
+/// How a remote job gets at the runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Script {
+    /// It is installed there.
+    Named,
+    /// The command carries it, and installs it for later ones.
+    Installed,
+    /// The command carries it.
+    Carried,
+}
+
 /// What the runner has to know beside the tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setup<'a> {
@@ -177,8 +189,8 @@ pub struct Setup<'a> {
     pub submission: &'a str,
     /// How its tasks are grouped.
     pub grouping: Grouping,
-    /// Carry the script, and install it; otherwise it is only named.
-    pub carries: bool,
+    /// Where the runner is.
+    pub script: Script,
 }
 
 /// What the script is called on clusters: another one has another name.
@@ -190,8 +202,8 @@ pub fn runner_name() -> String {
     format!("run-{hash:016x}")
 }
 
-/// How the runner begins that is only named.
-const NAMED: &str = "_g(){ ";
+/// How the command of every group begins.
+const HEAD: &str = "_g(){ ";
 /// Exit code of a remote job whose runner is not installed.
 pub const NOT_INSTALLED: i32 = 98;
 
@@ -199,18 +211,22 @@ pub const NOT_INSTALLED: i32 = 98;
 /// cannot be installed is run all the same.
 pub fn grouped_command(single: &str, setup: &Setup<'_>) -> String {
     let name = runner_name();
-    let begin = if setup.carries {
-        let script = journal::encoded(RUNNER.as_bytes());
-        format!(
-            "s=$(echo {script}|base64 -d); d=$HOME/.cigri; mkdir -p \"$d\" && printf '%s\\n' \"$s\" \
-             >\"$d/$OAR_JOB_ID.tmp\" && mv \"$d/$OAR_JOB_ID.tmp\" \"$d/{name}\"; exec bash -c \"$s\" {name} \"$@\""
-        )
-    } else {
-        format!("r=$HOME/.cigri/{name}; [ -r \"$r\" ] || exit {NOT_INSTALLED}; exec bash \"$r\" \"$@\"")
+    let carry = || format!("s=$(echo {}|base64 -d)", journal::encoded(RUNNER.as_bytes()));
+    let run = format!("exec bash -c \"$s\" {name} \"$@\"");
+    let begin = match setup.script {
+        Script::Named => {
+            format!("r=$HOME/.cigri/{name}; [ -r \"$r\" ] || exit {NOT_INSTALLED}; exec bash \"$r\" \"$@\"")
+        }
+        Script::Carried => format!("{}; {run}", carry()),
+        Script::Installed => format!(
+            "{}; d=$HOME/.cigri; mkdir -p \"$d\" && printf '%s\\n' \"$s\" >\"$d/$OAR_JOB_ID.tmp\" \
+             && mv \"$d/$OAR_JOB_ID.tmp\" \"$d/{name}\"; {run}",
+            carry()
+        ),
     };
     let (place, submission) = (setup.place.as_str(), setup.submission);
     let Grouping { batch_s, side_by_side, .. } = setup.grouping;
-    format!("{NAMED}{begin}; }}; _g {place} {submission} {batch_s} {side_by_side} {}", quoted(single))
+    format!("{HEAD}{begin}; }}; _g {place} {submission} {batch_s} {side_by_side} {}", quoted(single))
 }
 
 /// The line of a remote job: task id, attempt and parameter of each of its tasks.
@@ -222,6 +238,18 @@ pub fn job_line<'a>(tasks: impl IntoIterator<Item = (u64, u32, &'a str)>) -> Str
         let _ = write!(line, "{separator}{task_id} {attempt} {}", quoted(parameter));
     }
     line
+}
+
+/// Task ids and attempts of a group's whole command line as a cluster lists it; empty if it is not one.
+pub fn tasks_of_command(command: &str) -> Vec<(u64, u32)> {
+    let line = command.strip_prefix(HEAD).and_then(|rest| rest.split_once(&format!("{COMMAND_END}' ")));
+    // A parameter is one quoted word, in which `'\''` is a quote: what is left are the numbers.
+    let unquoted = line.map(|(_, line)| line.replace("'\\''", "")).unwrap_or_default();
+    let numbers = |part: &str| {
+        let mut words = part.split_whitespace();
+        Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+    };
+    unquoted.split('\'').step_by(2).map_while(numbers).collect()
 }
 
 /// One word of a shell's.
@@ -308,6 +336,17 @@ mod tests {
         assert_eq!(tasks_per_job(&fifty, &Pace::default(), 10, 24), 3);
         assert_eq!(tasks_per_job(&fifty, &Pace::default(), 10, 1000), 50);
         assert_eq!(tasks_per_job(&Grouping { side_by_side: 4, ..fifty }, &Pace::default(), 10, 24), 4);
+    }
+
+    #[test]
+    fn a_listed_group_tells_its_tasks() {
+        let setup = Setup { place: Place::Here, submission: "cigri.a.1.f", grouping: AUTO, script: Script::Named };
+        let command = grouped_command("_c(){ export X=$1; shift 2; echo 'x' \"$@\"; }; _c", &setup);
+        let line = job_line([(2017, 1, "a 'b' 3"), (2018, 2, ""), (2019, 1, "'")]);
+        assert_eq!(line, r"2017 1 'a '\''b'\'' 3' 2018 2 '' 2019 1 ''\'''");
+        assert_eq!(tasks_of_command(&format!("{command} {line}")), [(2017, 1), (2018, 2), (2019, 1)]);
+        assert_eq!(tasks_of_command(&command), []);
+        assert_eq!(tasks_of_command("./sim 2017 1 ''"), []);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 #
 # At most SIDE tasks run at once; none begins later than BATCH seconds after the first. Each is
 # `bash -c "COMMAND TASK ATTEMPT PARAMETER"`, as a job of its own would be. Exit: 0 every task ended with 0;
-# 64 look into the journal. Bash 4.4 and coreutils are enough.
+# 64 look into the journal (lines `1 S TASK BEGAN #SUM`, `1 E TASK BEGAN ENDED STATUS STDERR #SUM`). Bash 4.4 and coreutils are enough.
 
 place=$1 name=$2 batch=$3 side=$4 command=$5
 shift 5
@@ -44,75 +44,84 @@ on_signals() {
   done
 }
 
-# Nothing more is begun, and what runs is told.
-stop() {
-  stopping=1 interrupted=1
-  local running
-  running=$(jobs -rp)
-  [ -z "$running" ] || kill -s "$1" $running 2>/dev/null
+# Passes a signal on to the places.
+pass() {
+  interrupted=1
+  kill -s "$1" "${places[@]}" 2>/dev/null
 }
 
-# The signal is for the program, not for the shell that waits for it.
+# The signal is for the program, not for the shell that waits for it. Nothing more is begun.
 deliver() {
-  told=1 interrupted=1
-  local program
+  stopping=1 interrupted=1
+  local program=
   read -r program 2>/dev/null <"/proc/$child/task/$child/children"
   kill -s "$1" ${program:-$child} 2>/dev/null
 }
 
-# One task, in a process of its own: SLOT TASK ATTEMPT PARAMETER.
-run() {
-  local files=$results/$OAR_JOB_ID.$1 child='' told='' interrupted='' code begun tail
-  on_signals deliver
-  clock
-  begun=$now
-  note "1 S $2 $begun"
-  bash -c "$command $2 $3 $4" >"$files.out" 2>"$files.err" </dev/null &
-  child=$!
-  wait "$child"
+# Waits for a process, into $code. A signal interrupts: then it has not ended.
+await() {
+  interrupted=
+  wait "$1"
   code=$?
   while [ -n "$interrupted" ]; do
     interrupted=
-    wait "$child"
+    wait "$1"
     code=$?
   done
+}
+
+# One task, into $code: FILES TASK ATTEMPT PARAMETER.
+run() {
+  local begun tail
+  clock
+  begun=$now
+  note "1 S $2 $begun"
+  bash -c "$command $2 $3 $4" >|"$1.out" 2>|"$1.err" </dev/null &
+  child=$!
+  await "$child"
   clock
   if [ "$code" -eq 0 ]; then
     note "1 E $2 $begun $now 0 -"
-    exit 0
-  fi
   # A program that the passed signal ended did not fail: whoever ended the job knows why.
-  if [ -z "$told" ] || [ "$code" -lt 128 ]; then
-    tail=$(tail -c 2048 -- "$files.err" | base64 -w 0)
+  elif [ -z "$stopping" ] || [ "$code" -lt 128 ]; then
+    tail=$(tail -c 2048 -- "$1.err" | base64 -w 0)
     note "1 E $2 $begun $now $((code * 256)) ${tail:--}"
   fi
-  exit 1
 }
 
-# Waits for the end of one task. A signal interrupts: then none has ended.
-reap() {
-  interrupted=
-  wait -n
-  local code=$?
-  [ -n "$interrupted" ] && [ "$code" -gt 128 ] && return
-  [ "$code" -eq 0 ] && well=$((well + 1))
-  [ "$code" -eq 127 ] && running=0 || running=$((running - 1))
+# One place: runs the tasks that no other place has taken, one after the other. 0: all that it saw went well.
+work() {
+  local slot files child='' stopping='' interrupted='' code failed=0
+  on_signals deliver
+  # Without clobbering, who creates a task's output has taken the task.
+  set -C
+  for ((slot = 0; $#; slot++)); do
+    files=$results/$OAR_JOB_ID.$slot
+    if { : >"$files.out"; } 2>/dev/null; then
+      clock
+      if [ -n "$stopping" ]; then exit 1; fi
+      if [ "$now" -gt "$last" ] && [ "$slot" -ge "$side" ]; then exit 1; fi
+      run "$files" "$1" "$2" "$3"
+      [ "$code" -eq 0 ] || failed=1
+    elif [ ! -e "$files.out" ]; then
+      failed=1
+    fi
+    shift 3
+  done
+  exit "$failed"
 }
 
-stopping='' interrupted='' slot=0 running=0 well=0 total=$(($# / 3))
-on_signals stop
 clock
-last=$((now + batch * 1000))
-while [ $# -gt 0 ]; do
-  while [ "$running" -ge "$side" ]; do reap; done
-  clock
-  if [ -n "$stopping" ] || [ "$now" -gt "$last" ]; then break; fi
-  run "$slot" "$1" "$2" "$3" &
-  running=$((running + 1)) slot=$((slot + 1))
-  shift 3
+last=$((now + batch * 1000)) places=() failed=0
+on_signals pass
+for ((place = 0; place < side && place < $# / 3; place++)); do
+  work "$@" &
+  places+=($!)
 done
-while [ "$running" -gt 0 ]; do reap; done
-note "1 X $slot $((slot - well))"
+for place in "${places[@]}"; do
+  await "$place"
+  [ "$code" -eq 0 ] || failed=64
+done
 sync -- "$journal" 2>/dev/null
 
 empty=()
@@ -120,4 +129,4 @@ for file in "$results/$OAR_JOB_ID".*.out "$results/$OAR_JOB_ID".*.err; do
   [ -s "$file" ] || empty+=("$file")
 done
 [ ${#empty[@]} -eq 0 ] || rm -f -- "${empty[@]}"
-[ "$well" -eq "$total" ] || exit 64
+exit "$failed"

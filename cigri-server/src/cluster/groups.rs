@@ -6,7 +6,7 @@ use cigri_core::cause::Cause;
 use cigri_core::command;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::group::journal::{self, Told};
-use cigri_core::group::{self, NOT_INSTALLED, Pace, Place, Setup};
+use cigri_core::group::{self, NOT_INSTALLED, Pace, Place, Script, Setup};
 use cigri_core::language::ClusterSpec;
 use cigri_core::task_ids::TaskIds;
 use cigri_store::{CampaignRow, NewGroup, RoundCampaign, StoreError, SubmissionRow, Task};
@@ -66,7 +66,13 @@ pub(super) async fn command(
     let Some(place) = submission.results else { return Ok(single) };
     let (login, cluster) = (submission.remote_user.clone(), submission.cluster.clone());
     let is_there = round.store(move |store| store.has_runner(&login, &cluster, &group::runner_name())).await?;
-    let setup = Setup { place, submission: &submission.name, grouping: spec.grouping, carries: !is_there };
+    let script = match is_there {
+        // There is no other job whose rows could grow, and nothing to leave in anybody's home.
+        _ if round.is_local() => Script::Carried,
+        true => Script::Named,
+        false => Script::Installed,
+    };
+    let setup = Setup { place, submission: &submission.name, grouping: spec.grouping, script };
     Ok(group::grouped_command(&single, &setup))
 }
 

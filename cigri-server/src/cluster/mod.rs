@@ -15,6 +15,8 @@ mod endless;
 mod ends;
 mod gates;
 mod groups;
+#[cfg(test)]
+mod groups_tests;
 mod kill;
 #[cfg(test)]
 mod loss_tests;

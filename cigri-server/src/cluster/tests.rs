@@ -21,7 +21,7 @@ use crate::secret::Sealer;
 
 /// What happens to one POST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
+pub(super) enum Fault {
     /// Nothing is wrong.
     None,
     /// It is carried out, its answer is lost.
@@ -130,9 +130,9 @@ impl Transport for Hiding {
 }
 
 /// A grid of one local cluster named `dahu`, and a folder where tasks leave traces.
-struct Bed {
-    folder: tempfile::TempDir,
-    grid: Grid,
+pub(super) struct Bed {
+    pub(super) folder: tempfile::TempDir,
+    pub(super) grid: Grid,
     late: Arc<Mutex<Vec<http::Request<Bytes>>>>,
 }
 
@@ -154,7 +154,7 @@ fn local_cluster(state_dir: &Path) -> Arc<LocalCluster> {
 }
 
 impl Bed {
-    fn new(script: &[Fault]) -> Bed {
+    pub(super) fn new(script: &[Fault]) -> Bed {
         let folder = tempfile::tempdir().unwrap();
         let cluster = local_cluster(&folder.path().join("local"));
         let store = Store::open_sqlite(Path::new(":memory:"), "test").unwrap();
@@ -170,8 +170,14 @@ impl Bed {
 
     /// A campaign of `tasks` tasks, each of which runs `script` with sh.
     fn campaign(&self, script: &str, tasks: i64) -> i64 {
+        self.campaign_with(script, tasks, |_| ())
+    }
+
+    /// A campaign that asks for something more.
+    pub(super) fn campaign_with(&self, script: &str, tasks: i64, more: impl FnOnce(&mut ClusterSpec)) -> i64 {
         std::fs::write(self.folder.path().join("task.sh"), script).unwrap();
-        let cluster = ClusterSpec::new("/bin/sh task.sh", self.folder.path().display().to_string());
+        let mut cluster = ClusterSpec::new("/bin/sh task.sh", self.folder.path().display().to_string());
+        more(&mut cluster);
         let spec = CampaignSpec::new("c", BTreeMap::from([("dahu".to_owned(), cluster)]));
         let new = NewCampaign { owner: "alice", spec: &spec, jdl: "{}", origin: None };
         let id = self.grid.store.begin_campaign(&new, now_ms()).unwrap();
@@ -179,7 +185,7 @@ impl Bed {
         id
     }
 
-    async fn step(&self, memory: &mut Memory) -> Result<(), StepError> {
+    pub(super) async fn step(&self, memory: &mut Memory) -> Result<(), StepError> {
         self.step_at(now_ms(), memory).await
     }
 
@@ -190,7 +196,7 @@ impl Bed {
     }
 
     /// Steps until `done`, forgetting everything between steps as a restart would.
-    async fn step_until(&self, id: i64, done: impl Fn(&CampaignRow) -> bool) -> CampaignRow {
+    pub(super) async fn step_until(&self, id: i64, done: impl Fn(&CampaignRow) -> bool) -> CampaignRow {
         let handle = self.grid.cluster("dahu").unwrap();
         let mut changes = self.grid.local.as_ref().unwrap().cluster.changes();
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -207,13 +213,13 @@ impl Bed {
     }
 
     /// The live jobs on the cluster.
-    async fn left(&self) -> Vec<oar_client::JobSummary> {
+    pub(super) async fn left(&self) -> Vec<oar_client::JobSummary> {
         let client = &self.grid.cluster("dahu").unwrap().client;
         client.list_all(&oar_client::JobQuery::default()).await.unwrap()
     }
 
     /// How many times each task ran, by index.
-    fn runs(&self) -> BTreeMap<i64, usize> {
+    pub(super) fn runs(&self) -> BTreeMap<i64, usize> {
         let text = std::fs::read_to_string(self.folder.path().join("ran")).unwrap_or_default();
         let mut runs = BTreeMap::new();
         text.lines().for_each(|line| *runs.entry(line.parse().unwrap()).or_default() += 1);
@@ -222,13 +228,13 @@ impl Bed {
 }
 
 /// Each task notes that it ran.
-const NOTE: &str = "echo $CIGRI_TASK_INDEX >> ran";
+pub(super) const NOTE: &str = "echo $CIGRI_TASK_INDEX >> ran";
 
-fn over(row: &CampaignRow) -> bool {
+pub(super) fn over(row: &CampaignRow) -> bool {
     row.state == CampaignState::Finished
 }
 
-fn each_once(tasks: i64) -> BTreeMap<i64, usize> {
+pub(super) fn each_once(tasks: i64) -> BTreeMap<i64, usize> {
     (0..tasks).map(|index| (index, 1)).collect()
 }
 
