@@ -22,6 +22,7 @@ mod gate_test;
 mod group;
 mod idempotency;
 mod intake;
+mod intent;
 mod job;
 mod job_list;
 mod lease;
@@ -54,12 +55,13 @@ pub use event::EventRow;
 pub use gate_test::{GateTestRow, GateTestState};
 pub use idempotency::{KnownKey, NewKey};
 pub use intake::{CHUNK, MOST_TASKS, NewCampaign, Origin};
+pub use intent::{Intent, NewGroup, NewSubmission};
 pub use job::{JobEnd, LiveJob, Look, Return};
 pub use job_list::{JobFilter, JobRow};
 pub use lease::{Candidate, Lease, LeaseRow};
 pub use restore::{Restored, restore};
 pub use round::{DecisionRow, RoundCampaign, RoundView};
-pub use submission::{AdoptedArray, Intent, NewGroup, NewSubmission, SubmissionRow};
+pub use submission::{AdoptedArray, SubmissionRow};
 pub use token::TokenRow;
 
 /// Why the database did not do as asked.
