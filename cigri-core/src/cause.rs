@@ -67,11 +67,8 @@ pub enum Cause {
 impl Cause {
     /// Whether the cluster, not the program, ended the attempt.
     pub fn is_kill(&self) -> bool {
-        match self {
-            Cause::BestEffortKill | Cause::Walltime | Cause::PersonKill(_) => true,
-            Cause::GroupKill | Cause::Infrastructure(_) => true,
-            _ => false,
-        }
+        let by_somebody = matches!(self, Cause::BestEffortKill | Cause::PersonKill(_) | Cause::GroupKill);
+        by_somebody || matches!(self, Cause::Walltime | Cause::Infrastructure(_))
     }
 
     /// Why a program ended by itself, from its raw wait status.

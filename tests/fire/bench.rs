@@ -79,6 +79,11 @@ impl Bench {
 
     /// Gives the server a campaign; returns its id.
     pub(crate) async fn submit_campaign(&self, server: &Server, tasks: Tasks) -> i64 {
+        server.post("/campaigns", &self.campaign(tasks)).await["id"].as_i64().unwrap()
+    }
+
+    /// The campaign as its user writes it.
+    pub(crate) fn campaign(&self, tasks: Tasks) -> Value {
         let script = format!(
             "echo \"$CIGRI_TASK_INDEX $CIGRI_ATTEMPT\" >> started\nsleep {}\n\
              [ $CIGRI_TASK_INDEX != {} ] || {{ echo no >&2; exit 3; }}\n",
@@ -90,8 +95,7 @@ impl Bench {
         if self.second.is_some() {
             clusters["luke"] = how;
         }
-        let jdl = json!({"name": "fire", "nb_jobs": tasks.count, "clusters": clusters});
-        server.post("/campaigns", &jdl).await["id"].as_i64().unwrap()
+        json!({"name": "fire", "nb_jobs": tasks.count, "clusters": clusters})
     }
 
     /// Waits until nothing of the campaign is left to do.

@@ -46,6 +46,9 @@ async fn experiments_of_cigri_3_end_by_themselves_and_exactly_once() {
     if only.as_ref().is_none_or(|only| only == "R7") {
         going.spawn(async move { (usize::MAX, r7(), cancel_on_two_clusters(period).await) });
     }
+    if only.as_ref().is_none_or(|only| only == "R6") {
+        going.spawn(async move { (usize::MAX - 1, r6(), group_tasks(period).await) });
+    }
     let mut rows = going.join_all().await;
     rows.sort_by_key(|(place, ..)| *place);
     print_table(&rows, period);
@@ -208,6 +211,44 @@ async fn delete_by_hand(bench: &Bench, count: usize) {
             deleted.insert(job.id);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn r6() -> Scenario {
+    Scenario {
+        name: "R6",
+        what: "`temporal_grouping`: 24 tasks in groups",
+        trial: Trial::BestEffort(0.0),
+        params: 24,
+        back: &[],
+        cigri3: ["terminated", "24 / 0 / 0", "5 / 0 / 19"],
+    }
+}
+
+async fn group_tasks(period_s: u64) -> Row {
+    let bench = Bench::new(4, (0.0, 0), Limits { max_array: 500, max_waiting: 10, period_s });
+    let tasks = Tasks { count: 24, sleep: 0.2, failing: u64::MAX };
+    let server = bench.serve().await;
+    bench.give_tokens(&server).await;
+    let mut jdl = bench.campaign(tasks);
+    jdl["temporal_grouping"] = 12.into();
+    let id = server.post("/campaigns", &jdl).await["id"].as_i64().unwrap();
+    let campaign = bench.wait_for_end(&server, id).await;
+    verdict::assert_nothing_left(&bench).await;
+    let verdict = Verdict::read(&bench, tasks);
+    let submissions = bench.proxy.seen().iter().filter(|seen| seen.ask == Ask::Array).count();
+    let mut wrong = Vec::new();
+    if !verdict.is_exactly_once(tasks) || campaign["done"] != tasks.count || bench.started().len() != 24 {
+        wrong.push(format!("not exactly once: {verdict:?}, {campaign}"));
+    }
+    Row {
+        outcome: format!("{} after {submissions} submissions", campaign["state"].as_str().unwrap()),
+        executed: verdict.executed.to_string(),
+        recorded: verdict.recorded.to_string(),
+        attempts: verdict.attempts,
+        given_up: verdict.given_up,
+        recovery: None,
+        wrong,
     }
 }
 

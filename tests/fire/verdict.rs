@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use cigri_core::command::task_of_command;
+use cigri_core::group::tasks_of_command;
 use cigri_core::ledger::{TEST_SUBMISSION, gate_name, parse_name};
 
 use crate::bench::{Bench, Tasks};
@@ -62,11 +63,12 @@ impl Verdict {
         let mut executed = BTreeMap::new();
         let mut attempts = BTreeSet::new();
         for (command, runs) in bench.oar.cluster.runs() {
-            let Some((task, attempt)) = task_of_command(&command) else { continue };
-            assert!(runs.started <= 1, "attempt {attempt} of task {task} was started {} times", runs.started);
-            attempts.insert((task, attempt));
-            // Task ids of the only campaign count from 1.
-            *executed.entry(task - 1).or_default() += runs.ended;
+            for (task, attempt) in task_of_command(&command).into_iter().chain(tasks_of_command(&command)) {
+                assert!(runs.started <= 1, "attempt {attempt} of task {task} was started {} times", runs.started);
+                attempts.insert((task, attempt));
+                // Task ids of the only campaign count from 1.
+                *executed.entry(task - 1).or_default() += runs.ended;
+            }
         }
         let started = bench.started();
         let distinct: BTreeSet<&String> = started.iter().collect();

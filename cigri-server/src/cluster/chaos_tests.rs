@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use cigri_core::command::{step_of_command, task_of_command};
-use cigri_core::language::{AfterTest, TestMode};
+use cigri_core::group::tasks_of_command;
+use cigri_core::language::{AfterTest, Grouping, InTurn, TestMode};
 use cigri_core::state::{CampaignState, JobState, Role, Wish};
 use cigri_store::{JobFilter, JobRow, NewTasks};
 use oar_local::chaos::Plan;
@@ -60,7 +61,12 @@ impl Scenario {
         server.world.ignores_gates.store(seed % 5 == 4, Ordering::SeqCst);
         let mut spec = if seed % 2 == 1 { spec_with_steps() } else { virtual_world::spec() };
         spec.test = (seed % 3 == 2).then_some(TestMode { jobs: 3, then: AfterTest::Continue });
-        let campaigns = [(); 4].map(|()| server.campaign_like("alice", &spec, TASKS));
+        // In half of the scenarios the tasks of two campaigns run in groups, whose results nobody ever finds.
+        let mut grouped = spec.clone();
+        let in_turn = if seed % 4 >= 2 { InTurn::AtMost(3) } else { InTurn::One };
+        let grouping = Grouping { in_turn, ..Grouping::default() };
+        grouped.clusters.values_mut().for_each(|cluster| cluster.grouping = grouping);
+        let campaigns = [&grouped, &grouped, &spec, &spec].map(|spec| server.campaign_like("alice", spec, TASKS));
         Scenario { seed, server, campaigns, deaths: [0, 0] }
     }
 
@@ -141,7 +147,6 @@ impl Scenario {
         }
         let runs = self.server.world.face.lock().unwrap().runs();
         self.check_order(&runs);
-        let is_ours = |command: &str| task_of_command(command).is_some() || step_of_command(command).is_some();
         for (command, runs) in runs.into_iter().filter(|(command, _)| is_ours(command)) {
             assert!(runs.started <= 1 + runs.copies, "seed {seed}: {command} ran {runs:?}");
         }
@@ -177,7 +182,7 @@ impl Scenario {
     fn ended(&self) -> BTreeMap<u64, u64> {
         let mut ended = BTreeMap::new();
         for (command, runs) in self.server.world.face.lock().unwrap().runs() {
-            if let Some((task, _)) = task_of_command(&command) {
+            for (task, _) in task_of_command(&command).into_iter().chain(tasks_of_command(&command)) {
                 *ended.entry(task).or_default() += runs.ended;
             }
         }
@@ -234,6 +239,11 @@ impl Scenario {
             }
         }
     }
+}
+
+fn is_ours(command: &str) -> bool {
+    let is_single = task_of_command(command).is_some() || step_of_command(command).is_some();
+    is_single || !tasks_of_command(command).is_empty()
 }
 
 fn is_end(state: JobState) -> bool {

@@ -25,9 +25,7 @@ pub(super) async fn submit(
     let spec = &steps::as_sent(spec, role, round.handle.row.limits.normal_jobs);
     let Ok((token, login)) = round.grid.token(&campaign.row.owner, round.handle)? else { return Ok(()) };
     if let Some(event) = property_problem(round, campaign, spec).await? {
-        let now = round.now;
-        round.store(move |store| store.open_events(&[event], now)).await?;
-        return Ok(());
+        return round.tell(event).await;
     }
     if !account::is_there(round, memory, (&campaign.row.owner, &login), &token).await? {
         return Ok(());
