@@ -10,6 +10,7 @@ mod ask;
 mod bench;
 mod dice;
 mod experiments;
+mod groups;
 mod kills;
 mod ledger;
 mod oar;

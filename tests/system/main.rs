@@ -13,6 +13,7 @@ mod environment;
 mod example;
 mod failures;
 mod gathering;
+mod groups;
 mod interruption;
 mod kills;
 mod lint;
