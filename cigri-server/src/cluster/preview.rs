@@ -2,7 +2,7 @@
 
 use cigri_core::calendar::{self, Calendar};
 use cigri_core::command;
-use cigri_core::group::{self, Place, Setup};
+use cigri_core::group::{self, Place, Script, Setup};
 use cigri_core::language::{CampaignSpec, ClusterSpec, JobKind};
 use cigri_core::state::{Role, SubmissionState};
 use cigri_core::task_ids::TaskIds;
@@ -71,7 +71,7 @@ fn tasks_job(
     let command = match submission.results {
         None => single,
         Some(place) => {
-            let setup = Setup { place, submission: &submission.name, grouping: spec.grouping, carries: false };
+            let setup = Setup { place, submission: &submission.name, grouping: spec.grouping, script: Script::Named };
             group::grouped_command(&single, &setup)
         }
     };
