@@ -26,20 +26,20 @@ impl Bed {
         Bed { folder }
     }
 
-    /// The remote job `id` as its cluster would start it, for tasks from 1 with these parameters.
-    fn job(&self, id: u64, program: &str, grouping: Grouping, script: Script, parameters: &[&str]) -> Command {
+    /// Remote job 7 as its cluster would start it, for tasks from 1 with these parameters.
+    fn job(&self, program: &str, grouping: Grouping, script: Script, parameters: &[&str]) -> Command {
         let single = format!("_c(){{ export TASK=$1 ATTEMPT=$2; shift 2; {program} \"$@\"; }}; _c");
         let command = grouped_command(&single, &Setup { place: Place::Here, submission: NAME, grouping, script });
         let line = job_line((1..).zip(parameters).map(|(task, text)| (task, 1, *text)));
         let mut job = Command::new("/bin/bash");
         job.arg("-c").arg(format!("{command} {line}")).current_dir(self.folder.join("work"));
-        job.env("HOME", self.folder.join("home")).env("OAR_JOB_ID", id.to_string());
+        job.env("HOME", self.folder.join("home")).env("OAR_JOB_ID", "7");
         job.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         job
     }
 
     fn run(&self, program: &str, grouping: Grouping, parameters: &[&str]) -> Output {
-        self.job(7, program, grouping, Script::Carried, parameters).output().unwrap()
+        self.job(program, grouping, Script::Carried, parameters).output().unwrap()
     }
 
     fn result(&self, file: &str) -> PathBuf {
@@ -134,7 +134,7 @@ fn no_task_begins_after_the_batch_is_over() {
 fn a_signal_reaches_the_program_and_nothing_more_begins() {
     let bed = Bed::new("signal");
     let saves = "bash -c 'trap \"echo saved > saved; exit 66\" USR2; touch began; while :; do sleep 0.02; done'";
-    let mut job = bed.job(7, saves, in_turn(900), Script::Carried, &["", ""]).spawn().unwrap();
+    let mut job = bed.job(saves, in_turn(900), Script::Carried, &["", ""]).spawn().unwrap();
     bed.wait_for("began");
     signal(&job, "USR2");
     assert_eq!(job.wait().unwrap().code(), Some(64));
@@ -146,7 +146,7 @@ fn a_signal_reaches_the_program_and_nothing_more_begins() {
 fn a_program_that_the_signal_ends_did_not_fail() {
     let bed = Bed::new("term");
     let mut job =
-        bed.job(7, "bash -c 'touch began; exec sleep 60'", in_turn(900), Script::Carried, &["", ""]).spawn().unwrap();
+        bed.job("bash -c 'touch began; exec sleep 60'", in_turn(900), Script::Carried, &["", ""]).spawn().unwrap();
     bed.wait_for("began");
     signal(&job, "TERM");
     assert_eq!(job.wait().unwrap().code(), Some(64));
@@ -156,7 +156,7 @@ fn a_program_that_the_signal_ends_did_not_fail() {
 #[test]
 fn the_runner_is_installed_once_and_missed_when_it_is_gone() {
     let bed = Bed::new("install");
-    let code = |script| bed.job(7, "true", in_turn(900), script, &["", ""]).output().unwrap().status.code();
+    let code = |script| bed.job("true", in_turn(900), script, &["", ""]).output().unwrap().status.code();
     assert_eq!(code(Script::Named), Some(98));
     assert_eq!(code(Script::Installed), Some(0));
     assert_eq!(code(Script::Named), Some(0));
@@ -174,7 +174,7 @@ fn whenever_the_runner_is_killed_an_end_that_is_told_is_true_and_nothing_is_told
         let bed = Bed::new(&format!("kill-{seed}"));
         // What a task says on its standard error makes long lines in the journal: 2.7 KB each.
         let program = "bash -c 'echo $0 >> ran; printf %3000s x >&2; exit $(($0 % 2))'";
-        let mut job = bed.job(7, program, in_turn(900), Script::Carried, &parameters).spawn().unwrap();
+        let mut job = bed.job(program, in_turn(900), Script::Carried, &parameters).spawn().unwrap();
         bed.wait_for("ran");
         std::thread::sleep(Duration::from_micros(seed * 7919 % 100_000));
         job.kill().unwrap();
