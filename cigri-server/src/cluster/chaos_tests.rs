@@ -197,7 +197,8 @@ impl Scenario {
             let row = self.server.grid.store.campaign(*id).unwrap();
             let filter = JobFilter { limit: 10_000, ..JobFilter::default() };
             let jobs = self.server.grid.store.list_jobs(*id, &filter).unwrap();
-            assert_eq!(row.task_count, if at == 3 { TASKS } else { TASKS + ADDED }, "seed {seed}");
+            let added = if at == 3 || seed % 2 == 1 { 0 } else { ADDED };
+            assert_eq!(row.task_count, TASKS + added, "seed {seed}");
             for index in 0..row.task_count {
                 let of_task = jobs.iter().filter(|job| job.task_index == index);
                 let ends: Vec<JobState> = of_task.map(|job| job.state).filter(|state| is_end(*state)).collect();
