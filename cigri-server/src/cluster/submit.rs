@@ -9,7 +9,7 @@ use cigri_core::ledger;
 use cigri_core::state::{Role, SubmissionState};
 use cigri_core::task_ids::TaskIds;
 use cigri_store::{Intent, NewGroup, NewSubmission, RoundCampaign, SubmissionRow};
-use oar_client::{Error as ApiError, NewJob};
+use oar_client::{Error as ApiError, NewJob, Token};
 
 use super::{Memory, Round, StepError, account, adopt, gates, groups, nights, reset, settle, steps, sweep};
 use crate::secret;
@@ -75,13 +75,7 @@ pub(super) async fn submit(
             }
             Ok(())
         }
-        Err(error) => {
-            if let Some(gate) = gate.filter(|_| error.certainly_not_done()) {
-                // No array exists that could slip through: the gate may go.
-                client.delete(&token, gate).await.ok();
-            }
-            unsent(round, &submission, error).await
-        }
+        Err(error) => array_unsent(round, &submission, (&token, gate), error).await,
     }
 }
 
@@ -202,6 +196,20 @@ async fn gate_unsent(round: &Round<'_>, submission: &SubmissionRow, error: ApiEr
     let (id, now, reason) = (submission.id, round.now, format!("{}: {error}", ledger::GATE_LOST));
     round.store(move |store| store.give_up(id, SubmissionState::Refused, &reason, now)).await?;
     Err(error.into())
+}
+
+/// The array's POST failed behind its gate.
+async fn array_unsent(
+    round: &Round<'_>,
+    submission: &SubmissionRow,
+    (token, gate): (&Token, Option<u64>),
+    error: ApiError,
+) -> Result<(), StepError> {
+    if let Some(gate) = gate.filter(|_| error.certainly_not_done()) {
+        // No array exists that could slip through: the gate may go.
+        round.handle.client.delete(token, gate).await.ok();
+    }
+    unsent(round, submission, error).await
 }
 
 /// A POST that did not answer 200: certainly without effect, or in doubt.
