@@ -1,7 +1,7 @@
 //! The language as a JSON Schema, which editors complete and check campaign files by.
 //!
 //! It says what one field may be. What several fields mean together, and the insides of texts, only the program checks.
-//! It is stricter in two points: it knows the keys in small letters only, and takes no `null`.
+//! It is stricter in one point: it knows the keys in small letters only. A `null` is taken for a cluster's fields.
 
 use serde_json::{Map, Value, json};
 
@@ -46,7 +46,7 @@ fn cluster() -> Value {
 
 /// The fields of a cluster, which may stand at the top as well, by name.
 fn references() -> Map<String, Value> {
-    let reference = |name: &str| json!({"$ref": format!("#/$defs/{name}")});
+    let reference = |name: &str| json!({"anyOf": [{"$ref": format!("#/$defs/{name}")}, {"type": "null"}]});
     of_scope(Scope::Cluster).map(|facts| (facts.name.to_owned(), reference(facts.name))).collect()
 }
 
