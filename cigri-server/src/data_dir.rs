@@ -95,8 +95,12 @@ impl DataDir {
     pub(crate) fn store(&self) -> Result<Store, StartError> {
         let path = self.database();
         let name = format!("{:016x}", secret::nonce().map_err(GridError::Secret)?);
-        let opened = Store::open_sqlite(&path, &name).and_then(|store| store.sweep_received().map(|_| store));
-        opened.map_err(|error| StartError::Database { path, error })
+        let store = Store::open_sqlite(&path, &name).map_err(|error| StartError::Database { path, error })?;
+        // Nobody sees what is left over; and who cannot write, on a full disk, can still read.
+        if let Err(error) = store.sweep_received() {
+            tracing::warn!(%error, "what was being received when the last server ended cannot be removed");
+        }
+        Ok(store)
     }
 
     /// What seals tokens.
