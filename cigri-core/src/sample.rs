@@ -24,8 +24,8 @@ pub struct Sample {
     pub tasks: Vec<Sampled>,
     /// Clusters where nothing of it could run, each with the reason.
     pub without: Vec<(String, String)>,
-    /// Tasks that wait in the bag.
-    pub pending: u64,
+    /// Tasks that wait in the bag, unless it has no end.
+    pub pending: Option<u64>,
 }
 
 /// What follows a sample.
@@ -54,9 +54,10 @@ pub fn outcome(sample: &Sample, then: AfterTest) -> Outcome {
     parts.extend(
         sample.without.iter().map(|(cluster, reason)| format!("not all of it could run on {cluster} ({reason})")),
     );
-    parts.push(match (goes_on, sample.campaign, sample.pending) {
-        (true, _, pending) => format!("the other {pending} follow"),
-        (false, id, pending) => format!("`cigri resume {id}` sends the other {pending}"),
+    let others = sample.pending.map_or_else(|| "the others".to_owned(), |pending| format!("the other {pending}"));
+    parts.push(match goes_on {
+        true => format!("{others} follow"),
+        false => format!("`cigri resume {}` sends {others}", sample.campaign),
     });
     Outcome { goes_on, words: parts.join("; ") }
 }
@@ -92,7 +93,7 @@ mod tests {
     }
 
     fn sample(tasks: Vec<Sampled>) -> Sample {
-        Sample { campaign: 12, tasks, without: Vec::new(), pending: 996 }
+        Sample { campaign: 12, tasks, without: Vec::new(), pending: Some(996) }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cigri_core::language::CampaignSpec;
+use cigri_core::language::{CampaignSpec, Endless};
 use cigri_core::state::{BagState, CampaignState, JobState, Stage};
 use cigri_core::task_ids::TaskIds;
 use cigri_core::turn::StepState;
@@ -105,13 +105,15 @@ fn rows(connection: &mut Database, found: Vec<Columns>) -> Result<Vec<CampaignRo
 fn row(columns: Columns, ranges: &Ranges) -> Result<CampaignRow> {
     let (pending, live, running, done, failed, cancelled, kills) = columns.counters;
     let origin = columns.origin_path.zip(columns.origin_digest).map(|(path, digest)| Origin { path, digest });
+    // A bag without an end keeps the ids that it began with, however few of its tasks were tried.
+    let named = if columns.bag.is_some() { Endless::TASKS as i64 } else { columns.task_count };
     Ok(CampaignRow {
         id: columns.id,
         owner: columns.owner,
         state: columns.state.parse().map_err(StoreError::corrupt)?,
         stage: columns.stage.parse().map_err(StoreError::corrupt)?,
         spec: serde_json::from_str(&columns.spec).map_err(StoreError::corrupt)?,
-        task_ids: task_range::ids(ranges, columns.id, (columns.first_task_id, columns.task_count))?,
+        task_ids: task_range::ids(ranges, columns.id, (columns.first_task_id, named))?,
         task_count: columns.task_count,
         origin,
         submitted_at: columns.submitted_at,

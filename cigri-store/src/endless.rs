@@ -49,13 +49,17 @@ pub(crate) fn close(connection: &mut Database, id: i64, why: BagState, now: i64)
     if row.open_bag().is_none() {
         return Ok(());
     }
-    let tried = row.task_count - row.pending;
-    diesel::delete(returned_task::table.filter(returned_task::campaign_id.eq(id))).execute(connection)?;
+    // What its owner asked for once more is wanted all the same.
+    let retried = || returned_task::campaign_id.eq(id).and(returned_task::generation.gt(1));
+    let kept: i64 = returned_task::table.filter(retried()).count().get_result(connection)?;
+    let tried = row.task_count - row.pending + kept;
+    diesel::delete(returned_task::table.filter(returned_task::campaign_id.eq(id).and(returned_task::generation.le(1))))
+        .execute(connection)?;
     diesel::update(schema::campaign::table.find(id))
         .set((schema::campaign::bag.eq(Some(why.as_str())), schema::campaign::task_count.eq(tried)))
         .execute(connection)?;
     diesel::update(progress::table.find(id))
-        .set((progress::pending.eq(0i64), progress::next_index.eq(tried)))
+        .set((progress::pending.eq(kept), progress::next_index.eq(tried)))
         .execute(connection)?;
     let row = campaign::get(connection, id)?;
     control::finish_if_over(connection, &row, now)
@@ -63,6 +67,10 @@ pub(crate) fn close(connection: &mut Database, id: i64, why: BagState, now: i64)
 
 /// At most `limit` tasks may be taken now; none, and the bag is closed, when its time is over.
 pub(crate) fn room(connection: &mut Database, id: i64, limit: i64, now: i64) -> Result<i64> {
+    let bag: Option<String> = schema::campaign::table.find(id).select(schema::campaign::bag).first(connection)?;
+    if bag.is_none() {
+        return Ok(limit);
+    }
     let row = campaign::get(connection, id)?;
     if row.is_due(now) {
         close(connection, id, BagState::Until, now)?;
@@ -71,15 +79,18 @@ pub(crate) fn room(connection: &mut Database, id: i64, limit: i64, now: i64) -> 
     Ok(limit.min(row.wanted()))
 }
 
-/// After a look: closes the bag when a task said that nothing is left, or as many succeeded as were wanted.
-pub(crate) fn close_if_enough(connection: &mut Database, id: i64, exhausted: bool, now: i64) -> Result<()> {
+/// After a look: closes the bag when a task said that nothing is left, or as many succeeded as were wanted. Gives the
+/// campaign as it is then.
+pub(crate) fn close_if_enough(connection: &mut Database, id: i64, exhausted: bool, now: i64) -> Result<CampaignRow> {
     let row = campaign::get(connection, id)?;
-    let Some(endless) = row.open_bag() else { return Ok(()) };
-    match endless.successes {
-        _ if exhausted => close(connection, id, BagState::Exhausted, now),
-        Some(most) if row.done >= most as i64 => close(connection, id, BagState::Successes, now),
-        _ => Ok(()),
-    }
+    let Some(endless) = row.open_bag() else { return Ok(row) };
+    let why = match endless.successes {
+        _ if exhausted => BagState::Exhausted,
+        Some(most) if row.done >= most as i64 => BagState::Successes,
+        _ => return Ok(row),
+    };
+    close(connection, id, why, now)?;
+    campaign::get(connection, id)
 }
 
 /// Forgets live tasks that would come back to a bag that is closed.

@@ -11,10 +11,10 @@ use diesel::result::{DatabaseErrorKind, Error as SqlError};
 use crate::bag::{self, Back};
 use crate::connection::Database;
 use crate::schema::{job, progress, remote_job, submission};
-use crate::{Result, Store, StoreError, bulk, campaign, control, endless, group, submission as submissions};
+use crate::{Result, Store, StoreError, bulk, control, endless, group, submission as submissions};
 
 /// How many rows one query looks up by number: both databases limit a statement's values.
-const LOOKUPS: usize = 1000;
+pub(crate) const LOOKUPS: usize = 1000;
 
 /// A live job, as far as a round needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,8 +171,7 @@ impl Store {
                 .execute(connection)?;
             if !look.ends.is_empty() {
                 close_if_over(connection, seen.id, now)?;
-                endless::close_if_enough(connection, seen.campaign_id, look.exhausted, now)?;
-                let row = campaign::get(connection, seen.campaign_id)?;
+                let row = endless::close_if_enough(connection, seen.campaign_id, look.exhausted, now)?;
                 control::finish_if_over(connection, &row, now)?;
             }
             Ok(())

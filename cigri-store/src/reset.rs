@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use crate::connection::Database;
 use crate::schema::{cluster, event, gate_test, job, progress, submission};
 use crate::submission::{self as submissions, SubmissionRow};
-use crate::{LiveJob, Result, Store, StoreError, bag, campaign, control, job as jobs};
+use crate::{LiveJob, Result, Store, StoreError, bag, campaign, control, job as jobs, steps};
 
 /// Why a job ended that was lost with its cluster's database.
 const CAUSE: &str = "cluster_reset";
@@ -81,11 +81,15 @@ fn lose(connection: &mut Database, row: &SubmissionRow, now: i64) -> Result<usiz
     let (unwanted, wanted): (Vec<&LiveJob>, Vec<&LiveJob>) =
         live.iter().partition(|job| job.wish == Some(Wish::Cancel));
     for (some, state) in [(&unwanted, JobState::Cancelled), (&wanted, JobState::Killed)] {
-        diesel::update(job::table.filter(job::id.eq_any(some.iter().map(|job| job.id))))
-            .set((job::state.eq(state.as_str()), job::cause.eq(Some(CAUSE)), job::stopped_at.eq(Some(now))))
-            .execute(connection)?;
+        for some in some.chunks(jobs::LOOKUPS) {
+            diesel::update(job::table.filter(job::id.eq_any(some.iter().map(|job| job.id))))
+                .set((job::state.eq(state.as_str()), job::cause.eq(Some(CAUSE)), job::stopped_at.eq(Some(now))))
+                .execute(connection)?;
+        }
     }
-    if !row.role.is_step() {
+    if row.role.is_step() {
+        steps::given_up(connection, row, !unwanted.is_empty(), now)?;
+    } else {
         count_lost(connection, row, (were_running, unwanted.len() as i64))?;
         let back: Vec<_> = wanted.iter().map(|job| (job.task_index, job.generation, job.attempt)).collect();
         bag::give_back(connection, row.campaign_id, &submissions::back_first(&back))?;

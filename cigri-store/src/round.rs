@@ -219,7 +219,8 @@ fn round_campaign(
     let (abandoned, unanswered) = bad_luck(connection, row.id, cluster)?;
     let unclear = [SubmissionState::Intent, SubmissionState::Unknown];
     let pending_here = (row.pending - avoiding).min(row.wanted());
-    let pace = group::pace_of(connection, row.id, cluster)?;
+    let is_grouped = row.spec.clusters.get(cluster).is_some_and(|spec| !spec.grouping.is_none());
+    let pace = if is_grouped { group::pace_of(connection, row.id, cluster)? } else { Pace::default() };
     Ok(RoundCampaign {
         pending_here,
         facts: steps::facts(connection, &row, (cluster, pending_here))?,

@@ -74,6 +74,17 @@ pub(crate) fn epilogue(connection: &mut Database, row: &CampaignRow, cluster: &s
     })
 }
 
+/// The same while tasks are left: it matters only if it runs, and what worked there needs no look.
+fn live_epilogue(connection: &mut Database, row: &CampaignRow, cluster: &str) -> Result<StepState> {
+    if row.spec.clusters.get(cluster).is_none_or(|spec| spec.epilogue.is_none()) {
+        return Ok(StepState::Unneeded);
+    }
+    Ok(match last(connection, row, Role::Epilogue, cluster)? {
+        Some(last) if last.state.is_live() => StepState::Live { job: last.job, since: last.since },
+        _ => StepState::Unneeded,
+    })
+}
+
 /// The last submission whose jobs could run on a cluster: tasks, or a prologue that succeeded.
 fn last_work(connection: &mut Database, row: &CampaignRow, cluster: &str) -> Result<Option<i64>> {
     let opened = [SubmissionState::Open.as_str(), SubmissionState::Closed.as_str()];
@@ -115,11 +126,16 @@ pub(crate) fn facts(connection: &mut Database, row: &CampaignRow, (cluster, pend
         }
         _ => None,
     };
+    let is_at_work = row.pending + row.live > 0;
     Ok(Facts {
         pending: pending.max(0) as u64,
         left: (row.pending + row.live).max(0) as u64,
         prologue: prologue(connection, row, cluster)?,
-        epilogue: epilogue(connection, row, cluster)?,
+        epilogue: if is_at_work {
+            live_epilogue(connection, row, cluster)?
+        } else {
+            epilogue(connection, row, cluster)?
+        },
         sampling,
     })
 }

@@ -66,9 +66,14 @@ fn jobs(connection: &mut Database, submission_id: i64) -> Result<BTreeMap<u64, b
         .filter(job::submission_id.eq(submission_id))
         .filter(job::remote_id.is_not_null())
         .select((job::remote_id, job::state))
+        .distinct()
         .load(connection)?;
-    let known = rows.into_iter().filter_map(|(id, state)| Some((id? as u64, state)));
-    known.map(|(id, state)| Ok((id, is_live(&state)?))).collect()
+    let mut known = BTreeMap::new();
+    for (id, state) in rows.into_iter().filter_map(|(id, state)| Some((id? as u64, state))) {
+        // Tasks of a group share their remote job: it lives while one of them does.
+        *known.entry(id).or_insert(false) |= is_live(&state)?;
+    }
+    Ok(known)
 }
 
 fn is_live(state: &str) -> Result<bool> {

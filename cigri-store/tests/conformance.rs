@@ -63,6 +63,7 @@ on_every_database! {
     an_endless_campaign_sends_no_more_than_the_successes_that_are_missing
     a_task_that_finds_nothing_left_closes_the_bag
     cancelling_an_endless_campaign_counts_what_was_tried
+    what_was_asked_for_once_more_survives_the_closing_of_the_bag
     what_an_endless_campaign_gave_up_sending_is_no_task_once_it_is_closed
     jobs_that_wait_can_be_taken_back_in_chunks
     added_tasks_follow_the_others_with_ids_above_them

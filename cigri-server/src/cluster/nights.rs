@@ -48,7 +48,12 @@ pub(super) async fn withdraw(round: &Round<'_>, memory: &mut Memory, view: &Roun
             continue;
         }
         let (id, most) = (submission.id, left);
-        left -= round.store(move |store| store.wish_waiting(id, Wish::Again, most)).await?;
+        let wished = round.store(move |store| store.wish_waiting(id, Wish::Again, most)).await?;
+        if wished > 0 {
+            // At once: what waits now may run in a moment.
+            memory.kills.remove(&id);
+        }
+        left -= wished;
     }
     Ok(())
 }

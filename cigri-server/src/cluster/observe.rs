@@ -52,6 +52,12 @@ pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &Submi
     let missing = absent::weigh(round, seen, &found.vanished, &denied).await?;
     let mut ended = ends::read_ends(round, &mut memory.rereads, seen, found.ended).await?;
     ended.undecided |= !found.vanished.is_empty() && !missing.is_settled;
+    if seen.role.is_step() && missing.lost.iter().any(|end| end.state == JobState::Cancelled) {
+        let id = seen.campaign_id;
+        if !round.store(move |store| store.is_cancelled(id)).await? {
+            ended.events.push(seen.step_killed());
+        }
+    }
     ended.ends.extend(missing.lost);
     if ended.endless {
         ended.events.extend(endless::count_failures(round, memory, seen, &ended.ends));

@@ -5,7 +5,7 @@ use cigri_core::ledger;
 use cigri_core::meter::Term;
 use cigri_core::plan::{self, CampaignView, ClusterView, Decision};
 use cigri_core::state::SubmissionState;
-use cigri_core::turn;
+use cigri_core::turn::{self, Turn};
 use cigri_store::{DecisionRow, EventRow, RoundCampaign, RoundView};
 
 use oar_client::Error as ApiError;
@@ -174,10 +174,10 @@ fn campaign_view(
     let no_account = token.as_ref().ok().and_then(|(_, login)| account::problem(round, memory, login));
     let user_hold = find_hold(&view.holds, None, Some(&row.owner));
     let spec = row.spec.clusters.get(round.name());
+    let turn = turn::turn(&campaign.facts);
     Ok(CampaignView {
         id: row.id,
         owner: row.owner.clone(),
-        turn: turn::turn(&campaign.facts),
         pending: campaign.pending_here.max(0) as u64,
         tasks_at_once: spec.map_or(1, |spec| u64::from(spec.grouping.side_by_side.max(1))),
         live_here: campaign.live_here.max(0) as u64,
@@ -186,7 +186,9 @@ fn campaign_view(
         probes_after: (campaign.unanswered >= ledger::BAD_LUCK).then_some(campaign.unanswered),
         token_problem: token.err().or(no_account).or(user_hold),
         in_doubt: campaign.in_doubt.max(0) as u64,
-        calendar: nights::problem(round, spec),
+        // Epilogues and samples run by day as well; a prologue waits with the tasks that it is for.
+        calendar: nights::problem(round, spec).filter(|_| !matches!(turn, Turn::Epilogue | Turn::Sample(_))),
+        turn,
     })
 }
 

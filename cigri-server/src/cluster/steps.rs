@@ -116,7 +116,8 @@ async fn end_sample(round: &Round<'_>, row: &CampaignRow) -> Result<bool, StepEr
             _ => return Ok(false),
         }
     }
-    let sample = Sample { campaign: row.id, tasks, without, pending: row.pending.max(0) as u64 };
+    let pending = row.open_bag().is_none().then_some(row.pending.max(0) as u64);
+    let sample = Sample { campaign: row.id, tasks, without, pending };
     let outcome = sample::outcome(&sample, test.then);
     let (id, now) = (row.id, round.now);
     round.store(move |store| store.end_sample(id, (outcome.goes_on, &outcome.words), now)).await

@@ -85,6 +85,23 @@ pub(super) fn a_task_that_finds_nothing_left_closes_the_bag(database: &Fresh) {
     assert_eq!(counters(&store, id)[0], 1, "what was asked for once more comes back");
 }
 
+pub(super) fn what_was_asked_for_once_more_survives_the_closing_of_the_bag(database: &Fresh) {
+    let store = database.store();
+    let id = endless(&store, Some(9000), None);
+    let submission = submit(&store, id, "dahu", 4);
+    finish(&store, &submission, &[JobState::Killed, JobState::Killed, JobState::Failed, JobState::Failed]);
+    let second = submit(&store, id, "dahu", 2);
+    finish(&store, &second, &[JobState::Killed, JobState::Killed]);
+    assert_eq!(store.retry_failed(id, 5000).unwrap().tasks, 2);
+    store.close_due_bags(9000).unwrap();
+    assert_eq!(shown(&store, id), (CampaignState::Active, Some(BagState::Until), 2));
+    let (again, tasks) = intend(&store, id, "dahu", 9).unwrap();
+    assert_eq!(again.job_count, 2);
+    let ids = store.campaign(id).unwrap().task_ids;
+    let all_named = tasks.iter().all(|(task, _)| ids.id_of(task.index as u64).is_some());
+    assert!(all_named, "tasks keep their ids, however few of the others were tried");
+}
+
 pub(super) fn cancelling_an_endless_campaign_counts_what_was_tried(database: &Fresh) {
     let store = database.store();
     let id = endless(&store, Some(9000), Some(10));

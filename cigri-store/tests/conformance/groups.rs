@@ -1,8 +1,9 @@
 //! What the store keeps of grouped tasks, on every database.
 
 use cigri_core::group::{MOST_CHARACTERS, Pace};
+use cigri_core::language::InTurn;
 use cigri_core::state::{JobState, SubmissionState};
-use cigri_store::{AdoptedArray, JobEnd, Look, Return, StoreError};
+use cigri_store::{AdoptedArray, JobEnd, Look, NewCampaign, Return, StoreError};
 
 use super::databases::Fresh;
 use super::fixture::*;
@@ -73,7 +74,10 @@ pub(super) fn a_group_that_never_ran_gives_its_tasks_back(database: &Fresh) {
 
 pub(super) fn the_pace_of_groups_adds_up(database: &Fresh) {
     let store = database.store();
-    let id = campaign(&store, &["dahu"], &["a", "b", "c"]);
+    let mut spec = spec(&["dahu"]);
+    spec.clusters.get_mut("dahu").unwrap().grouping.in_turn = InTurn::Auto;
+    let id = store.begin_campaign(&NewCampaign { owner: "alice", spec: &spec, jdl: "{}", origin: None }, 1000).unwrap();
+    store.open_campaign(id, 3, true).unwrap();
     let submission = submit(&store, id, "dahu", 2);
     assert_eq!(store.round_view("dahu").unwrap().campaigns[0].pace, Pace::default());
     let pace = Pace { tasks: 5, busy_ms: 5000, jobs: 2, job_ms: 6000, kills: 1 };
