@@ -210,8 +210,9 @@ pub fn adders_and_takers_at_the_same_time_lose_and_double_nothing(database: &Fre
     let taken: Vec<(i64, String)> = std::thread::scope(|scope| {
         let takers = [(); 2].map(|()| scope.spawn(take));
         let adders = ["one", "two"].map(|name| scope.spawn(move || add_all(name)));
-        adders.into_iter().for_each(|adder| adder.join().unwrap());
+        let added = adders.map(|adder| adder.join());
         adding.store(false, Ordering::SeqCst);
+        added.into_iter().for_each(|added| added.unwrap());
         takers.into_iter().flat_map(|taker| taker.join().unwrap()).collect()
     });
     let by_index: BTreeMap<i64, String> = taken.iter().cloned().collect();
