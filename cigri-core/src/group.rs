@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::cause::Cause;
 use crate::language::COMMAND_END;
 use crate::language::{ClusterSpec, Grouping, InTurn};
-use journal::Told;
+use journal::{OVERRAN, Told};
 
 /// The script that runs the tasks of a group.
 const RUNNER: &str = include_str!("group/runner.sh");
@@ -187,10 +187,32 @@ pub struct Setup<'a> {
     pub place: Place,
     /// Remote name of the submission.
     pub submission: &'a str,
-    /// How its tasks are grouped.
-    pub grouping: Grouping,
+    /// When its tasks begin and end.
+    pub times: Times,
     /// Where the runner is.
     pub script: Script,
+}
+
+/// When the tasks of a remote job begin and end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// No task begins later than this many seconds after the first ones: it would not have its whole walltime.
+    pub batch_s: u64,
+    /// Each task is ended when it has run this many seconds.
+    pub walltime_s: u64,
+    /// At most this many run at once.
+    pub side_by_side: u32,
+}
+
+impl Times {
+    /// Of jobs that are sent with the settings `remote`, for tasks of `spec`.
+    pub fn of(spec: &ClusterSpec, remote: &ClusterSpec) -> Times {
+        Times {
+            batch_s: remote.walltime_s.saturating_sub(spec.walltime_s),
+            walltime_s: spec.walltime_s,
+            side_by_side: spec.grouping.side_by_side.max(1),
+        }
+    }
 }
 
 /// What the script is called on clusters: another one has another name.
@@ -225,8 +247,8 @@ pub fn grouped_command(single: &str, setup: &Setup<'_>) -> String {
         ),
     };
     let (place, submission) = (setup.place.as_str(), setup.submission);
-    let Grouping { batch_s, side_by_side, .. } = setup.grouping;
-    format!("{HEAD}{begin}; }}; _g {place} {submission} {batch_s} {side_by_side} {}", quoted(single))
+    let Times { batch_s, walltime_s, side_by_side } = setup.times;
+    format!("{HEAD}{begin}; }}; _g {place} {submission} {batch_s} {walltime_s} {side_by_side} {}", quoted(single))
 }
 
 /// The line of a remote job: task id, attempt and parameter of each of its tasks.
@@ -261,6 +283,7 @@ fn quoted(text: &str) -> String {
 /// the job was killed for the sake of another of its tasks.
 pub fn cause_of(told: Option<&Told>, remote: &Cause, for_another: bool) -> Cause {
     match told {
+        Some(Told::Ended { status: OVERRAN, .. }) => Cause::Walltime,
         Some(Told::Ended { status, .. }) => Cause::of_status(*status),
         Some(Told::Began { .. }) if for_another => Cause::GroupKill,
         Some(Told::Began { .. }) if remote.is_kill() => remote.clone(),
@@ -340,7 +363,8 @@ mod tests {
 
     #[test]
     fn a_listed_group_tells_its_tasks() {
-        let setup = Setup { place: Place::Here, submission: "cigri.a.1.f", grouping: AUTO, script: Script::Named };
+        let times = Times { batch_s: 900, walltime_s: 60, side_by_side: 1 };
+        let setup = Setup { place: Place::Here, submission: "cigri.a.1.f", times, script: Script::Named };
         let command = grouped_command("_c(){ export X=$1; shift 2; echo 'x' \"$@\"; }; _c", &setup);
         let line = job_line([(2017, 1, "a 'b' 3"), (2018, 2, ""), (2019, 1, "'")]);
         assert_eq!(line, r"2017 1 'a '\''b'\'' 3' 2018 2 '' 2019 1 ''\'''");
@@ -360,6 +384,8 @@ mod tests {
     fn a_remote_job_leaves_each_task_its_walltime() {
         let spec = ClusterSpec { walltime_s: 60, grouping: AUTO, ..ClusterSpec::new("x", "/") };
         assert_eq!([1, 2, 17].map(|tasks| remote_spec(&spec, tasks).walltime_s), [60, 120, 960]);
+        let begins = [1, 2, 17].map(|tasks| Times::of(&spec, &remote_spec(&spec, tasks)).batch_s);
+        assert_eq!(begins, [0, 60, 900], "whenever a task begins, its walltime is left");
         let grouping = Grouping { side_by_side: 4, ..AUTO };
         let wide = remote_spec(&ClusterSpec { grouping, resources: "/core=2".into(), ..spec }, 4);
         assert_eq!((wide.walltime_s, wide.resources.as_str()), (60, "/nodes=1/core=8"));
@@ -385,6 +411,7 @@ mod tests {
         let kill = Cause::BestEffortKill;
         assert_eq!(cause_of(Some(&ended(0)), &kill, true), Cause::Success);
         assert_eq!(cause_of(Some(&ended(768)), &kill, false), Cause::ExitCode(3));
+        assert_eq!(cause_of(Some(&ended(OVERRAN)), &Cause::ExitCode(64), false), Cause::Walltime);
         assert_eq!(cause_of(Some(&began), &Cause::Walltime, false), Cause::Walltime);
         assert_eq!(cause_of(Some(&began), &Cause::PersonKill("a".into()), true), Cause::GroupKill);
         assert_eq!(cause_of(None, &Cause::Walltime, false), Cause::NotStarted);

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use cigri_core::group::journal::{self, Told};
-use cigri_core::group::{Place, Script, Setup, grouped_command, job_line};
-use cigri_core::language::{Grouping, InTurn};
+use cigri_core::group::journal::{self, OVERRAN, Told};
+use cigri_core::group::{Place, Script, Setup, Times, grouped_command, job_line};
 
 const NAME: &str = "cigri.test.1.00000000deadbeef";
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,9 +26,9 @@ impl Bed {
     }
 
     /// Remote job 7 as its cluster would start it, for tasks from 1 with these parameters.
-    fn job(&self, program: &str, grouping: Grouping, script: Script, parameters: &[&str]) -> Command {
+    fn job(&self, program: &str, times: Times, script: Script, parameters: &[&str]) -> Command {
         let single = format!("_c(){{ export TASK=$1 ATTEMPT=$2; shift 2; {program} \"$@\"; }}; _c");
-        let command = grouped_command(&single, &Setup { place: Place::Here, submission: NAME, grouping, script });
+        let command = grouped_command(&single, &Setup { place: Place::Here, submission: NAME, times, script });
         let line = job_line((1..).zip(parameters).map(|(task, text)| (task, 1, *text)));
         let mut job = Command::new("/bin/bash");
         job.arg("-c").arg(format!("{command} {line}")).current_dir(self.folder.join("work"));
@@ -38,8 +37,8 @@ impl Bed {
         job
     }
 
-    fn run(&self, program: &str, grouping: Grouping, parameters: &[&str]) -> Output {
-        self.job(program, grouping, Script::Carried, parameters).output().unwrap()
+    fn run(&self, program: &str, times: Times, parameters: &[&str]) -> Output {
+        self.job(program, times, Script::Carried, parameters).output().unwrap()
     }
 
     fn result(&self, file: &str) -> PathBuf {
@@ -70,8 +69,8 @@ impl Drop for Bed {
     }
 }
 
-fn in_turn(batch_s: u64) -> Grouping {
-    Grouping { in_turn: InTurn::Auto, batch_s, side_by_side: 1 }
+fn in_turn(batch_s: u64) -> Times {
+    Times { batch_s, walltime_s: 600, side_by_side: 1 }
 }
 
 fn statuses(journal: &BTreeMap<u64, Told>) -> Vec<(u64, Option<i32>)> {
@@ -118,7 +117,7 @@ fn tasks_side_by_side_run_at_the_same_time() {
     let bed = Bed::new("side");
     // Each waits for the other one.
     let meet = "bash -c 'touch in.$0; for i in {1..3000}; do [ -e in.$1 ] && exit 0; sleep 0.01; done; exit 1'";
-    let output = bed.run(meet, Grouping { side_by_side: 2, ..in_turn(900) }, &["1 2", "2 1"]);
+    let output = bed.run(meet, Times { side_by_side: 2, ..in_turn(900) }, &["1 2", "2 1"]);
     assert_eq!(output.status.code(), Some(0), "{:?}", bed.journal());
 }
 
@@ -140,6 +139,40 @@ fn a_signal_reaches_the_program_and_nothing_more_begins() {
     assert_eq!(job.wait().unwrap().code(), Some(64));
     assert_eq!(bed.text("saved"), "saved\n");
     assert_eq!(statuses(&bed.journal()), [(1, Some(66 << 8))]);
+}
+
+#[test]
+fn a_signal_reaches_a_program_that_takes_the_shells_place() {
+    let bed = Bed::new("place");
+    let saves =
+        "exec bash -c 'trap \"echo saved > saved; exit 66\" USR2; touch began; while :; do sleep 0.02; done' bash";
+    let times = Times { walltime_s: 30, ..in_turn(900) };
+    let mut job = bed.job(saves, times, Script::Carried, &["", ""]).spawn().unwrap();
+    bed.wait_for("began");
+    signal(&job, "USR2");
+    assert_eq!(job.wait().unwrap().code(), Some(64));
+    assert_eq!(bed.text("saved"), "saved\n");
+    assert_eq!(statuses(&bed.journal()), [(1, Some(66 << 8))]);
+}
+
+#[test]
+fn each_task_has_its_own_walltime() {
+    let bed = Bed::new("walltime");
+    // The second waits for a process of its own, which is ended as well.
+    let program = "bash -c 'case $0 in 2) echo slow >&2; (sleep 60; echo >> late) & wait ;; *) sleep $0 ;; esac'";
+    let times = Times { walltime_s: 1, ..in_turn(900) };
+    let began = Instant::now();
+    let output = bed.run(program, times, &["0.6", "2", "0.6", "0.6"]);
+    assert_eq!(output.status.code(), Some(64));
+    assert!(began.elapsed() < PATIENCE, "whoever held the output is gone");
+    assert_eq!(statuses(&bed.journal()), [(1, Some(0)), (2, Some(OVERRAN)), (3, Some(0)), (4, Some(0))]);
+    match &bed.journal()[&2] {
+        Told::Ended { began_ms, ended_ms, tail, .. } => {
+            assert!(ended_ms - began_ms >= 1000, "{}", ended_ms - began_ms);
+            assert_eq!(tail, "slow");
+        }
+        told => panic!("{told:?}"),
+    }
 }
 
 #[test]

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+/// Instead of a wait status, which has 16 bits: the task had its walltime, and the runner ended it.
+pub const OVERRAN: i32 = 1 << 16;
+
 /// What the runner told of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
@@ -20,7 +23,7 @@ pub enum Told {
         began_ms: i64,
         /// Epoch milliseconds.
         ended_ms: i64,
-        /// Raw wait status: 256 times the exit code.
+        /// Raw wait status: 256 times the exit code. [`OVERRAN`] if the runner ended it.
         status: i32,
         /// The end of its standard error, of a failure.
         tail: String,
@@ -43,9 +46,9 @@ pub fn read(bytes: &[u8]) -> BTreeMap<u64, Told> {
     tasks
 }
 
-/// Whether every task of which something was told has ended.
-pub fn is_settled(tasks: &BTreeMap<u64, Told>) -> bool {
-    !tasks.is_empty() && tasks.values().all(|told| matches!(told, Told::Ended { .. }))
+/// Whether each of so many tasks is told to have ended: nothing can follow. What is missing may be on its way.
+pub fn is_settled(told: &BTreeMap<u64, Told>, tasks: usize) -> bool {
+    told.len() >= tasks && told.values().all(|told| matches!(told, Told::Ended { .. }))
 }
 
 fn line(bytes: &[u8]) -> Option<(u64, Told)> {
@@ -112,9 +115,15 @@ mod tests {
         let expected =
             [(7, ended(10, 20, 0, "")), (8, ended(20, 30, 256, "no such file")), (9, Told::Began { at_ms: 30 })];
         assert_eq!(told, BTreeMap::from(expected));
-        assert!(!is_settled(&told));
-        assert!(is_settled(&read(summed("1 E 7 10 20 0 -").as_bytes())));
-        assert!(!is_settled(&read(b"")));
+        assert!(!is_settled(&told, 3));
+    }
+
+    #[test]
+    fn a_journal_is_settled_when_every_task_of_the_group_has_ended() {
+        let two = ["1 S 7 10", "1 E 7 10 20 0 -", "1 E 8 20 30 0 -"].map(summed).concat();
+        assert!(is_settled(&read(two.as_bytes()), 2));
+        assert!(!is_settled(&read(two.as_bytes()), 3), "the third may have ended as well");
+        assert!(!is_settled(&read(b""), 1));
     }
 
     #[test]

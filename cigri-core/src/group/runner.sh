@@ -1,14 +1,15 @@
 #!/bin/bash
 # Runs the tasks of one remote job of CiGri, and writes down what becomes of each as it happens.
 #
-#   run PLACE NAME BATCH SIDE COMMAND [TASK ATTEMPT PARAMETER]...
+#   run PLACE NAME BATCH WALLTIME SIDE COMMAND [TASK ATTEMPT PARAMETER]...
 #
-# At most SIDE tasks run at once; none begins later than BATCH seconds after the first. Each is
-# `bash -c "COMMAND TASK ATTEMPT PARAMETER"`, as a job of its own would be. Exit: 0 every task ended with 0;
-# 64 look into the journal (lines `1 S TASK BEGAN #SUM`, `1 E TASK BEGAN ENDED STATUS STDERR #SUM`). Bash 4.4 and coreutils are enough.
+# At most SIDE tasks run at once; none begins later than BATCH seconds after the first, or runs longer than WALLTIME
+# seconds. Each is `bash -c "COMMAND TASK ATTEMPT PARAMETER"`, as a job of its own would be. Exit: 0 every task ended
+# with 0; 64 look into the journal (lines `1 S TASK BEGAN #SUM`, `1 E TASK BEGAN ENDED STATUS STDERR #SUM`; STATUS 65536
+# is the end by WALLTIME). Bash 4.4 and coreutils are enough.
 
-place=$1 name=$2 batch=$3 side=$4 command=$5
-shift 5
+place=$1 name=$2 batch=$3 walltime=$4 side=$5 command=$6
+shift 6
 case $place in
 home) results=$HOME/.cigri/results/$name ;;
 *) results=$PWD/.cigri/$name ;;
@@ -50,12 +51,64 @@ pass() {
   kill -s "$1" "${places[@]}" 2>/dev/null
 }
 
-# The signal is for the program, not for the shell that waits for it. Nothing more is begun.
+# The signal is for the program, not for the shell that waits for it, unless the program takes the shell's place.
+# Nothing more is begun.
 deliver() {
   stopping=1 interrupted=1
   local program=
-  read -r program 2>/dev/null <"/proc/$child/task/$child/children"
+  [ -n "$child" ] || return
+  case $command in
+  *'; shift 2; exec bash -c '*) ;;
+  *) read -r program 2>/dev/null <"/proc/$child/task/$child/children" ;;
+  esac
   kill -s "$1" ${program:-$child} 2>/dev/null
+}
+
+# The clock of a place: sends ALRM to process $1 when the seconds that it was told last have passed. It ends with the
+# place, whatever ends that.
+alarm() {
+  local seconds='' status
+  while :; do
+    read -r ${seconds:+-t "$seconds"} seconds
+    status=$?
+    if [ "$status" -gt 128 ]; then
+      seconds=
+      kill -s ALRM "$1"
+    elif [ "$status" -ne 0 ]; then
+      exit
+    fi
+  done 2>/dev/null
+}
+
+# Sets the clock of this place; without seconds, stops it.
+alarm_in() {
+  { printf '%s\n' "$1" >&"$timer"; } 2>/dev/null
+}
+
+# The clock went off: ends the task, if it is the one that the clock was set for.
+overrun() {
+  interrupted=1
+  local now
+  [ -n "$child" ] || return
+  clock
+  if [ "$now" -lt "$deadline" ]; then
+    alarm_in $(((deadline - now + 999) / 1000))
+  else
+    over=1
+    processes=()
+    stop "$child"
+    kill -s KILL "${processes[@]}" 2>/dev/null
+  fi
+}
+
+# Stops a process and what it started, so that nothing more is started, into $processes.
+stop() {
+  local child
+  kill -s STOP "$1" 2>/dev/null || return
+  processes+=("$1")
+  for child in $(cat "/proc/$1/task"/*/children 2>/dev/null); do
+    stop "$child"
+  done
 }
 
 # Waits for a process, into $code. A signal interrupts: then it has not ended.
@@ -72,27 +125,36 @@ await() {
 
 # One task, into $code: FILES TASK ATTEMPT PARAMETER.
 run() {
-  local begun tail
+  local begun tail over='' status deadline
   clock
-  begun=$now
+  begun=$now deadline=$((now + walltime * 1000))
   note "1 S $2 $begun"
   bash -c "$command $2 $3 $4" >|"$1.out" 2>|"$1.err" </dev/null &
   child=$!
+  alarm_in "$walltime"
   await "$child"
+  child=
+  alarm_in ''
   clock
+  status=$((code * 256))
+  [ -z "$over" ] || status=65536
   if [ "$code" -eq 0 ]; then
     note "1 E $2 $begun $now 0 -"
   # A program that the passed signal ended did not fail: whoever ended the job knows why.
-  elif [ -z "$stopping" ] || [ "$code" -lt 128 ]; then
+  elif [ -z "$stopping" ] || [ -n "$over" ] || [ "$code" -lt 128 ]; then
     tail=$(tail -c 2048 -- "$1.err" | base64 -w 0)
-    note "1 E $2 $begun $now $((code * 256)) ${tail:--}"
+    note "1 E $2 $begun $now $status ${tail:--}"
   fi
 }
 
 # One place: runs the tasks that no other place has taken, one after the other. 0: all that it saw went well.
 work() {
-  local slot files child='' stopping='' interrupted='' code failed=0
+  local slot files child='' stopping='' interrupted='' code failed=0 timer self=$BASHPID
   on_signals deliver
+  trap overrun ALRM
+  trap : PIPE
+  coproc alarm "$self"
+  timer=${COPROC[1]}
   # Without clobbering, who creates a task's output has taken the task.
   set -C
   for ((slot = 0; $#; slot++)); do

@@ -6,7 +6,7 @@ use cigri_core::cause::Cause;
 use cigri_core::command;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::group::journal::{self, Told};
-use cigri_core::group::{self, NOT_INSTALLED, Pace, Place, Script, Setup};
+use cigri_core::group::{self, NOT_INSTALLED, Pace, Place, Script, Setup, Times};
 use cigri_core::language::ClusterSpec;
 use cigri_core::task_ids::TaskIds;
 use cigri_store::{CampaignRow, NewGroup, RoundCampaign, StoreError, SubmissionRow, Task};
@@ -72,7 +72,8 @@ pub(super) async fn command(
         true => Script::Named,
         false => Script::Installed,
     };
-    let setup = Setup { place, submission: &submission.name, grouping: spec.grouping, script };
+    let times = Times::of(campaign.row.spec.clusters.get(round.name()).unwrap_or(spec), spec);
+    let setup = Setup { place, submission: &submission.name, times, script };
     Ok(group::grouped_command(&single, &setup))
 }
 
@@ -234,7 +235,7 @@ async fn judge(
     let id = first.summary.id;
     let Some(told) = reader.read(id, events).await else { return Verdict::Later };
     let (now, is_local) = (reader.round.now, reader.round.is_local());
-    if !is_local && !journal::is_settled(&told) && now - *rereads.entry(id).or_insert(now) < REREAD_MS {
+    if !is_local && !journal::is_settled(&told, job.len()) && now - *rereads.entry(id).or_insert(now) < REREAD_MS {
         return Verdict::Later;
     }
     rereads.remove(&id);

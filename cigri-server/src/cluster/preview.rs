@@ -2,7 +2,7 @@
 
 use cigri_core::calendar::{self, Calendar};
 use cigri_core::command;
-use cigri_core::group::{self, Place, Script, Setup};
+use cigri_core::group::{self, Place, Script, Setup, Times};
 use cigri_core::language::{CampaignSpec, ClusterSpec, JobKind};
 use cigri_core::state::{Role, SubmissionState};
 use cigri_core::task_ids::TaskIds;
@@ -66,12 +66,13 @@ fn tasks_job(
         None => spec.kind == JobKind::BestEffort,
         calendar => calendar::is_best_effort(spec.kind, calendar, manner.now),
     };
-    let spec = &groups::request(spec, submission, &tasks);
+    let (task_spec, spec) = (spec, &groups::request(spec, submission, &tasks));
     let single = command::remote_command(0, &submission.cluster, &ids, spec, campaign.parameter_names());
     let command = match submission.results {
         None => single,
         Some(place) => {
-            let setup = Setup { place, submission: &submission.name, grouping: spec.grouping, script: Script::Named };
+            let times = Times::of(task_spec, spec);
+            let setup = Setup { place, submission: &submission.name, times, script: Script::Named };
             group::grouped_command(&single, &setup)
         }
     };
