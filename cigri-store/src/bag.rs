@@ -23,6 +23,13 @@ pub struct Task {
     pub slot: i32,
 }
 
+/// A task just taken, and where in the bag it was.
+pub(crate) struct Taken {
+    pub(crate) task: Task,
+    /// Its row, if it had come back before: place, and the cluster that it should rather not go to.
+    returned: Option<(i32, Option<String>)>,
+}
+
 /// A task on its way back to the bag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Back {
@@ -41,7 +48,7 @@ pub(crate) fn take(
     cluster: &str,
     limit: i64,
     even_avoided: bool,
-) -> Result<Vec<Task>> {
+) -> Result<Vec<Taken>> {
     let state: String = campaign::table.find(campaign).select(campaign::state).first(connection)?;
     if state != CampaignState::Active.as_str() {
         // Paused or cancelled since the round began.
@@ -54,13 +61,13 @@ pub(crate) fn take(
         .select((progress::next_index, campaign::task_count))
         .first(connection)?;
     let fresh = (count - next).min(limit - tasks.len() as i64);
-    tasks.extend((next..next + fresh).map(|index| untried(index, 1, 1)));
+    tasks.extend((next..next + fresh).map(|index| Taken { task: untried(index, 1, 1), returned: None }));
     let room = limit - tasks.len() as i64;
     if room > 0 {
         tasks.extend(take_returned(connection, (campaign, cluster, even_avoided), 0, room)?);
     }
-    for (array_index, task) in (1..).zip(&mut tasks) {
-        task.array_index = array_index;
+    for (array_index, taken) in (1..).zip(&mut tasks) {
+        taken.task.array_index = array_index;
     }
     let taken = tasks.len() as i64;
     diesel::update(progress::table.find(campaign))
@@ -82,22 +89,52 @@ fn take_returned(
     (campaign, cluster, even_avoided): (i64, &str, bool),
     place: i32,
     limit: i64,
-) -> Result<Vec<Task>> {
+) -> Result<Vec<Taken>> {
     let fits = returned_task::avoid_cluster.is_null().or(returned_task::avoid_cluster.ne(cluster));
     let query = returned_task::table
         .filter(returned_task::campaign_id.eq(campaign))
         .filter(returned_task::place.eq(place))
-        .select((returned_task::task_index, returned_task::generation, returned_task::attempts))
+        .select((
+            (returned_task::task_index, returned_task::generation, returned_task::attempts),
+            returned_task::avoid_cluster,
+        ))
         .order(returned_task::task_index)
         .limit(limit);
-    let found: Vec<(i64, i32, i32)> =
+    let found: Vec<((i64, i32, i32), Option<String>)> =
         if even_avoided { query.load(connection)? } else { query.filter(fits).load(connection)? };
     if found.is_empty() {
         return Ok(Vec::new());
     }
-    let indices: Vec<i64> = found.iter().map(|(index, _, _)| *index).collect();
+    let indices: Vec<i64> = found.iter().map(|((index, _, _), _)| *index).collect();
     bulk::delete_returned(connection, campaign, &indices)?;
-    Ok(found.into_iter().map(|(index, generation, attempts)| untried(index, generation, attempts + 1)).collect())
+    let taken = |((index, generation, attempts), avoid)| Taken {
+        task: untried(index, generation, attempts + 1),
+        returned: Some((place, avoid)),
+    };
+    Ok(found.into_iter().map(taken).collect())
+}
+
+/// Puts the last of the tasks that were taken within this transaction where they were.
+pub(crate) fn untake(connection: &mut Database, campaign: i64, rest: &[Taken]) -> Result<()> {
+    if rest.is_empty() {
+        return Ok(());
+    }
+    let back = |Taken { task, returned }: &Taken| {
+        let (place, avoid_cluster) = returned.clone()?;
+        let (index, generation, attempts) = (task.index, task.generation, task.attempt - 1);
+        Some(Back { index, generation, attempts, place, avoid_cluster })
+    };
+    let back: Vec<Back> = rest.iter().filter_map(back).collect();
+    // Those never tried are the last that the cursor passed.
+    let fresh = (rest.len() - back.len()) as i64;
+    diesel::update(progress::table.find(campaign))
+        .set((
+            progress::next_index.eq(progress::next_index - fresh),
+            progress::pending.eq(progress::pending + fresh),
+            progress::live.eq(progress::live - fresh),
+        ))
+        .execute(connection)?;
+    put_back(connection, campaign, &back)
 }
 
 /// Takes the tasks out of the bag that have a live job all the same, which no path here leads to, and says so.
@@ -157,6 +194,9 @@ pub(crate) fn give_back(connection: &mut Database, campaign: i64, tasks: &[Back]
 }
 
 fn put_back(connection: &mut Database, campaign: i64, tasks: &[Back]) -> Result<()> {
+    if tasks.is_empty() {
+        return Ok(());
+    }
     let count = tasks.len() as i64;
     bulk::insert_returned(connection, campaign, tasks)?;
     diesel::update(progress::table.find(campaign))

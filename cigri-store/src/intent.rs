@@ -5,7 +5,7 @@ use cigri_core::state::{Role, SubmissionState};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as SqlError};
 
-use crate::bag::{self, Task};
+use crate::bag::{self, Taken, Task};
 use crate::bulk::{self, NewJobs};
 use crate::connection::Database;
 use crate::schema::{cluster as clusters, submission};
@@ -46,6 +46,9 @@ pub struct NewGroup {
     pub results: Place,
 }
 
+/// Tasks of grouped jobs taken at once: how many fit into the jobs, their parameters tell.
+const PIECE: i64 = 1000;
+
 /// A submission just written down, and its tasks with their parameters in the order of the jobs.
 pub type Intent = (SubmissionRow, Vec<(Task, String)>);
 
@@ -77,22 +80,11 @@ impl Store {
         now: i64,
     ) -> Result<Option<Intent>> {
         self.write(|connection| {
-            let tasks = match new.role.is_step() {
-                true => steps::take(connection, new)?,
-                false if steps::fits_stage(connection, new)? => {
-                    let limit = endless::room(connection, new.campaign_id, new.limit, now)?;
-                    bag::take(connection, new.campaign_id, new.cluster, limit, new.even_avoided)?
-                }
-                false => Vec::new(),
-            };
-            if tasks.is_empty() {
-                return Ok(None);
-            }
+            let tasks = taken(connection, new, now)?;
+            let Some((last, _)) = tasks.last() else { return Ok(None) };
+            let remote_jobs = last.array_index;
             let id = reserve(connection, "submission", 1)?;
-            insert(connection, new, (id, &name(id)), (tasks.len() as i64, now))?;
-            let indices: Vec<i64> = tasks.iter().map(|task| task.index).collect();
-            let texts = parameters::texts(connection, new.campaign_id, &indices)?;
-            let tasks = arrange(connection, (id, new), tasks.into_iter().zip(texts).collect())?;
+            insert(connection, new, (id, &name(id)), (tasks.len() as i64, remote_jobs, now))?;
             let first = reserve(connection, "job", tasks.len() as i64)?;
             let jobs = NewJobs { submission: id, campaign: new.campaign_id, first, tasks: &tasks };
             bulk::insert_jobs(connection, &jobs)?;
@@ -105,17 +97,18 @@ fn insert(
     connection: &mut Database,
     new: &NewSubmission<'_>,
     (id, name): (i64, &str),
-    (job_count, now): (i64, i64),
+    (job_count, remote_count, now): (i64, i64, i64),
 ) -> Result<()> {
     let known: Option<i64> =
         clusters::table.find(new.cluster).select(clusters::watermark).first(connection).optional()?;
+    let results = new.group.map(|group| group.results.as_str());
     diesel::insert_into(submission::table)
         .values((
             (submission::id.eq(id), submission::campaign_id.eq(new.campaign_id), submission::cluster.eq(new.cluster)),
             (submission::owner.eq(new.owner), submission::remote_user.eq(new.remote_user)),
             (submission::state.eq(SubmissionState::Intent.as_str()), submission::name.eq(name)),
             (submission::directory.eq(new.directory), submission::job_count.eq(job_count)),
-            submission::remote_count.eq(job_count),
+            (submission::remote_count.eq(remote_count), submission::results.eq(results)),
             (submission::created_at.eq(now), submission::changed_at.eq(now)),
             (submission::watermark.eq(known.unwrap_or(0)), submission::role.eq(new.role.as_str())),
         ))
@@ -123,30 +116,70 @@ fn insert(
     Ok(())
 }
 
-/// Gives each task its place in a remote job. What does not fit into the jobs that may go returns to the bag, untried.
-fn arrange(
-    connection: &mut Database,
-    (id, new): (i64, &NewSubmission<'_>),
-    mut tasks: Vec<(Task, String)>,
-) -> Result<Vec<(Task, String)>> {
-    let Some(group) = &new.group else { return Ok(tasks) };
-    let lengths: Vec<usize> = tasks.iter().map(|(_, text)| group::characters(text)).collect();
-    let mut jobs = group::pack(&lengths, group.tasks);
-    jobs.truncate(group.jobs.max(1) as usize);
-    let rest = tasks.split_off(jobs.iter().sum());
-    let back: Vec<(i64, i32, i32)> =
-        rest.iter().map(|(task, _)| (task.index, task.generation, task.attempt - 1)).collect();
-    bag::give_back(connection, new.campaign_id, &submissions::back_first(&back))?;
-    let places = (1..).zip(&jobs).flat_map(|(job, count)| (0..*count as i32).map(move |slot| (job, slot)));
-    for ((task, _), (array_index, slot)) in tasks.iter_mut().zip(places) {
-        (task.array_index, task.slot) = (array_index, slot);
+/// The tasks of an intent with their parameters, in the order of the jobs.
+fn taken(connection: &mut Database, new: &NewSubmission<'_>, now: i64) -> Result<Vec<(Task, String)>> {
+    if new.role.is_step() {
+        let tasks = steps::take(connection, new)?;
+        return with_texts(connection, new, tasks);
     }
-    diesel::update(submission::table.find(id))
-        .set((
-            submission::job_count.eq(tasks.len() as i64),
-            submission::remote_count.eq(jobs.len() as i64),
-            submission::results.eq(Some(group.results.as_str())),
-        ))
-        .execute(connection)?;
-    Ok(tasks)
+    if !steps::fits_stage(connection, new)? {
+        return Ok(Vec::new());
+    }
+    let limit = endless::room(connection, new.campaign_id, new.limit, now)?;
+    match &new.group {
+        Some(group) => take_grouped(connection, new, (group, limit)),
+        None => {
+            let taken = take(connection, new, limit)?;
+            with_texts(connection, new, taken.into_iter().map(|taken| taken.task).collect())
+        }
+    }
+}
+
+fn take(connection: &mut Database, new: &NewSubmission<'_>, limit: i64) -> Result<Vec<Taken>> {
+    bag::take(connection, new.campaign_id, new.cluster, limit, new.even_avoided)
+}
+
+fn with_texts(connection: &mut Database, new: &NewSubmission<'_>, tasks: Vec<Task>) -> Result<Vec<(Task, String)>> {
+    let texts = texts(connection, new, tasks.iter())?;
+    Ok(tasks.into_iter().zip(texts).collect())
+}
+
+fn texts<'a>(
+    connection: &mut Database,
+    new: &NewSubmission<'_>,
+    tasks: impl Iterator<Item = &'a Task>,
+) -> Result<Vec<String>> {
+    let indices: Vec<i64> = tasks.map(|task| task.index).collect();
+    parameters::texts(connection, new.campaign_id, &indices)
+}
+
+/// Takes tasks until the jobs that may go are full, and gives each its place in one. What does not fit any more returns
+/// to where it was in the bag, untried: a piece at most.
+fn take_grouped(
+    connection: &mut Database,
+    new: &NewSubmission<'_>,
+    (group, limit): (&NewGroup, i64),
+) -> Result<Vec<(Task, String)>> {
+    let most = group.jobs.max(1) as usize;
+    let (mut tasks, mut all, mut jobs): (Vec<Taken>, Vec<String>, Vec<usize>) = (Vec::new(), Vec::new(), Vec::new());
+    let mut lengths = Vec::new();
+    while jobs.len() <= most && (tasks.len() as i64) < limit {
+        let wanted = PIECE.min(limit - tasks.len() as i64);
+        let piece = take(connection, new, wanted)?;
+        let is_last = (piece.len() as i64) < wanted;
+        let more = texts(connection, new, piece.iter().map(|taken| &taken.task))?;
+        lengths.extend(more.iter().map(|text| group::characters(text)));
+        tasks.extend(piece);
+        all.extend(more);
+        jobs = group::pack(&lengths, group.tasks);
+        if is_last {
+            break;
+        }
+    }
+    jobs.truncate(most);
+    let rest = tasks.split_off(jobs.iter().sum());
+    bag::untake(connection, new.campaign_id, &rest)?;
+    let places = (1..).zip(&jobs).flat_map(|(job, count)| (0..*count as i32).map(move |slot| (job, slot)));
+    let placed = |(taken, (array_index, slot)): (Taken, (i64, i32))| Task { array_index, slot, ..taken.task };
+    Ok(tasks.into_iter().zip(places).map(placed).zip(all).collect())
 }

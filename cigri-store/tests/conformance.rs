@@ -89,6 +89,8 @@ on_every_database! {
     a_sample_can_be_the_whole_campaign_or_go_on_or_be_cut_short
     tasks_of_a_group_share_a_remote_job_and_end_each_in_its_own_way
     a_group_that_is_too_long_leaves_tasks_in_the_bag
+    large_groups_are_filled_piece_by_piece
+    what_does_not_fit_into_a_group_goes_back_to_its_place_in_the_bag
     a_group_that_never_ran_gives_its_tasks_back
     the_pace_of_groups_adds_up
     a_runner_that_cannot_be_installed_is_carried_for_good

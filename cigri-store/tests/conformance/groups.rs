@@ -64,6 +64,35 @@ pub(super) fn a_group_that_is_too_long_leaves_tasks_in_the_bag(database: &Fresh)
     assert_eq!(sent, [(2, 1), (3, 1), (4, 1)], "the next ones, and untried");
 }
 
+pub(super) fn what_does_not_fit_into_a_group_goes_back_to_its_place_in_the_bag(database: &Fresh) {
+    let store = database.store();
+    let long = "x".repeat(MOST_CHARACTERS / 3);
+    let id = campaign(&store, &["dahu"], &[&long, &long, &long, &long]);
+    let first = submit(&store, id, "dahu", 1);
+    let live = store.live_jobs(first.id).unwrap();
+    let back = Some(Return { last: true, avoid_cluster: None });
+    store.record_look(&first, &look(0, 1, &[], &[JobEnd { back, ..end(&live[0], JobState::Killed) }]), 4000).unwrap();
+    let indices = |tasks: &[(cigri_store::Task, String)]| tasks.iter().map(|(task, _)| task.index).collect::<Vec<_>>();
+    assert_eq!(indices(&intend_group(&store, id, (1, 5)).1), [1, 2]);
+    assert_eq!(indices(&intend_group(&store, id, (1, 5)).1), [3, 0], "it goes after those never tried");
+}
+
+pub(super) fn large_groups_are_filled_piece_by_piece(database: &Fresh) {
+    let store = database.store();
+    let parameters: Vec<String> = (0..3000).map(|task| format!("--seed {task:020}")).collect();
+    let id = campaign(&store, &["dahu"], &parameters.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut sent = Vec::new();
+    for _ in 0..2 {
+        let (submission, tasks) = intend_group(&store, id, (6, 1000));
+        assert_eq!((submission.remote_count, submission.job_count), (6, tasks.len() as i64));
+        assert!(tasks.len() > 1000, "{}: more than one piece, and no more than fits", tasks.len());
+        assert!(tasks.iter().all(|(task, text)| *text == parameters[task.index as usize]));
+        sent.extend(tasks.iter().map(|(task, _)| task.index));
+    }
+    assert_eq!(sent, (0..sent.len() as i64).collect::<Vec<_>>());
+    assert_eq!(counters(&store, id)[..2], [3000 - sent.len() as i64, sent.len() as i64]);
+}
+
 pub(super) fn a_group_that_never_ran_gives_its_tasks_back(database: &Fresh) {
     let store = database.store();
     let id = campaign(&store, &["dahu"], &["a", "b", "c"]);
