@@ -14,21 +14,20 @@ impl Store {
     /// Whether this runner was seen to be installed for a login on a cluster.
     pub fn has_runner(&self, login: &str, cluster: &str, name: &str) -> Result<bool> {
         self.read(|connection| {
-            let found: Option<(Option<String>, i64)> = runner::table
-                .find((login, cluster))
-                .select((runner::name, runner::misses))
-                .first(connection)
-                .optional()?;
+            let found = known(connection, login, cluster)?;
             Ok(found.is_some_and(|(known, misses)| known.as_deref() == Some(name) && misses < MOST_MISSES))
         })
     }
 
-    /// Notes that this runner works for a login on a cluster, or that it is missing there.
+    /// Notes that this runner works for a login on a cluster, or that it is missing there. What is known is not written
+    /// again, even of a runner that is carried: groups tell it all the time.
     pub fn note_runner(&self, login: &str, cluster: &str, name: &str, works: bool) -> Result<()> {
+        let (known, misses) = self.read(|connection| known(connection, login, cluster))?.unwrap_or_default();
+        if works && known.as_deref() == Some(name) {
+            return Ok(());
+        }
         self.write(|connection| {
-            let known: Option<i64> =
-                runner::table.find((login, cluster)).select(runner::misses).first(connection).optional()?;
-            let misses = known.unwrap_or(0) + i64::from(!works);
+            let misses = misses + i64::from(!works);
             diesel::delete(runner::table.find((login, cluster))).execute(connection)?;
             diesel::insert_into(runner::table)
                 .values((
@@ -39,6 +38,12 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// Name of the runner that works for a login on a cluster, and how often one was missing there.
+fn known(connection: &mut Database, login: &str, cluster: &str) -> Result<Option<(Option<String>, i64)>> {
+    let columns = (runner::name, runner::misses);
+    Ok(runner::table.find((login, cluster)).select(columns).first(connection).optional()?)
 }
 
 /// What was seen of a campaign's grouped tasks on a cluster.

@@ -178,26 +178,32 @@ impl Store {
         })
     }
 
-    /// Follows OAR's own resubmission: the same attempt goes on under another remote id. After `most` such hops the
-    /// job is wanted back: a cluster that goes on like that loses node after node.
-    pub fn follow(&self, job_id: i64, remote_id: i64, most: i64) -> Result<()> {
-        self.write(|connection| {
-            let old: Option<i64> = job::table.find(job_id).select(job::remote_id).first(connection)?;
-            let Some(old) = old.filter(|old| *old != remote_id) else { return Ok(()) };
-            let hops: i64 = remote_job::table.filter(remote_job::job_id.eq(job_id)).count().get_result(connection)?;
-            diesel::insert_into(remote_job::table)
-                .values((remote_job::job_id.eq(job_id), remote_job::hop.eq(hops + 1), remote_job::remote_id.eq(old)))
-                .execute(connection)?;
-            diesel::update(job::table.find(job_id)).set(job::remote_id.eq(Some(remote_id))).execute(connection)?;
-            if hops >= most {
-                let wish = Some(Wish::Again.as_str());
-                diesel::update(job::table.find(job_id).filter(job::wish.is_null()))
-                    .set(job::wish.eq(wish))
-                    .execute(connection)?;
-            }
-            Ok(())
-        })
+    /// Follows OAR's own resubmissions: the same attempts go on under other remote ids, given with each job's own. After
+    /// `most` such hops a job is wanted back: a cluster that goes on like that loses node after node.
+    pub fn follow(&self, followed: &[(i64, u64)], most: i64) -> Result<()> {
+        if followed.is_empty() {
+            return Ok(());
+        }
+        self.write(|connection| followed.iter().try_for_each(|(job, id)| follow(connection, *job, (*id as i64, most))))
     }
+}
+
+/// One of them.
+fn follow(connection: &mut Database, job_id: i64, (remote_id, most): (i64, i64)) -> Result<()> {
+    let old: Option<i64> = job::table.find(job_id).select(job::remote_id).first(connection)?;
+    let Some(old) = old.filter(|old| *old != remote_id) else { return Ok(()) };
+    let hops: i64 = remote_job::table.filter(remote_job::job_id.eq(job_id)).count().get_result(connection)?;
+    diesel::insert_into(remote_job::table)
+        .values((remote_job::job_id.eq(job_id), remote_job::hop.eq(hops + 1), remote_job::remote_id.eq(old)))
+        .execute(connection)?;
+    diesel::update(job::table.find(job_id)).set(job::remote_id.eq(Some(remote_id))).execute(connection)?;
+    if hops >= most {
+        let wish = Some(Wish::Again.as_str());
+        diesel::update(job::table.find(job_id).filter(job::wish.is_null()))
+            .set(job::wish.eq(wish))
+            .execute(connection)?;
+    }
+    Ok(())
 }
 
 pub(crate) fn live_jobs(connection: &mut Database, submission_id: i64) -> Result<Vec<LiveJob>> {

@@ -41,7 +41,7 @@ pub(super) struct Ends {
 /// Reads causes and decides about every ended job.
 pub(super) async fn read_ends(
     round: &Round<'_>,
-    rereads: &mut HashMap<u64, i64>,
+    doubts: &mut groups::Doubts,
     seen: &SubmissionRow,
     ended: Vec<(&LiveJob, &JobSummary)>,
 ) -> Result<Ends, StepError> {
@@ -75,9 +75,9 @@ pub(super) async fn read_ends(
     }
     if seen.results.is_some() {
         let reader = groups::Reader::new(round, seen, &campaign, token.as_ref());
-        facts = groups::tell_apart(reader, rereads, facts, &mut result).await?;
+        facts = groups::tell_apart(reader, doubts, facts, &mut result).await?;
     }
-    let mut tails = Tails { round, seen, token, left: TAILS_PER_LOOK };
+    let mut tails = Tails { round, seen, token, left: TAILS_PER_LOOK, last: None };
     for facts in facts {
         let job = facts.job;
         let history = histories.get(&(job.task_index, job.generation)).copied().unwrap_or_default();
@@ -246,6 +246,8 @@ struct Tails<'a> {
     seen: &'a SubmissionRow,
     token: Option<Token>,
     left: usize,
+    /// The remote job read last: tasks of a group share one.
+    last: Option<(u64, Option<String>)>,
 }
 
 impl Tails<'_> {
@@ -257,11 +259,21 @@ impl Tails<'_> {
         }
     }
 
-    /// `None` when there is nothing, or it cannot be read: a missing tail must not hide the failure itself.
     async fn read(&mut self, facts: &Facts<'_>) -> Option<String> {
+        let id = facts.summary.id;
+        if let Some((_, text)) = self.last.as_ref().filter(|(last, _)| *last == id) {
+            return text.clone();
+        }
+        let text = self.fetch(id).await;
+        self.last = Some((id, text.clone()));
+        text
+    }
+
+    /// `None` when there is nothing, or it cannot be read: a missing tail must not hide the failure itself.
+    async fn fetch(&mut self, remote_id: u64) -> Option<String> {
         let token = self.token.as_ref()?;
         self.left = self.left.checked_sub(1)?;
-        let path = crate::output::path(&self.seen.directory, &self.seen.name, facts.summary.id, Stream::Err);
+        let path = crate::output::path(&self.seen.directory, &self.seen.name, remote_id, Stream::Err);
         let answer = self.round.handle.client.media(token, &path, Some(TAIL_LINES)).await;
         if answer.as_ref().is_err_and(oar_client::Error::is_doubt) {
             // It hangs or fails: not once more for each of the others.

@@ -8,6 +8,7 @@ use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::group::journal::{self, Told};
 use cigri_core::group::{self, NOT_INSTALLED, Pace, Place, Script, Setup, Times};
 use cigri_core::language::ClusterSpec;
+use cigri_core::state::CampaignState;
 use cigri_core::task_ids::TaskIds;
 use cigri_store::{CampaignRow, NewGroup, RoundCampaign, StoreError, SubmissionRow, Task};
 use oar_client::{Error as ApiError, Token};
@@ -19,6 +20,14 @@ use super::{Round, StepError};
 const JOURNALS_PER_LOOK: usize = 50;
 /// A file server may be late: what a journal leaves open is believed only when it is read again after this long.
 const REREAD_MS: i64 = 5_000;
+
+/// At most this many grouped tasks are sent in one submission: the next round sends more.
+const MOST_PER_SUBMISSION: i64 = 20_000;
+
+/// At most this many tasks of such jobs are sent at once.
+pub(super) fn limit(group: &NewGroup) -> i64 {
+    group.jobs.saturating_mul(group.tasks as i64).min(MOST_PER_SUBMISSION)
+}
 
 /// How the tasks that may go are grouped; `None` where each is a job of its own. The event says why they cannot be.
 pub(super) fn choose(
@@ -99,6 +108,18 @@ pub(super) fn lines(
     jobs.map(line).collect()
 }
 
+/// Results that cannot be read for so long are given up: a file that is gone for good must not keep a campaign alive.
+const UNREAD_MS: i64 = 3_600_000;
+
+/// What is remembered of remote jobs whose groups are not judged yet.
+#[derive(Default)]
+pub(super) struct Doubts {
+    /// Those that left something open, and when their results were first read, epoch milliseconds.
+    open: HashMap<u64, i64>,
+    /// Those whose results cannot be read, and since when, epoch milliseconds.
+    unread: HashMap<u64, i64>,
+}
+
 /// Reads the journals of a submission's remote jobs, within a budget.
 pub(super) struct Reader<'a> {
     round: &'a Round<'a>,
@@ -108,6 +129,9 @@ pub(super) struct Reader<'a> {
     ids: TaskIds,
     side_by_side: u64,
     left: usize,
+    /// Why nothing more is read in this look.
+    failure: Option<String>,
+    is_cancelled: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -126,19 +150,29 @@ impl<'a> Reader<'a> {
             ids: campaign.task_ids.clone(),
             side_by_side: spec.map_or(1, |spec| u64::from(spec.grouping.side_by_side.max(1))),
             left: JOURNALS_PER_LOOK,
+            failure: None,
+            is_cancelled: campaign.state == CampaignState::Cancelled,
         }
     }
 
     /// What the runner of a remote job told; `None` if that cannot be learnt now.
     async fn read(&mut self, remote_id: u64, events: &mut Vec<NewEvent>) -> Option<BTreeMap<u64, Told>> {
-        let token = self.token?;
+        if self.failure.is_some() {
+            return None;
+        }
+        let Some(token) = self.token else {
+            let failure = format!("there is no token of {}", self.seen.owner);
+            events.push(self.unreadable(format!("the results of job {remote_id} cannot be read: {failure}")));
+            self.failure = Some(failure);
+            return None;
+        };
         self.left = self.left.checked_sub(1)?;
         let path = format!("{}/{remote_id}.r", self.folder);
         match self.round.handle.client.media(token, &path, None).await {
             Ok(bytes) => Some(bytes.map(|bytes| journal::read(&bytes)).unwrap_or_default()),
             Err(error) => {
                 // Not once more for each of the others.
-                self.left = 0;
+                self.failure = Some(error.to_string());
                 events.push(match error {
                     ApiError::Unauthorized { .. } => self.round.bad_token(&self.seen.owner, &error),
                     _ => self.unreadable(format!("the results of job {remote_id} cannot be read: {error}")),
@@ -146,6 +180,12 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// Whether results that cannot be read are not waited for any more: nobody wants them, or it has been long.
+    fn gives_up(&self, unread: &mut HashMap<u64, i64>, remote_id: u64) -> bool {
+        let since = *unread.entry(remote_id).or_insert(self.round.now);
+        self.is_cancelled || self.round.now - since >= UNREAD_MS
     }
 
     fn unreadable(&self, what: String) -> NewEvent {
@@ -165,14 +205,14 @@ pub(crate) fn folder(submission: &SubmissionRow, campaign: &CampaignRow) -> Stri
 /// Gives each task of a group the cause of its own end. Remote jobs whose results are not known yet are left out.
 pub(super) async fn tell_apart<'a>(
     mut reader: Reader<'_>,
-    rereads: &mut HashMap<u64, i64>,
+    doubts: &mut Doubts,
     facts: Vec<Facts<'a>>,
     result: &mut Ends,
 ) -> Result<Vec<Facts<'a>>, StepError> {
     let mut known = Vec::with_capacity(facts.len());
     let mut works = None;
     for job in jobs_of(facts) {
-        match judge(&mut reader, rereads, &job, &mut result.events).await {
+        match judge(&mut reader, doubts, &job, &mut result.events).await {
             Verdict::Later => result.undecided = true,
             Verdict::Shared(cause) => {
                 works = match &cause {
@@ -180,7 +220,10 @@ pub(super) async fn tell_apart<'a>(
                     Cause::RunnerMissing => Some(false),
                     _ => works,
                 };
-                result.pace = result.pace.and(pace(&reader, &job, None));
+                // It goes on, and is counted when it has ended.
+                if !matches!(cause, Cause::Undecided | Cause::ResubmittedAs(_)) {
+                    result.pace = result.pace.and(pace(&reader, &job, None));
+                }
                 known.extend(job.into_iter().map(|facts| Facts { cause: cause.clone(), ..facts }));
             }
             Verdict::Told(told) => {
@@ -218,12 +261,7 @@ enum Verdict {
     Later,
 }
 
-async fn judge(
-    reader: &mut Reader<'_>,
-    rereads: &mut HashMap<u64, i64>,
-    job: &[Facts<'_>],
-    events: &mut Vec<NewEvent>,
-) -> Verdict {
+async fn judge(reader: &mut Reader<'_>, doubts: &mut Doubts, job: &[Facts<'_>], events: &mut Vec<NewEvent>) -> Verdict {
     let Some(first) = job.first() else { return Verdict::Later };
     let never_started = first.details.is_some_and(|details| details.start_time == 0);
     match &first.cause {
@@ -233,12 +271,16 @@ async fn judge(
         _ => {}
     }
     let id = first.summary.id;
-    let Some(told) = reader.read(id, events).await else { return Verdict::Later };
+    let told = match reader.read(id, events).await {
+        Some(told) => told,
+        None => return unread(reader, doubts, job, events),
+    };
+    doubts.unread.remove(&id);
     let (now, is_local) = (reader.round.now, reader.round.is_local());
-    if !is_local && !journal::is_settled(&told, job.len()) && now - *rereads.entry(id).or_insert(now) < REREAD_MS {
+    if !is_local && !journal::is_settled(&told, job.len()) && now - *doubts.open.entry(id).or_insert(now) < REREAD_MS {
         return Verdict::Later;
     }
-    rereads.remove(&id);
+    doubts.open.remove(&id);
     if !told.is_empty() {
         return Verdict::Told(told);
     }
@@ -246,6 +288,20 @@ async fn judge(
         let text = format!("job {id} left no results ({:?}): its {} tasks are sent again", first.cause, job.len());
         events.push(reader.unreadable(text));
     }
+    Verdict::Shared(group::cause_without_journal(&first.cause, is_for_another(job)))
+}
+
+/// What is known of a group whose results were not read in this look.
+fn unread(reader: &Reader<'_>, doubts: &mut Doubts, job: &[Facts<'_>], events: &mut Vec<NewEvent>) -> Verdict {
+    let (Some(first), Some(failure)) = (job.first(), &reader.failure) else { return Verdict::Later };
+    let id = first.summary.id;
+    if !reader.gives_up(&mut doubts.unread, id) {
+        return Verdict::Later;
+    }
+    doubts.unread.remove(&id);
+    doubts.open.remove(&id);
+    let text = format!("the results of job {id} and its {} tasks are given up: {failure}", job.len());
+    events.push(reader.unreadable(text));
     Verdict::Shared(group::cause_without_journal(&first.cause, is_for_another(job)))
 }
 
@@ -295,9 +351,5 @@ fn measured(told: &BTreeMap<u64, Told>) -> (u64, u64) {
 async fn note_runner(reader: &Reader<'_>, works: bool) -> Result<(), StepError> {
     let (login, cluster) = (reader.seen.remote_user.clone(), reader.seen.cluster.clone());
     let name = group::runner_name();
-    let note = move |store: &cigri_store::Store| match store.has_runner(&login, &cluster, &name)? {
-        known if known == works => Ok(()),
-        _ => store.note_runner(&login, &cluster, &name, works),
-    };
-    reader.round.store(note).await
+    reader.round.store(move |store| store.note_runner(&login, &cluster, &name, works)).await
 }

@@ -110,8 +110,8 @@ pub(crate) struct Memory {
     looked: HashMap<i64, i64>,
     /// The longest that a POST took, milliseconds.
     slowest_post_ms: i64,
-    /// Remote jobs whose groups left something open, and when their results were first read, epoch milliseconds.
-    rereads: HashMap<u64, i64>,
+    /// Remote jobs whose groups are not judged yet.
+    doubts: groups::Doubts,
     /// Logins that have an account there, and when one was last found to have none.
     accounts: HashMap<String, Account>,
     /// Failures in a row of campaigns without an end.
@@ -143,7 +143,7 @@ impl Memory {
             tested_at: 0,
             looked: HashMap::new(),
             slowest_post_ms: 0,
-            rereads: HashMap::new(),
+            doubts: groups::Doubts::default(),
             accounts: HashMap::new(),
             failures: HashMap::new(),
             kinds: HashMap::new(),

@@ -50,7 +50,7 @@ pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &Submi
         return Err(StepError::Reset);
     }
     let missing = absent::weigh(round, seen, &found.vanished, &denied).await?;
-    let mut ended = ends::read_ends(round, &mut memory.rereads, seen, found.ended).await?;
+    let mut ended = ends::read_ends(round, &mut memory.doubts, seen, found.ended).await?;
     ended.undecided |= !found.vanished.is_empty() && !missing.is_settled;
     if seen.role.is_step() && missing.lost.iter().any(|end| end.state == JobState::Cancelled) {
         let id = seen.campaign_id;
@@ -136,15 +136,12 @@ async fn second_look(
     asked.sort_by_key(|job| job.missing_since);
     // The tasks of a group are one remote job.
     let mut once = HashSet::new();
-    asked.retain(|job| job.remote_id.is_none_or(|id| once.insert(id)));
+    asked.retain(|job| job.remote_id.is_some_and(|id| once.insert(id)));
     let same = |remote_id: i64| vanished.iter().filter(move |job| job.remote_id == Some(remote_id)).map(|job| job.id);
-    let (mut there, mut denied) = (Vec::new(), Vec::new());
-    for job in asked.into_iter().take(SECOND_LOOKS) {
-        // It was not there when its array was adopted, nor is it now.
-        let Some(remote_id) = job.remote_id else {
-            denied.push(job.id);
-            continue;
-        };
+    // What was not there when its array was adopted, and is not now, is denied without a question.
+    let mut denied: Vec<i64> = vanished.iter().filter(|job| job.remote_id.is_none()).map(|job| job.id).collect();
+    let mut there = Vec::new();
+    for remote_id in asked.into_iter().take(SECOND_LOOKS).filter_map(|job| job.remote_id) {
         match round.handle.client.job_direct(remote_id as u64).await {
             Ok(found) => {
                 let row = JobSummary {
@@ -187,7 +184,7 @@ async fn record(
     let look = Look { finals: if again { -1 } else { look.finals }, ..look };
     let twice = round
         .store(move |store| {
-            followed.iter().try_for_each(|(job, id)| store.follow(*job, *id as i64, ledger::MOST_HOPS))?;
+            store.follow(&followed, ledger::MOST_HOPS)?;
             let twice = store.record_look(&submission, &look, now)?;
             store.open_events(&events, now)?;
             Ok(twice)

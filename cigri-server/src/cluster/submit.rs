@@ -38,7 +38,7 @@ pub(super) async fn submit(
         Ok(group) => group,
         Err(event) => return round.tell(*event).await,
     };
-    let limit = group.map_or(allowed as i64, |group| group.jobs.saturating_mul(group.tasks as i64));
+    let limit = group.map_or(allowed as i64, |group| groups::limit(&group));
     let Some(((submission, tasks), ids)) = intend(round, (campaign, spec), login, (role, limit, group)).await? else {
         return Ok(());
     };

@@ -50,7 +50,7 @@ pub(super) fn oars_own_resubmissions_are_one_attempt_and_too_many_are_wanted_bac
     let job = store.live_jobs(submission.id).unwrap().remove(0);
     let first = job.remote_id.unwrap();
     for (hop, remote_id) in (1..).zip([first + 10, first + 20, first + 20, first + 30]) {
-        store.follow(job.id, remote_id, 2).unwrap();
+        store.follow(&[(job.id, remote_id as u64)], 2).unwrap();
         let now = store.live_jobs(submission.id).unwrap().remove(0);
         assert_eq!(now.remote_id, Some(remote_id));
         assert_eq!(now.wish, (hop == 4).then_some(Wish::Again), "hop {hop}");
