@@ -16,6 +16,9 @@ use crate::language::named::{VARIABLE, fill_in, takes_names};
 use crate::language::quoted;
 use crate::task_ids::TaskIds;
 
+/// The variable that OAR sets in a job, whatever follows it.
+const OAR_JOB_ID: &str = "${OAR_JOB_ID}";
+
 /// How every generated command begins.
 const HEAD: &str = "_c(){ export CIGRI_CAMPAIGN_ID=";
 
@@ -28,7 +31,7 @@ const HEAD: &str = "_c(){ export CIGRI_CAMPAIGN_ID=";
 /// parameter's words, if they have any: `{alpha}` becomes a reference to `CIGRI_PARAM_alpha`, which is exported.
 pub fn remote_command(campaign_id: u64, cluster: &str, ids: &TaskIds, spec: &ClusterSpec, names: &[String]) -> String {
     let exec_file = with_campaign_id(&spec.exec_file, campaign_id);
-    let exec_file = replace_macro(&exec_file, "OAR_JOB_ID", "$OAR_JOB_ID");
+    let exec_file = replace_macro(&exec_file, "OAR_JOB_ID", OAR_JOB_ID);
     let exec_file = fill_in(&exec_file, names);
     let words = if !names.is_empty() && takes_names(&exec_file) { "" } else { " \"$@\"" };
     let exports: String = names.iter().zip(3..).map(|(name, place)| export(name, place)).collect();
@@ -54,7 +57,7 @@ const STEP_HEAD: &str = "_s(){ export CIGRI_CAMPAIGN_ID=";
 /// It exports `CIGRI_CAMPAIGN_ID`, `CIGRI_CLUSTER`, `CIGRI_STEP` and `CIGRI_ATTEMPT`, and gives the script, newlines and
 /// all, to a bash of its own, whose exit code is the job's.
 pub fn step_command(campaign_id: u64, cluster: &str, step: &str, script: &str) -> String {
-    let script = replace_macro(&with_campaign_id(script, campaign_id), "OAR_JOB_ID", "$OAR_JOB_ID");
+    let script = replace_macro(&with_campaign_id(script, campaign_id), "OAR_JOB_ID", OAR_JOB_ID);
     format!(
         "{STEP_HEAD}{campaign_id} CIGRI_CLUSTER={cluster} CIGRI_STEP={step} CIGRI_ATTEMPT=$1; exec bash -c {}; }}; _s",
         single_quoted(&script)

@@ -2,8 +2,9 @@
 
 use super::field::Field;
 use super::macros::{continues_name, home_in_command, home_in_directory};
+use super::named::braced;
 use super::problem::{Problem, Report};
-use super::shell::{Mark, Open, left_open, marks};
+use super::shell::{Mark, Open, Parentheses, left_open, marks};
 
 /// Longest name, project or job type, in characters; OAR's columns hold as many.
 const LABEL: usize = 255;
@@ -124,16 +125,14 @@ fn swallowed_by(text: &str) -> Option<&'static str> {
 /// `<<` but neither `<<<` (a here-string) nor a shift within `$((...))`.
 fn has_here_document(marks: &[Mark]) -> bool {
     let mut run = 0;
-    let mut arithmetic = 0_i32;
+    let mut parentheses = Parentheses::default();
     for (index, mark) in marks.iter().enumerate() {
         let next = marks.get(index + 1).map(|next| next.character);
-        match (mark.is_bare(), mark.character) {
-            (true, '<') => run += 1,
-            (true, '(') if next == Some('(') => arithmetic += 1,
-            (true, ')') if next == Some(')') => arithmetic -= 1,
-            _ => {}
+        if mark.is_bare() {
+            run += u32::from(mark.character == '<');
+            parentheses.see(mark.character, next);
         }
-        if run == 2 && next != Some('<') && arithmetic <= 0 {
+        if run == 2 && next != Some('<') && !parentheses.in_arithmetic() {
             return true;
         }
         if mark.character != '<' {
@@ -181,6 +180,12 @@ pub(super) fn exec_directory(field: &Field<'_>) -> Result<String, Problem> {
     }
     if rest.contains("{OAR_JOB_ID}") {
         return Err(field.problem(expected).hint("a job's number is not known before it is sent; `{CAMPAIGN_ID}` is"));
+    }
+    let words = rest.match_indices('{').filter_map(|(at, _)| rest.get(at..).and_then(braced));
+    if let Some(word) = words.filter(|word| *word != "CAMPAIGN_ID").next() {
+        let hint =
+            format!("`{{{word}}}` stands for nothing there; `{{HOME}}` at the beginning and `{{CAMPAIGN_ID}}` do");
+        return Err(field.problem(expected).hint(hint));
     }
     Ok(directory)
 }

@@ -6,7 +6,7 @@ use super::checks;
 use super::dependents::Dependents;
 use super::fields::{Scope, check_keys};
 use super::output::same_for_all;
-use super::parts::{Checkpoint, Grouping, Output, TestMode};
+use super::parts::{Checkpoint, Gathering, Grouping, Output, TestMode};
 use super::problem::{Problem, Report, excerpt, nearest};
 use super::reader::member_path;
 use super::resolve::Context;
@@ -55,7 +55,23 @@ pub(super) fn resolve_clusters(
     });
     let specs = merged.collect();
     merger.dependents.tell(all.len(), report);
+    one_folder(&specs, &all, report);
     (specs, test)
+}
+
+/// The client fetches all files into one folder: clusters that name different ones are refused.
+fn one_folder(specs: &BTreeMap<String, ClusterSpec>, all: &[(Cluster<'_>, Settings)], report: &mut Report) {
+    let mut first = None;
+    for (cluster, _) in all {
+        let output = specs.get(cluster.name).and_then(|spec| spec.output.as_ref());
+        let Some(Gathering::Collector(Some(folder))) = output.map(|output| &output.method) else { continue };
+        let (known, name) = *first.get_or_insert((folder, cluster.name));
+        if known != folder {
+            let expected = format!("\"{}\", as on {name}, because the client fetches into one folder", excerpt(known));
+            let found = format!("\"{}\"", excerpt(folder));
+            report.refuse(cluster.place_together(Problem::new("output_destination", found, expected)));
+        }
+    }
 }
 
 /// The clusters of the file as written, and the path of the field.
@@ -186,7 +202,9 @@ impl Merger<'_> {
         {
             report.refuse(cluster.place(two_walltimes(&cluster.path, field, request)));
         }
-        walltime.or(written_in).unwrap_or(self.context.default_walltime_s)
+        // Requests of a cluster's own need not say again what the top's says of the time.
+        let inherited = self.top.request.as_ref().and_then(|request| request.walltime_s);
+        walltime.or(written_in).or(inherited).unwrap_or(self.context.default_walltime_s)
     }
 
     fn directory(&self, own: &Settings) -> String {

@@ -1,10 +1,11 @@
 //! `jobs_type`: a bag of tasks, or one command that is started again and again until a moment or a number of successes.
 
-use chrono::{DateTime, NaiveDate};
+use chrono::{DateTime, NaiveDate, SecondsFormat};
 
 use super::field::Field;
 use super::parts::Endless;
 use super::problem::{Problem, Report};
+use super::spec::CampaignSpec;
 use super::written::Written;
 
 /// Most successes that a campaign can wait for.
@@ -35,6 +36,13 @@ pub(super) fn resolve_endless(written: &Written, report: &mut Report) -> Option<
     }
 }
 
+/// That an endless campaign is over before it begins (`now` in epoch milliseconds); its bag closes at once.
+pub fn already_over(spec: &CampaignSpec, now: i64) -> Option<Problem> {
+    let until = spec.endless?.until.filter(|until| *until <= now)?;
+    let date = DateTime::from_timestamp_millis(until)?.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    Some(Problem::new("until", format!("{date}, which is past"), "a moment to come, as no job is sent after it"))
+}
+
 /// That a source of parameters has no place in an endless campaign.
 pub(super) fn no_parameters(field: &Field<'_>) -> Problem {
     field
@@ -47,7 +55,9 @@ fn moment(field: &Field<'_>) -> Result<i64, Problem> {
     let text = field.as_text().unwrap_or_default().trim();
     let moment = DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.timestamp_millis());
     let end_of_day = || {
-        let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.succ_opt()?;
+        // The library would read `2027-1-31` and `+2027-01-31` as well.
+        let is_plain = text.len() == 10 && text.starts_with(|first: char| first.is_ascii_digit());
+        let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| is_plain)?.succ_opt()?;
         Some(day.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis())
     };
     moment.or_else(end_of_day).filter(|moment| *moment > 0).ok_or_else(|| {

@@ -43,6 +43,7 @@ mod written;
 
 pub use added::parse_added;
 pub(crate) use checks::COMMAND_END;
+pub use endless::already_over;
 pub use limits::Limits;
 pub use lines::LineSplitter;
 pub use local::{Notice, adapt_to_local};

@@ -38,8 +38,11 @@ pub(crate) fn takes_names(filled_in: &str) -> bool {
     filled_in.contains(VARIABLE)
 }
 
-/// What the commands and output files of a campaign's clusters ask of its named parameters in vain; nothing for one
-/// without names.
+/// Macros of other fields, which a job has as variables.
+const OF_A_TASK: [&str; 2] = ["TASK_ID", "TASK_INDEX"];
+
+/// What the commands and output files of a campaign's clusters ask of its named parameters in vain. Without names,
+/// nothing in braces stands for anything.
 pub fn check_names(spec: &CampaignSpec) -> Vec<Problem> {
     let names = spec.parameter_names();
     let is_parameter = |name: &str| names.iter().any(|known| known == name);
@@ -52,7 +55,7 @@ pub fn check_names(spec: &CampaignSpec) -> Vec<Problem> {
 }
 
 fn check_commands(spec: &CampaignSpec, names: &[String]) -> Vec<Problem> {
-    let clusters = spec.clusters.iter().filter(|_| !names.is_empty());
+    let clusters = spec.clusters.iter();
     let mut seen = Vec::new();
     let fresh = clusters.filter(|(_, cluster)| {
         let is_new = !seen.contains(&&cluster.exec_file);
@@ -69,6 +72,9 @@ fn check_commands(spec: &CampaignSpec, names: &[String]) -> Vec<Problem> {
 
 fn check_command(text: &str, names: &[String]) -> Vec<Problem> {
     let found = references(text);
+    if names.is_empty() {
+        return found.iter().filter_map(|reference| check_unnamed(text, reference)).collect();
+    }
     let mut problems: Vec<Problem> = found.iter().filter_map(|reference| check_reference(reference, names)).collect();
     let filled_in = fill_in(text, names);
     let ends_open = |mark: &Mark| mark.is_bare() && ";&|".contains(mark.character);
@@ -104,11 +110,38 @@ fn check_reference(reference: &Reference<'_>, names: &[String]) -> Option<Proble
     }
 }
 
+/// The word of a `{word}` here that looks like a macro and is none. Within quotes it may be anything, such as a program of
+/// `awk`.
+pub(super) fn in_vain(text: &str, quote: Quote) -> Option<&str> {
+    let word = braced(text)?;
+    let is_in_vain = match quote {
+        Quote::None => !MACROS.contains(&word) && !opens_file(text),
+        Quote::Double => OF_A_TASK.contains(&word),
+        Quote::Single | Quote::Ansi => false,
+    };
+    is_in_vain.then_some(word)
+}
+
+/// What to do about it.
+pub(super) fn instead_of(name: &str) -> String {
+    match OF_A_TASK.contains(&name) {
+        true => format!("the job has it as `$CIGRI_{name}`"),
+        false => format!("if the program is to read the braces, quote them: '{{{name}}}'"),
+    }
+}
+
+fn check_unnamed(text: &str, reference: &Reference<'_>) -> Option<Problem> {
+    let name = in_vain(text.get(reference.at..)?, reference.quote)?;
+    let expected = "no `{word}` without `parameters` that have names";
+    Some(Problem::new("", format!("`{{{name}}}`"), expected).hint(instead_of(name)))
+}
+
 /// `{name}` in a command line.
 struct Reference<'a> {
     /// Byte offset of the brace.
     at: usize,
     name: &'a str,
+    quote: Quote,
     place: Place,
 }
 
@@ -135,13 +168,14 @@ fn references(text: &str) -> Vec<Reference<'_>> {
         unsure |= mark.quote == Quote::Double && !mark.escaped && substitutes;
         let opens = mark.character == '{' && !mark.escaped && !after_dollar;
         if let Some(name) = text.get(mark.at..).filter(|_| opens).and_then(braced) {
+            let quote = mark.quote;
             let place = match mark.quote {
                 Quote::Single | Quote::Ansi => Place::Literal,
                 _ if unsure => Place::Unsure,
                 Quote::Double => Place::Quoted,
                 Quote::None => Place::Bare,
             };
-            all.push(Reference { at: mark.at, name, place });
+            all.push(Reference { at: mark.at, name, quote, place });
         }
         before = Some(mark);
     }
@@ -149,9 +183,14 @@ fn references(text: &str) -> Vec<Reference<'_>> {
 }
 
 /// The word of `{word}` at the beginning of a text.
-fn braced(text: &str) -> Option<&str> {
+pub(super) fn braced(text: &str) -> Option<&str> {
     let (word, _) = text.strip_prefix('{')?.split_once('}')?;
     is_name(word).then_some(word)
+}
+
+/// Whether a text begins with `{word}<` or `{word}>`, where the shell opens a file.
+fn opens_file(text: &str) -> bool {
+    text.split_once('}').is_some_and(|(_, after)| after.starts_with(['<', '>']))
 }
 
 /// Whether a word can be the name of a variable.

@@ -59,6 +59,9 @@ pub fn resolve(written: Written, context: &Context<'_>) -> Result<Resolved, Prob
     let mut spec = CampaignSpec { test, endless, ..CampaignSpec::new(name.clone().unwrap_or_default(), clusters) };
     if let Some(Parameters::Sweep(sweep)) = &parameters {
         spec.sweep = Some(sweep.clone());
+    }
+    // The names of a table come with its first row.
+    if !matches!(parameters, Some(Parameters::Table(_)) | None) {
         check_names(&spec).into_iter().for_each(|problem| report.refuse(problem));
     }
     let warnings = report.finish()?;

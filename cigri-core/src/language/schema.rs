@@ -1,7 +1,7 @@
 //! The language as a JSON Schema, which editors complete and check campaign files by.
 //!
 //! It says what one field may be. What several fields mean together, and the insides of texts, only the program checks.
-//! It is stricter in one point: it knows the keys in small letters only. A `null` is taken for a cluster's fields.
+//! It is stricter in one point: it knows the keys in small letters only.
 
 use serde_json::{Map, Value, json};
 
@@ -16,10 +16,11 @@ pub fn json_schema() -> Value {
     definitions.insert("cluster".into(), cluster());
     let mut properties = Map::new();
     for facts in of_scope(Scope::Campaign) {
-        properties.insert(facts.name.to_owned(), described(facts));
+        properties.insert(facts.name.to_owned(), or_nothing(facts));
     }
     properties.extend(references());
-    let one_source = SOURCES.into_iter().map(|name| json!({"required": [name]}));
+    let one_source =
+        SOURCES.into_iter().map(|name| json!({"required": [name], "properties": {name: {"not": {"type": "null"}}}}));
     let endless = json!({"required": ["jobs_type"], "properties": {"jobs_type": {"const": "desktop_computing"}}});
     let one_source: Vec<Value> = one_source.chain([endless]).collect();
     json!({
@@ -33,6 +34,21 @@ pub fn json_schema() -> Value {
         "additionalProperties": false,
         "$defs": definitions,
     })
+}
+
+/// A field of the campaign, which `null` leaves out where it may be.
+fn or_nothing(facts: &Facts) -> Value {
+    let mut described = described(facts);
+    if let Value::Object(all) = &mut described
+        && facts.default != "(mandatory)"
+    {
+        let shape = object(facts.shape);
+        shape.keys().for_each(|key| {
+            all.remove(key);
+        });
+        all.insert("anyOf".into(), json!([shape, {"type": "null"}]));
+    }
+    described
 }
 
 fn cluster() -> Value {

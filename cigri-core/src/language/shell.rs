@@ -59,6 +59,42 @@ pub(super) fn left_open(text: &str) -> Option<Open> {
     scanner.open()
 }
 
+/// Open parentheses, so that a shift within `((...))` is told from a here-document.
+#[derive(Debug, Default)]
+pub(super) struct Parentheses {
+    /// True for each open `((`, false for each `(`.
+    open: Vec<bool>,
+    /// The second one of a pair comes next.
+    second: bool,
+}
+
+impl Parentheses {
+    /// Takes a bare character, and what follows it.
+    pub(super) fn see(&mut self, character: char, next: Option<char>) {
+        if std::mem::take(&mut self.second) {
+            return;
+        }
+        self.second = match (character, self.open.last_mut()) {
+            ('(', _) => {
+                self.open.push(next == Some('('));
+                next == Some('(')
+            }
+            (')', Some(double)) if *double && next != Some(')') => {
+                // They were two subshells.
+                *double = false;
+                false
+            }
+            (')', Some(_)) => self.open.pop().unwrap_or_default(),
+            _ => false,
+        };
+    }
+
+    /// Whether what comes is within `((...))`.
+    pub(super) fn in_arithmetic(&self) -> bool {
+        self.open.contains(&true)
+    }
+}
+
 /// Reads a text character by character.
 pub(super) struct Scanner {
     quote: Quote,

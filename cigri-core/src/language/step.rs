@@ -97,5 +97,8 @@ fn script(field: &Field<'_>) -> Result<String, Problem> {
         Some(Unfinished::Document(end)) => {
             Err(field.problem(&format!("a script whose here-document ends in a line `{end}`")))
         }
+        Some(Unfinished::Template(name)) => Err(field
+            .problem(&format!("a script without `{{{name}}}`, which stands for nothing"))
+            .hint(format!("if a program is to read the braces, quote them: '{{{name}}}'"))),
     }
 }

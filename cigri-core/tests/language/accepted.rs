@@ -63,8 +63,7 @@ fn a_cluster_that_only_adds_a_walltime_keeps_the_resources_of_the_top() {
         "clusters": { "long": { "resources": "walltime=9" }, "wide": { "resources": "/core=8" }, "same": {} } }"#;
     let clusters = read(text, &plain()).unwrap().spec.clusters;
     assert_eq!(clusters["long"].resource_request(), "/core=4,walltime=09:00:00");
-    // Resources replace those of the top as a whole, their walltime included.
-    assert_eq!(clusters["wide"].resource_request(), "/core=8,walltime=00:10:00");
+    assert_eq!(clusters["wide"].resource_request(), "/core=8,walltime=01:00:00", "and the other way round");
     assert_eq!(clusters["same"].resource_request(), "/core=4,walltime=01:00:00");
 }
 

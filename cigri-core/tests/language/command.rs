@@ -57,9 +57,9 @@ fn the_form_is_fixed() {
 #[test]
 fn macros_of_the_campaign_are_filled_in() {
     let spec = cluster("./run {CAMPAIGN_ID} {OAR_JOB_ID} ${OAR_JOB_ID} {HOME}");
-    assert!(remote_command(3, "c", &from(0), &spec, &[]).contains("./run 3 $OAR_JOB_ID ${OAR_JOB_ID} $HOME \"$@\""));
-    let (output, _) = run("echo {CAMPAIGN_ID} {OAR_JOB_ID} ${OAR_JOB_ID} {HOME}", "x");
-    assert_eq!(output, "3 4711 4711 /home/alice x\n");
+    assert!(remote_command(3, "c", &from(0), &spec, &[]).contains("./run 3 ${OAR_JOB_ID} ${OAR_JOB_ID} $HOME \"$@\""));
+    let (output, _) = run("echo {CAMPAIGN_ID} {OAR_JOB_ID}_1 ${OAR_JOB_ID} {HOME}", "x");
+    assert_eq!(output, "3 4711_1 4711 /home/alice x\n");
     let spec = cluster_with(r#", "exec_directory": "~/out/{CAMPAIGN_ID}""#);
     assert_eq!(remote_directory(3, &spec), "$HOME/out/3");
 }
@@ -217,12 +217,12 @@ fn run_step(script: &str) -> (String, i32) {
 
 #[test]
 fn a_step_is_a_script_of_any_lines_that_knows_its_campaign_and_attempt() {
-    let script = "# it's said \"twice\"\nfor word in 'a b' c; do\n  echo \"[$word]\"\ndone\necho {CAMPAIGN_ID} {OAR_JOB_ID}\n\
+    let script = "# it's said \"twice\"\nfor word in 'a b' c; do\n  echo \"[$word]\"\ndone\necho {CAMPAIGN_ID} {OAR_JOB_ID}_1\n\
                   env | sort | grep ^CIGRI | tr '\\n' ' '; exit 7";
     let (output, code) = run_step(script);
     assert_eq!(
         output,
-        "[a b]\n[c]\n3 4711\nCIGRI_ATTEMPT=2 CIGRI_CAMPAIGN_ID=3 CIGRI_CLUSTER=dahu CIGRI_STEP=prologue "
+        "[a b]\n[c]\n3 4711_1\nCIGRI_ATTEMPT=2 CIGRI_CAMPAIGN_ID=3 CIGRI_CLUSTER=dahu CIGRI_STEP=prologue "
     );
     assert_eq!(code, 7);
     assert_eq!(run_step("echo $# $HOME\nfalse\ntrue # }; _s"), ("0 /home/alice\n".to_owned(), 0));

@@ -75,7 +75,7 @@ fn output() -> BoxedStrategy<Map<String, Value>> {
     or_nothing(merged(vec![
         always("output_gathering_method", Just(json!("collector")).boxed()),
         always("output_file", file),
-        object(vec![("output_destination", maybe("[a-zA-Z ]{1,9}[a-z]"))]),
+        object(vec![("output_destination", maybe("the one folder"))]),
     ]))
 }
 

@@ -93,9 +93,35 @@ fn references_that_cannot_be_filled_in_are_refused() {
         let said = read(&campaign(exec_file), &plain()).expect_err(exec_file).to_string();
         assert!(said.contains(expected), "{exec_file}: {said}");
     }
-    let without = campaign("echo {alpa} {print}").replace(r#""grid": {"alpha": [1], "n": [2]}"#, "");
-    let without = without.replace(r#""parameters": {}"#, r#""nb_jobs": 1"#);
-    assert!(read(&without, &plain()).is_ok(), "campaigns without names keep their braces");
+}
+
+#[test]
+fn without_names_braces_that_no_shell_reads_are_refused() {
+    let read = |exec_file: &str| {
+        let text = campaign(exec_file).replace(r#""grid": {"alpha": [1], "n": [2]}"#, "");
+        read(&text.replace(r#""parameters": {}"#, r#""nb_jobs": 1"#), &plain())
+    };
+    for exec_file in [
+        "echo ${alpha} {a,b} {1..3} \\{alpha} '{print}' \"{x}\"",
+        "awk '{print}'",
+        "{ echo a; }; echo",
+        "exec {fd}<in; cat <&$fd",
+        "./run {HOME}/x {CAMPAIGN_ID} \"{OAR_JOB_ID}\"",
+    ] {
+        assert!(read(exec_file).is_ok(), "{exec_file}: {:?}", read(exec_file));
+    }
+    for (exec_file, expected) in [
+        (
+            "echo {alpha}",
+            "clusters.dahu.exec_file: expected no `{word}` without `parameters` that have names, found `{alpha}`; if the \
+             program is to read the braces, quote them: '{alpha}'",
+        ),
+        ("run --out=r.{TASK_INDEX}", "found `{TASK_INDEX}`; the job has it as `$CIGRI_TASK_INDEX`"),
+        ("run \"r.{TASK_ID}\"", "found `{TASK_ID}`; the job has it as `$CIGRI_TASK_ID`"),
+    ] {
+        let said = read(exec_file).expect_err(exec_file).to_string();
+        assert!(said.contains(expected), "{exec_file}: {said}");
+    }
 }
 
 proptest! {

@@ -219,3 +219,20 @@ fn more_clusters_than_anybody_has() {
         ["clusters (line 1, column 59): expected at most 1000 clusters, found an object of 1001 fields"]
     );
 }
+
+#[test]
+fn files_that_the_client_fetches_have_one_folder() {
+    let text = |luke: &str| {
+        format!(
+            r#"{{"name": "n", "nb_jobs": 1, "exec_file": "a", "output_file": "r.{{TASK_ID}}", "output_destination": "here",
+            "output_gathering_method": "collector", "clusters": {{"dahu": {{}}, "luke": {luke}}}}}"#
+        )
+    };
+    let said = refusals(&text(r#"{"output_destination": "there"}"#), &plain());
+    let expected = "clusters.luke.output_destination (line 2, column 86): expected \"here\", as on dahu, because the client \
+                    fetches into one folder, found \"there\"";
+    assert_eq!(said, [expected]);
+    assert!(read(&text(r#"{"output_destination": ""}"#), &plain()).is_ok());
+    let scp = r#"{"output_gathering_method": "scp", "output_destination": "store:there"}"#;
+    assert!(read(&text(scp), &plain()).is_ok());
+}

@@ -274,6 +274,14 @@ fn directories_that_a_cluster_cannot_find_are_refused() {
 }
 
 #[test]
+fn a_directory_has_no_other_macros() {
+    for word in ["TASK_INDEX", "alpha", "HOME"] {
+        let said = refusal(&format!(r#""exec_directory": "/data/{{CAMPAIGN_ID}}/{{{word}}}""#));
+        assert!(said.contains(&format!("; `{{{word}}}` stands for nothing there")), "{said}");
+    }
+}
+
+#[test]
 fn a_default_directory_must_be_sound_too() {
     for bad in ["", "data", "~/x", "/a\nb"] {
         let mut context = plain();

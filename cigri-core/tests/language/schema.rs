@@ -6,6 +6,7 @@ use cigri_core::language::json_schema;
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 
+use super::context::{plain, read};
 use super::manual::{blocks, campaign_with_example, field_rows};
 
 const PUBLISHED: &str = include_str!("../../../docs/campaign.schema.json");
@@ -69,5 +70,44 @@ fn slips_in_clusters_and_sources_are_seen() {
         r#"{"nb_jobs": 1, "exec_file": "a", "clusters": {}}"#,
     ] {
         assert!(!faults(&in_small_letters(text)).is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn the_program_and_the_schema_take_the_same() {
+    let design = |seed: &str| {
+        format!(r#"{{"parameters": {{"random": {{"a": {{"from": 0, "to": 1}}}}, "samples": 2, "seed": {seed}}}}}"#)
+    };
+    let endless = |until: &str| format!(r#"{{"jobs_type": "desktop_computing", "until": {until}}}"#);
+    for (fields, is_taken) in [
+        (
+            r#"{"nb_jobs": 1, "params": null, "until": null, "jobs_type": null, "$schema": null, "walltime": null}"#
+                .to_owned(),
+            true,
+        ),
+        (
+            r#"{"nb_jobs": null, "params": ["a"], "parameters": null, "clusters": {"c": {"type": null}}}"#.to_owned(),
+            true,
+        ),
+        (r#"{"nb_jobs": null}"#.to_owned(), false),
+        (r#"{"nb_jobs": 1, "name": null}"#.to_owned(), false),
+        (design("0"), true),
+        (design("4294967295"), true),
+        (design("4294967296"), false),
+        (design("\"7\""), false),
+        (endless("\"2027-01-31\""), true),
+        (endless("\" 2027-01-31t18:00:00.5+01:00 \""), true),
+        (endless("\"2027-01-31 18:00:00Z\""), true),
+        (endless("\"2027-01-31T18:00:00\""), false),
+        (endless("\"2027-01-31T18:00+01:00\""), false),
+        (endless("\"2027-1-31\""), false),
+        (endless("\"+027-01-31\""), false),
+    ] {
+        let mut campaign: Map<String, Value> =
+            serde_json::from_str(r#"{"name": "n", "exec_file": "x", "clusters": {"c": {}}}"#).unwrap();
+        campaign.extend(serde_json::from_str::<Map<String, Value>>(&fields).unwrap());
+        let campaign = Value::Object(campaign);
+        assert_eq!(faults(&campaign).is_empty(), is_taken, "the schema: {campaign}");
+        assert_eq!(read(&campaign.to_string(), &plain()).is_ok(), is_taken, "the program: {campaign}");
     }
 }

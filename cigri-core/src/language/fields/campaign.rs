@@ -68,7 +68,7 @@ pub(super) const FIELDS: [Facts; 10] = [
             "csv": {"type": "string"}, "jsonl": {"type": "string"},
             "random": {"type": "object"}, "latin_hypercube": {"type": "object"}, "sobol": {"type": "object"},
             "samples": {"$ref": "#/$defs/count"},
-            "seed": {"anyOf": [{"type": "integer", "minimum": 0}, {"$ref": "#/$defs/digits"}]}}}"##,
+            "seed": {"type": "integer", "minimum": 0, "maximum": 4294967295}}}"##,
     },
     Facts {
         name: "jobs_type",
@@ -88,7 +88,8 @@ pub(super) const FIELDS: [Facts; 10] = [
         inherited: "",
         example: r#""jobs_type": "desktop_computing", "until": "2027-01-31T18:00:00+01:00""#,
         since: 4,
-        shape: r##"{"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].+)?$"}"##,
+        shape: r##"{"type": "string", "pattern":
+            "^\\s*[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2}))?\\s*$"}"##,
     },
     Facts {
         name: "successes",
