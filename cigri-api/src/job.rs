@@ -55,7 +55,7 @@ pub struct Output {
 /// What the tasks of a campaign wrote, as far as they are done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Results {
-    /// The local folder that the campaign names for it.
+    /// The local folder that the campaign names for it; its owner alone is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination: Option<String>,
     /// The files of this page.

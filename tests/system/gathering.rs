@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use cigri_core::language::{CampaignSpec, Gathering, Output};
+use cigri_core::language::{CampaignSpec, Gathering, Output, Step};
 use serde_json::json;
 
 use crate::sandbox::Sandbox;
@@ -23,6 +23,9 @@ fn gathered(file: &str, destination: Option<&str>) -> Sandbox {
             let method = Gathering::Collector(destination.map(str::to_owned));
             cluster.exec_file = "sh task.sh".to_owned();
             cluster.output = Some(Output { file: file.to_owned(), method });
+            // Steps are no tasks: nothing of them is fetched.
+            cluster.prologue =
+                Some(Step { script: "echo prepared".into(), walltime_s: 60, resources: "/core=1".into() });
         }
     });
     sandbox

@@ -55,7 +55,8 @@ async fn printed(api: &Api, id: i64) -> Result<Vec<Wanted>, Failure> {
     loop {
         let query = [("state", "done".to_owned()), ("after", after.to_string()), ("limit", "500".to_owned())];
         let page: List<Job> = api.get_with(&format!("/campaigns/{id}/jobs"), &query).await?;
-        wanted.extend(page.items.into_iter().map(|job| Wanted {
+        let tasks = page.items.into_iter().filter(|job| !is_step(job));
+        wanted.extend(tasks.map(|job| Wanted {
             job_id: job.id,
             task_index: job.task_index,
             cluster: job.cluster,
@@ -68,6 +69,10 @@ async fn printed(api: &Api, id: i64) -> Result<Vec<Wanted>, Failure> {
             None => return Ok(wanted),
         }
     }
+}
+
+fn is_step(job: &Job) -> bool {
+    matches!(job.role.as_str(), "prologue" | "epilogue")
 }
 
 /// Gets the files that are not there yet. A cluster that does not answer is left alone from then on (`silent`).

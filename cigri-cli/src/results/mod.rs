@@ -4,7 +4,8 @@ mod fetch;
 mod folder;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -61,7 +62,11 @@ async fn fetch_campaign(api: &Api, options: &ResultsOptions, screen: &Screen) ->
     let id = campaign_id(api, options.campaign).await?;
     let campaign = api.campaign(id).await?;
     let (named, wanted) = list(api, id, options.stdout).await?;
-    let directory = options.to.clone().or(named).unwrap_or_else(|| PathBuf::from(format!("cigri-results-{id}")));
+    let directory = match (options.to.clone(), named) {
+        (Some(given), _) => given,
+        (None, Some(named)) => chosen(&named, std::env::var_os("HOME"))?,
+        (None, None) => PathBuf::from(format!("cigri-results-{id}")),
+    };
     let whose = format!("campaign {id} of {}, submitted {}", campaign.user, campaign.submission_time);
     let folder = Folder::open(&directory, &whose, options.force)?;
     let bar = screen.draws().then(|| drawn(wanted.len() as u64));
@@ -81,6 +86,21 @@ async fn fetch_campaign(api: &Api, options: &ResultsOptions, screen: &Screen) ->
     report.missing.sort_by_key(|missing| missing.task_index);
     tell(&report, screen)?;
     Ok(if report.missing.is_empty() { Exit::Success } else { Exit::TasksFailed })
+}
+
+/// The folder that the campaign's file names. `~` is read here, as no shell does; where `..` leads depends on where the
+/// command is run, so nobody can have meant it.
+fn chosen(named: &Path, home: Option<OsString>) -> Result<PathBuf, Failure> {
+    let refused = |reason: &str| {
+        let shown = plain(&named.to_string_lossy()).to_string();
+        Failure::Refused(format!("the campaign names the folder `{shown}`, {reason}: say another with --to"))
+    };
+    if named.components().any(|part| part == Component::ParentDir) {
+        return Err(refused("which leads upwards"));
+    }
+    let Ok(below) = named.strip_prefix("~") else { return Ok(named.to_owned()) };
+    let home = home.map(PathBuf::from).filter(|home| home.is_absolute());
+    home.map(|home| home.join(below)).ok_or_else(|| refused("and no home directory is known"))
 }
 
 fn drawn(total: u64) -> ProgressBar {
@@ -119,4 +139,23 @@ fn tell(report: &Report, screen: &Screen) -> Result<(), Failure> {
         say(&format!("missing: {more} more; --json lists all"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_campaigns_folder_is_below_the_home_directory_or_here_or_absolute() {
+        let chosen = |named: &str| chosen(Path::new(named), Some("/home/al".into())).map_err(|_| ());
+        for (named, folder) in
+            [("~/out", "/home/al/out"), ("~", "/home/al/"), ("out", "out"), ("/scratch/x", "/scratch/x")]
+        {
+            assert_eq!(chosen(named), Ok(PathBuf::from(folder)), "{named}");
+        }
+        assert_eq!(chosen("~bob/out"), Ok(PathBuf::from("~bob/out")), "a folder of that name");
+        for named in ["../out", "a/../../b", "~/../x"] {
+            assert_eq!(chosen(named), Err(()), "{named}");
+        }
+    }
 }

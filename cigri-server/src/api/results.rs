@@ -33,6 +33,8 @@ pub(super) async fn list(
     let results = crate::blocking(&grid.store, move |store| {
         let campaign = store.campaign(id)?;
         let Some(destination) = destination(&campaign) else { return Err(nothing_to_fetch(&campaign)) };
+        // An administrator who looks at a campaign does not write where its owner chose.
+        let destination = destination.filter(|_| campaign.owner == caller.login);
         let rows = store.list_jobs(id, &filter)?;
         let next = rows.last().filter(|_| rows.len() as i64 == limit).map(|row| row.id);
         let items = rows.iter().filter_map(|row| result_file(&campaign, row)).collect();
@@ -41,12 +43,14 @@ pub(super) async fn list(
     Ok(web::Json(results.await?))
 }
 
-/// The folder that the first cluster with files to fetch names; `None` if there is no such cluster.
+/// The folder that clusters with files to fetch name (all of them the same); `None` if there is no such cluster.
 fn destination(campaign: &CampaignRow) -> Option<Option<String>> {
-    campaign.spec.clusters.values().find_map(|cluster| match &cluster.output.as_ref()?.method {
+    let folders = campaign.spec.clusters.values().filter_map(|cluster| match &cluster.output.as_ref()?.method {
         Gathering::Collector(folder) => Some(folder.clone()),
         _ => None,
-    })
+    });
+    // One that is named comes after none.
+    folders.max()
 }
 
 fn nothing_to_fetch(campaign: &CampaignRow) -> StoreError {
@@ -56,7 +60,7 @@ fn nothing_to_fetch(campaign: &CampaignRow) -> StoreError {
     ))
 }
 
-/// `None` for a job of a cluster whose files are not fetched.
+/// `None` for a step, and for a job of a cluster whose files are not fetched.
 fn result_file(campaign: &CampaignRow, row: &JobRow) -> Option<ResultFile> {
     let output = fetched(campaign, row)?;
     let (name, problem) = match gathering::name_at_home(output, &written(campaign, row)) {
@@ -67,6 +71,9 @@ fn result_file(campaign: &CampaignRow, row: &JobRow) -> Option<ResultFile> {
 }
 
 fn fetched<'a>(campaign: &'a CampaignRow, row: &JobRow) -> Option<&'a Output> {
+    if row.role.is_step() {
+        return None;
+    }
     let output = campaign.spec.clusters.get(&row.cluster)?.output.as_ref()?;
     matches!(output.method, Gathering::Collector(_)).then_some(output)
 }
