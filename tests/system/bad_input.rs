@@ -124,3 +124,12 @@ fn walltimes_and_clusters() {
 fn a_field_given_twice() {
     refuse_text(with(r#""nb_jobs": 1, "name": "other""#), &["name"]);
 }
+
+#[test]
+fn an_endless_campaign_that_is_over_before_it_begins_is_told_so() {
+    let sandbox = Sandbox::new();
+    sandbox.write("c.json", with(r#""jobs_type": "desktop_computing", "until": "2020-01-31""#));
+    let run = sandbox.cigri(&["run", "c.json"]);
+    run.expect(0);
+    assert!(run.stderr.contains("until") && run.stderr.contains("2020-02-01T00:00:00Z, which is past"), "{run}");
+}

@@ -10,7 +10,7 @@ use cigri_api::SubmitOptions;
 use cigri_core::admission::Applicant;
 use cigri_core::language::{
     CampaignSpec, Context, Endless, Limits, Notice, Parameters, Problem, Problems, Resolved, Sweep, adapt_to_local,
-    check_names, parse, resolve,
+    already_over, check_names, parse, resolve,
 };
 use cigri_store::{CHUNK, NewCampaign, NewKey, Origin};
 use futures_util::StreamExt;
@@ -160,6 +160,7 @@ fn prepare(
         default_resources: DEFAULT_RESOURCES,
     };
     let mut resolved = resolve(written, &context).map_err(|problems| ApiError::campaign(&problems))?;
+    resolved.warnings.extend(already_over(&resolved.spec, now_ms()));
     let mut notices = Vec::new();
     if options.local {
         let (spec, found) = adapt_to_local(&resolved.spec);
