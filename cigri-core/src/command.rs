@@ -64,6 +64,28 @@ pub fn step_command(campaign_id: u64, cluster: &str, step: &str, script: &str) -
     )
 }
 
+/// Whether a campaign has a directory of its own, which is not there before its prologue makes it.
+fn is_own_directory(spec: &ClusterSpec) -> bool {
+    spec.exec_directory.contains("{CAMPAIGN_ID}")
+}
+
+/// The working directory that the job of a step is sent with.
+pub fn step_directory(campaign_id: u64, spec: &ClusterSpec) -> String {
+    if is_own_directory(spec) { "$HOME".to_owned() } else { remote_directory(campaign_id, spec) }
+}
+
+/// The script of a step, which makes a directory of the campaign's own and begins there.
+pub fn step_script(spec: &ClusterSpec, script: &str) -> String {
+    if !is_own_directory(spec) {
+        return script.to_owned();
+    }
+    let directory = match spec.exec_directory.strip_prefix("$HOME") {
+        Some(below) => format!("\"$HOME\"{}", single_quoted(below)),
+        None => single_quoted(&spec.exec_directory),
+    };
+    format!("mkdir -p {directory} && cd {directory} || exit\n{script}")
+}
+
 /// Campaign, step's word and attempt of a step's command line as a cluster lists it; `None` if it is not one.
 pub fn step_of_command(command: &str) -> Option<(u64, &str, u32)> {
     let (campaign, rest) = command.strip_prefix(STEP_HEAD)?.split_once(" CIGRI_CLUSTER=")?;

@@ -86,6 +86,28 @@ fn what_the_tasks_printed_can_be_fetched_from_every_campaign() {
 }
 
 #[test]
+fn tasks_of_a_group_have_files_and_outputs_of_their_own() {
+    let sandbox = Sandbox::new();
+    sandbox.write("task.sh", "echo \"printed $CIGRI_TASK_INDEX\"; echo $CIGRI_TASK_INDEX > r.$CIGRI_TASK_INDEX\n");
+    let campaign = json!({
+        "name": "g", "nb_jobs": 8, "exec_file": "sh task.sh", "temporal_grouping": 8, "max_jobs": 1, "clusters": {"here": {}},
+        "output_gathering_method": "collector", "output_file": "r.{TASK_INDEX}",
+    });
+    sandbox.write("c.json", campaign.to_string());
+    sandbox.cigri(&["run", "c.json", "--cores", "1"]).expect(0);
+    let jobs = sandbox.json(&["jobs", "last", "--limit", "0"]);
+    let slots = jobs["items"].as_array().unwrap().iter().filter(|job| job["slot"] != 0).count();
+    assert!(slots > 0, "some share a job: {jobs}");
+    sandbox.cigri(&["results", "--to", "files"]).expect(0);
+    sandbox.cigri(&["results", "--stdout", "--to", "printed"]).expect(0);
+    for index in 0..8 {
+        let read = |path: String| std::fs::read_to_string(sandbox.path(&path)).unwrap();
+        assert_eq!(read(format!("files/r.{index}")), format!("{index}\n"));
+        assert_eq!(read(format!("printed/{index}.stdout")), format!("printed {index}\n"));
+    }
+}
+
+#[test]
 fn a_job_copies_its_file_itself_and_fails_when_that_fails() {
     let sandbox = Sandbox::new();
     for folder in ["bin", "away"] {

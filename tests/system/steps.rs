@@ -47,6 +47,21 @@ fn the_prologue_runs_before_the_first_task_and_the_epilogue_after_the_last() {
 }
 
 #[test]
+fn a_directory_of_the_campaigns_own_is_made_by_its_prologue() {
+    let sandbox = Sandbox::new();
+    let steps = json!({
+        "exec_file": "pwd >>ran; true", "exec_directory": sandbox.path("it's/{CAMPAIGN_ID}"),
+        "prologue": "echo $PWD >>prepared", "epilogue": "wc -l <ran >counted",
+    });
+    campaign(&sandbox, ("", 3), &["here"], steps);
+    sandbox.cigri(&["run", "c.json"]).expect(0);
+    let folder = sandbox.path("it's/1").display().to_string();
+    assert_eq!(lines(&sandbox, "it's/1/prepared"), [folder.as_str()]);
+    assert_eq!(lines(&sandbox, "it's/1/ran"), [folder.as_str(); 3]);
+    assert_eq!(lines(&sandbox, "it's/1/counted"), ["3"]);
+}
+
+#[test]
 fn a_prologue_that_fails_on_one_cluster_leaves_the_work_to_the_other() {
     let sandbox = Sandbox::new();
     let steps = json!({"prologue": "[ $CIGRI_CLUSTER = here ] || { echo 'no room on scratch' >&2; exit 5; }"});

@@ -3,7 +3,8 @@
 use std::process::{Command, Output};
 
 use cigri_core::command::{
-    parameter_line, remote_command, remote_directory, step_command, step_of_command, task_of_command,
+    parameter_line, remote_command, remote_directory, step_command, step_directory, step_of_command, step_script,
+    task_of_command,
 };
 use cigri_core::language::ClusterSpec;
 use cigri_core::task_ids::TaskIds;
@@ -226,6 +227,26 @@ fn a_step_is_a_script_of_any_lines_that_knows_its_campaign_and_attempt() {
     );
     assert_eq!(code, 7);
     assert_eq!(run_step("echo $# $HOME\nfalse\ntrue # }; _s"), ("0 /home/alice\n".to_owned(), 0));
+}
+
+#[test]
+fn a_step_makes_a_directory_of_the_campaigns_own() {
+    let spec = |directory: &str| ClusterSpec::new("a", directory);
+    let plain = spec("$HOME/x");
+    assert_eq!((step_directory(3, &plain).as_str(), step_script(&plain, "make").as_str()), ("$HOME/x", "make"));
+    let own = spec("$HOME/a 'b'/{CAMPAIGN_ID}");
+    assert_eq!(step_directory(3, &own), "$HOME");
+    let command = step_command(3, "dahu", "prologue", &step_script(&own, "pwd"));
+    let home = std::env::temp_dir().join(format!("cigri-steps-{}", std::process::id()));
+    std::fs::create_dir_all(&home).unwrap();
+    let bash = || Command::new("bash").args(["-c", &format!("{command} 1")]).env("HOME", &home).output().unwrap();
+    let begun = bash();
+    assert!(begun.stdout.ends_with(b"/a 'b'/3\n"), "{begun:?}");
+    std::fs::remove_dir_all(home.join("a 'b'")).unwrap();
+    std::fs::write(home.join("a 'b'"), "").unwrap();
+    let failed = bash();
+    std::fs::remove_dir_all(home).unwrap();
+    assert_eq!((failed.stdout.len(), failed.status.code()), (0, Some(1)), "a step that cannot begin there does not");
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn submission((spec, cluster): (&CampaignSpec, &str), role: Role) -> SubmissionR
         name: "cigri.0.0.0".to_owned(),
         gate_id: None,
         array_id: None,
-        directory: settings.map(|settings| command::remote_directory(0, settings)).unwrap_or_default(),
+        directory: settings.map(|settings| steps::directory(0, settings, role)).unwrap_or_default(),
         job_count: 0,
         remote_count: 0,
         results: grouped.and_then(|settings| Place::choose(&settings.exec_directory, false)),

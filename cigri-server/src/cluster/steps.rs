@@ -38,6 +38,14 @@ pub(super) fn walltime_s(spec: &ClusterSpec, role: Role) -> u64 {
     as_sent(spec, role, true).walltime_s
 }
 
+/// The working directory of a job of this role.
+pub(super) fn directory(campaign_id: u64, spec: &ClusterSpec, role: Role) -> String {
+    match role.is_step() {
+        true => command::step_directory(campaign_id, spec),
+        false => command::remote_directory(campaign_id, spec),
+    }
+}
+
 /// A step's job: an array of one, that is adopted and followed as those of tasks are.
 pub(super) fn job(
     submission: &SubmissionRow,
@@ -46,10 +54,10 @@ pub(super) fn job(
     gate: Option<u64>,
 ) -> NewJob {
     let step = if submission.role == Role::Epilogue { &spec.epilogue } else { &spec.prologue };
-    let script = step.as_ref().map(|step| step.script.as_str()).unwrap_or_default();
+    let script = command::step_script(spec, step.as_ref().map(|step| step.script.as_str()).unwrap_or_default());
     let id = submission.campaign_id as u64;
     NewJob {
-        command: command::step_command(id, &submission.cluster, submission.role.as_str(), script),
+        command: command::step_command(id, &submission.cluster, submission.role.as_str(), &script),
         resources: vec![spec.resource_request()],
         types: spec.types(spec.kind == JobKind::BestEffort),
         property: spec.properties.clone(),

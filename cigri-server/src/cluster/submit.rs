@@ -2,7 +2,6 @@
 
 use cigri_core::absence::Gates;
 use cigri_core::canary;
-use cigri_core::command;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::language::ClusterSpec;
 use cigri_core::ledger;
@@ -125,7 +124,7 @@ async fn intend(
     let nonce = secret::nonce().map_err(crate::grid::GridError::Secret)?;
     let instance = round.grid.instance.clone();
     let (cluster, owner) = (round.name().to_owned(), campaign.row.owner.clone());
-    let directory = command::remote_directory(campaign.row.id as u64, spec);
+    let directory = steps::directory(campaign.row.id as u64, spec, role);
     let (campaign_id, even_avoided, now) = (campaign.row.id, campaign.nowhere_else, round.now);
     round
         .store(move |store| {
