@@ -28,13 +28,11 @@ pub(super) async fn list(
 ) -> Result<web::Json<Results>, ApiError> {
     let limit = page.limit.unwrap_or(500).clamp(1, 5000);
     let filter = JobFilter { state: Some(JobState::Done), after: page.after, limit, ..JobFilter::default() };
-    let id = *id;
+    let (id, login) = (*id, caller.login.clone());
     caller.owns(&grid, id).await?;
     let results = crate::blocking(&grid.store, move |store| {
         let campaign = store.campaign(id)?;
-        let Some(destination) = destination(&campaign) else { return Err(nothing_to_fetch(&campaign)) };
-        // An administrator who looks at a campaign does not write where its owner chose.
-        let destination = destination.filter(|_| campaign.owner == caller.login);
+        let Some(destination) = destination(&campaign, &login) else { return Err(nothing_to_fetch(&campaign)) };
         let rows = store.list_jobs(id, &filter)?;
         let next = rows.last().filter(|_| rows.len() as i64 == limit).map(|row| row.id);
         let items = rows.iter().filter_map(|row| result_file(&campaign, row)).collect();
@@ -44,13 +42,14 @@ pub(super) async fn list(
 }
 
 /// The folder that clusters with files to fetch name (all of them the same); `None` if there is no such cluster.
-fn destination(campaign: &CampaignRow) -> Option<Option<String>> {
+/// An administrator who looks at a campaign does not write where its owner chose.
+fn destination(campaign: &CampaignRow, login: &str) -> Option<Option<String>> {
     let folders = campaign.spec.clusters.values().filter_map(|cluster| match &cluster.output.as_ref()?.method {
         Gathering::Collector(folder) => Some(folder.clone()),
         _ => None,
     });
     // One that is named comes after none.
-    folders.max()
+    folders.max().map(|folder| folder.filter(|_| campaign.owner == login))
 }
 
 fn nothing_to_fetch(campaign: &CampaignRow) -> StoreError {
@@ -123,5 +122,41 @@ fn unread(error: oar_client::Error) -> ApiError {
             ApiError::conflict(error.to_string())
         }
         _ => ApiError::unavailable(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use cigri_core::language::{CampaignSpec, ClusterSpec};
+    use cigri_store::{NewCampaign, Store};
+
+    use super::*;
+
+    fn campaign(folders: &[Option<&str>]) -> CampaignRow {
+        let cluster = |(at, folder): (usize, &Option<&str>)| {
+            let method = Gathering::Collector(folder.map(str::to_owned));
+            let output = Some(Output { file: "r.{TASK_ID}".to_owned(), method });
+            (format!("c{at}"), ClusterSpec { output, ..ClusterSpec::new("a", "/tmp") })
+        };
+        let mut clusters: BTreeMap<String, ClusterSpec> = folders.iter().enumerate().map(cluster).collect();
+        clusters.insert("plain".to_owned(), ClusterSpec::new("a", "/tmp"));
+        let spec = CampaignSpec::new("n", clusters);
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::open_sqlite(&place.path().join("cigri.sqlite"), "test").unwrap();
+        let id =
+            store.begin_campaign(&NewCampaign { owner: "alice", spec: &spec, jdl: "{}", origin: None }, 1).unwrap();
+        store.open_campaign(id, 1, true).unwrap();
+        store.campaign(id).unwrap()
+    }
+
+    #[test]
+    fn only_the_owner_is_told_the_folder_that_the_campaign_names() {
+        let named = campaign(&[None, Some("~/.ssh")]);
+        assert_eq!(destination(&named, "alice"), Some(Some("~/.ssh".to_owned())));
+        assert_eq!(destination(&named, "root"), Some(None), "an administrator writes where they say");
+        assert_eq!(destination(&campaign(&[None]), "alice"), Some(None));
+        assert_eq!(destination(&campaign(&[]), "alice"), None, "nothing is fetched");
     }
 }
