@@ -181,8 +181,8 @@ pub(super) fn exec_directory(field: &Field<'_>) -> Result<String, Problem> {
     if rest.contains("{OAR_JOB_ID}") {
         return Err(field.problem(expected).hint("a job's number is not known before it is sent; `{CAMPAIGN_ID}` is"));
     }
-    let words = rest.match_indices('{').filter_map(|(at, _)| rest.get(at..).and_then(braced));
-    if let Some(word) = words.filter(|word| *word != "CAMPAIGN_ID").next() {
+    let mut words = rest.match_indices('{').filter_map(|(at, _)| rest.get(at..).and_then(braced));
+    if let Some(word) = words.find(|word| *word != "CAMPAIGN_ID") {
         let hint =
             format!("`{{{word}}}` stands for nothing there; `{{HOME}}` at the beginning and `{{CAMPAIGN_ID}}` do");
         return Err(field.problem(expected).hint(hint));
