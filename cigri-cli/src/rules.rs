@@ -64,7 +64,7 @@ fn weigh(rules: &Rules, file: &Path, user: &str, admin: bool) -> Result<Vec<Step
 
 fn resolved(text: &[u8], context: &Context<'_>) -> Result<(CampaignSpec, Option<u64>), Problems> {
     let written = parse(text, &Limits::default())?;
-    let parameters_streamed = written.param_file().is_some();
+    let parameters_streamed = written.parameter_file().is_some();
     let resolved = resolve(written, &Context { parameters_streamed, ..context.clone() })?;
     Ok((resolved.spec, resolved.parameters.count()))
 }

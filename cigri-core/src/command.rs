@@ -115,8 +115,14 @@ pub fn shown_command(spec: &ClusterSpec, names: &[String], parameter: &str) -> S
     let values = shlex::split(parameter).unwrap_or_default();
     names.iter().zip(values).fold(filled_in, |text, (name, value)| {
         let text = text.replace(&format!("\"${VARIABLE}{name}\""), &quoted(std::slice::from_ref(&value)));
-        text.replace(&format!("${{{VARIABLE}{name}}}"), &value)
+        text.replace(&format!("${{{VARIABLE}{name}}}"), &within_double_quotes(&value))
     })
+}
+
+/// The value as it has to be written between double quotes.
+fn within_double_quotes(value: &str) -> String {
+    let escaped = |character: char| "\\\"$`".contains(character).then_some('\\').into_iter().chain([character]);
+    value.chars().flat_map(escaped).collect()
 }
 
 /// OAR's checkpoint signal reaches the job's first process: a single program takes the shell's place there.

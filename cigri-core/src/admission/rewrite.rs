@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::language::{CampaignSpec, ClusterSpec, Context, Limits, Problem, Problems, parse, resolve};
+use crate::language::{CampaignSpec, ClusterSpec, Context, Limits, Problem, Problems, check_names, parse, resolve};
 
 type Fields = Map<String, Value>;
 
@@ -27,14 +27,19 @@ pub(super) fn rewrite(
         Some(cluster) => &mut jdl["clusters"][cluster],
         None => &mut jdl,
     };
-    for (name, value) in values {
-        place[name.as_str()] = value.clone();
+    if let Some(fields) = place.as_object_mut() {
+        drop_dependents(fields, values);
+        fields.extend(values.iter().cloned());
     }
-    if jdl["jobs_type"] == "normal" {
-        jdl["nb_jobs"] = json!(1);
+    let named = spec.sweep.is_some();
+    match named {
+        // The names are looked at below; a file is read by nobody.
+        true => jdl["parameters"] = json!({"csv": "parameters"}),
+        false if jdl["jobs_type"] == "normal" => jdl["nb_jobs"] = json!(1),
+        false => {}
     }
     let context =
-        Context { known_clusters: None, default_directory: None, parameters_streamed: false, ..context.clone() };
+        Context { known_clusters: None, default_directory: None, parameters_streamed: named, ..context.clone() };
     let resolved = resolve(parse(jdl.to_string().as_bytes(), &Limits::default())?, &context).map_err(without_lines)?;
     let mut next = CampaignSpec { clusters: resolved.spec.clusters, ..spec.clone() };
     (next.name, next.test, next.endless) = (resolved.spec.name, resolved.spec.test, resolved.spec.endless);
@@ -42,7 +47,39 @@ pub(super) fn rewrite(
         let changed = if cluster == Some(name) { values } else { &[] };
         restore(settings, &spec.clusters[name], changed);
     }
-    Ok(next)
+    match check_names(&next) {
+        problems if problems.is_empty() => Ok(next),
+        problems => Err(without_lines(Problems(problems))),
+    }
+}
+
+/// Fields with those that mean something only beside them.
+const DEPENDENTS: [(&str, &[&str]); 5] = [
+    ("prologue", &["prologue_walltime", "prologue_resources"]),
+    ("epilogue", &["epilogue_walltime", "epilogue_resources"]),
+    ("temporal_grouping", &["temporal_grouping_batch_duration"]),
+    ("checkpointing_type", &["checkpointing_period", "checkpointing_signal"]),
+    ("output_gathering_method", &["output_file", "output_destination"]),
+];
+
+/// What a rule switches off takes along what says how it is done, which the language would refuse.
+fn drop_dependents(fields: &mut Fields, values: &[(String, Value)]) {
+    for (name, _) in values.iter().filter(|(_, value)| is_off(value)) {
+        let dependents = DEPENDENTS.iter().find(|(field, _)| field == name).map_or(&[][..], |(_, fields)| fields);
+        dependents.iter().for_each(|field| drop(fields.remove(*field)));
+    }
+}
+
+/// Whether a value asks for nothing. One task in turn is no group.
+fn is_off(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(on) => !on,
+        Value::Number(number) => number.as_u64() == Some(1),
+        Value::String(text) => ["", "false", "none", "1"].contains(&text.trim().to_ascii_lowercase().as_str()),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+    }
 }
 
 fn sets(changed: &[(String, Value)], beginning: &str) -> bool {

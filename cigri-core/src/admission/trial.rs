@@ -73,7 +73,7 @@ impl Trial {
         };
         let written =
             parse(text.as_bytes(), &Limits::default()).map_err(|problems| format!("its campaign: {problems}"))?;
-        let parameters_streamed = written.param_file().is_some();
+        let parameters_streamed = written.parameter_file().is_some();
         let context = Context { parameters_streamed, ..sample_context() };
         let resolved = resolve(written, &context).map_err(|problems| format!("its campaign: {problems}"))?;
         let applicant = Applicant { user: &self.user, admin: self.admin, tasks: resolved.parameters.count() };

@@ -11,6 +11,7 @@ use super::named::check_names;
 use super::parameters::{Parameters, no_parameters_of, resolve_parameters};
 use super::problem::{Problem, Problems, Report, excerpt};
 use super::spec::CampaignSpec;
+use super::sweep::Sweep;
 use super::written::Written;
 
 /// What resolving depends on besides the text.
@@ -63,6 +64,10 @@ pub fn resolve(written: Written, context: &Context<'_>) -> Result<Resolved, Prob
     // The names of a table come with its first row.
     if !matches!(parameters, Some(Parameters::Table(_)) | None) {
         check_names(&spec).into_iter().for_each(|problem| report.refuse(problem));
+    }
+    if let Some(Parameters::Table(_)) = &parameters {
+        // They have names, which come with the table.
+        spec.sweep = Some(Sweep::listed(Vec::new()));
     }
     let warnings = report.finish()?;
     // Without problems both are there; the fallback keeps that from being a matter of trust.

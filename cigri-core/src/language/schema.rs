@@ -101,6 +101,7 @@ fn shared() -> Map<String, Value> {
         },
         "digits": {"type": "string", "pattern": "^[0-9]+$"},
         "count": {"anyOf": [{"type": "integer", "minimum": 1}, {"$ref": "#/$defs/digits"}]},
+        "sample": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 100}, {"$ref": "#/$defs/digits"}]},
         "duration": {
             "anyOf": [
                 {"type": "integer", "minimum": 1},

@@ -8,10 +8,11 @@ use super::problem::{Problem, Report};
 use super::reader::member_path;
 use super::tree::{Node, Value};
 
-/// Most tasks per cluster that are still a sample.
-const MOST: u64 = 100_000;
+/// Most tasks per cluster that are still a sample: these may be ordinary jobs, whatever the campaign's type is.
+const MOST: u64 = 100;
 
-const EXPECTED: &str = "`true`, `\"continue\"`, a number of tasks per cluster, or `{\"jobs\": 3, \"then\": \"wait\"}`";
+const EXPECTED: &str =
+    "`true`, `\"continue\"`, a number of tasks per cluster up to 100, or `{\"jobs\": 3, \"then\": \"wait\"}`";
 
 /// Reads a value that asks for a sample.
 pub(super) fn test_mode(field: &Field<'_>) -> Result<TestMode, Problem> {

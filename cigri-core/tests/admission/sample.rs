@@ -7,11 +7,11 @@ use super::{campaign, rules, weigh};
 const SHIPPED: &str = include_str!("../../../etc/rules.toml");
 
 #[test]
-fn the_shipped_rules_are_those_of_cigri_3_and_their_examples_hold() {
+fn the_shipped_rules_bound_normal_jobs_and_their_examples_hold() {
     let shipped = rules(SHIPPED);
-    assert_eq!(shipped.len(), 1);
+    assert_eq!(shipped.len(), 3);
     let tried = shipped.try_examples();
-    assert_eq!(tried.len(), 2);
+    assert_eq!(tried.len(), 3);
     assert!(tried.iter().all(|tried| tried.problem.is_none()), "{tried:?}");
     let refusal = weigh(&shipped, "bob", &campaign(r#""type": "normal""#)).refusal().unwrap();
     let line = "rule 1 failed: you are not authorized to launch non best-effort jobs on cluster";
@@ -25,9 +25,10 @@ fn the_shipped_rules_are_those_of_cigri_3_and_their_examples_hold() {
 fn what_is_commented_out_there_works() {
     let all: Vec<&str> = SHIPPED.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)).collect();
     let begin = all.iter().position(|line| *line == "name = \"normal jobs only for listed users\"").unwrap();
-    let text: Vec<&str> = all[begin - 1..].iter().copied().filter(|line| !line.starts_with(['A', 'E'])).collect();
+    let text: Vec<&str> = all[begin - 1..].iter().copied().filter(|line| !line.starts_with(['A', 'E', 'S'])).collect();
     let every = rules(&text.join("\n"));
-    assert_eq!(every.len(), 2);
+    assert_eq!(every.len(), 5);
+    assert!(weigh(&every, "bob", &campaign(r#""test_mode": 11"#)).refusal().is_some());
     assert_eq!(weigh(&every, "bob", &campaign("")).spec.clusters["dahu"].walltime_s, 3600);
 }
 

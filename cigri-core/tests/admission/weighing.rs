@@ -1,7 +1,7 @@
 //! Rules at work.
 
-use cigri_core::admission::{Applicant, Effect};
-use cigri_core::language::ClusterSpec;
+use cigri_core::admission::{Applicant, Effect, Rules};
+use cigri_core::language::{ClusterSpec, Context, Limits, parse, resolve};
 use serde_json::json;
 
 use super::{campaign, context, rules, weigh};
@@ -141,4 +141,60 @@ fn what_a_rule_leaves_alone_stays_even_if_no_user_could_write_it() {
     spec.clusters.insert("dahu".into(), odd.clone());
     let verdict = weigh(&rules(STUDENTS), "bob", &spec);
     assert_eq!(verdict.spec.clusters["dahu"], ClusterSpec { walltime_s: 3600, ..odd });
+}
+
+/// `set = { FIELDS }` for every cluster.
+fn setting(fields: &str) -> Rules {
+    rules(&format!("[[rule]]\nname = \"r\"\neach = \"cluster\"\nwhen = 'user == \"bob\"'\nset = {{ {fields} }}"))
+}
+
+#[test]
+fn what_a_rule_switches_off_takes_its_details_along() {
+    let everything = r#""prologue": "a", "prologue_walltime": "1", "epilogue": "b", "epilogue_resources": "/core=2",
+        "temporal_grouping": true, "temporal_grouping_batch_duration": 60,
+        "checkpointing_type": "signal", "checkpointing_period": 5, "checkpointing_signal": "USR1",
+        "output_gathering_method": "scp", "output_file": "o.{TASK_ID}", "output_destination": "h:x""#;
+    let spec = campaign(everything);
+    for (set, field) in [
+        ("prologue = '[]'", "prologue"),
+        ("epilogue = 'null'", "epilogue"),
+        ("temporal_grouping = 'false'", "temporal_grouping"),
+        ("temporal_grouping = '1'", "temporal_grouping"),
+        ("checkpointing_type = '\"None\"'", "checkpointing_type"),
+        ("output_gathering_method = '\"\"'", "output_gathering_method"),
+    ] {
+        let verdict = weigh(&setting(set), "bob", &spec);
+        assert_eq!(verdict.refusal(), None, "{set}");
+        let fields = |jdl: serde_json::Value| jdl["clusters"]["dahu"].as_object().unwrap().clone();
+        let (before, mut after) = (fields(spec.to_jdl()), fields(verdict.spec.to_jdl()));
+        let value = after.remove(field).unwrap();
+        assert!([json!([]), json!(false), json!(null)].contains(&value), "{set}: {value}");
+        assert!(after.iter().all(|(name, value)| before[name] == *value), "{set}: {after:?}");
+        assert!(after.len() < before.len() - 1, "{set}: {after:?}");
+    }
+}
+
+#[test]
+fn a_rule_may_rewrite_a_campaign_of_named_parameters() {
+    let text = |parameters: &str| {
+        format!(
+            r#"{{"name": "c", "parameters": {parameters}, "exec_file": "run --a {{alpha}}", "clusters": {{"dahu": {{}}}},
+            "output_gathering_method": "collector", "output_file": "o.{{alpha}}"}}"#
+        )
+    };
+    let read = |text: &str, parameters_streamed| {
+        let context = Context { parameters_streamed, ..context() };
+        resolve(parse(text.as_bytes(), &Limits::default()).unwrap(), &context).unwrap().spec
+    };
+    let elsewhere = setting("output_destination = '\"/results\"'");
+    for spec in [read(&text(r#"{"grid": {"alpha": [1, 2]}}"#), false), read(&text(r#"{"csv": "p.csv"}"#), true)] {
+        let verdict = weigh(&elsewhere, "bob", &spec);
+        assert_eq!(verdict.refusal(), None);
+        assert_eq!(verdict.spec.clusters["dahu"].output.as_ref().unwrap().file, "o.{alpha}");
+        assert_eq!(verdict.spec.to_jdl()["clusters"]["dahu"]["output_destination"], "/results");
+        assert_eq!(verdict.spec.sweep, spec.sweep);
+    }
+    let sweep = read(&text(r#"{"grid": {"alpha": [1, 2]}}"#), false);
+    let unknown = weigh(&setting("output_file = '\"o.{beta}\"'"), "bob", &sweep).refusal().unwrap();
+    assert!(unknown.contains("`{beta}`"), "{unknown}");
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use cigri_core::command::{parameter_line, remote_command, task_of_command};
+use cigri_core::command::{parameter_line, remote_command, shown_command, task_of_command};
 use cigri_core::language::{ClusterSpec, quoted};
 use cigri_core::task_ids::TaskIds;
 use proptest::prelude::*;
@@ -121,6 +121,17 @@ fn without_names_braces_that_no_shell_reads_are_refused() {
     ] {
         let said = read(exec_file).expect_err(exec_file).to_string();
         assert!(said.contains(expected), "{exec_file}: {said}");
+    }
+}
+
+#[test]
+fn a_line_that_is_shown_prints_what_the_job_prints() {
+    let exec_file = r#"printf '%s\n' "a {alpha} b" {n}"#;
+    for value in ["plain", "it's \"quoted\"", r"back\slash \", "$HOME `id` $(id)", "*", ""] {
+        let values = [value.to_owned(), value.to_owned()];
+        let shown = shown_command(&cluster(exec_file), &names(2), &quoted(&values));
+        let printed = Command::new("bash").args(["-c", &shown]).output().unwrap().stdout;
+        assert_eq!(String::from_utf8(printed).unwrap(), run(exec_file, &[value, value]), "{shown}");
     }
 }
 

@@ -66,8 +66,7 @@ fn a_field_at_the_top_is_idle_only_if_no_cluster_uses_it() {
 
 #[test]
 fn samples_that_make_no_sense() {
-    let expected =
-        "expected `true`, `\"continue\"`, a number of tasks per cluster, or `{\"jobs\": 3, \"then\": \"wait\"}`";
+    let expected = "expected `true`, `\"continue\"`, a number of tasks per cluster up to 100, or `{\"jobs\": 3, \"then\": \"wait\"}`";
     for (value, found) in
         [("0", "0"), ("-1", "-1"), ("1.5", "1.5"), ("\"yes\"", "\"yes\""), ("[1]", "a list of 1 item")]
     {
@@ -75,7 +74,7 @@ fn samples_that_make_no_sense() {
     }
     assert_eq!(
         refusals(&with_line(r#""test_mode": {"jobs": 0}"#), &plain()),
-        ["test_mode.jobs (line 2, column 23): expected a whole number from 1 to 100000, found 0"]
+        ["test_mode.jobs (line 2, column 23): expected a whole number from 1 to 100, found 0"]
     );
     assert_eq!(only(r#""test_mode": {"then": "stop"}"#), "expected `wait` or `continue`, found \"stop\"");
     assert_eq!(only(r#""test_mode": {"job": 1}"#), "expected `jobs` or `then`, found 1");

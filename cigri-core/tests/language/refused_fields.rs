@@ -36,7 +36,7 @@ fn all_problems_are_reported_at_once_in_the_order_of_the_text() {
             "clusters.dahu.Resources (line 6, column 47): expected a field of the language, found an unknown field; did you mean `resources`?",
             "clusters.bigfoot.exec_file (line 7, column 31): expected a command with its ' quotes balanced, found \"it's\"",
             "clusters.bigfoot.prologue (line 7, column 51): expected a list of shell lines, or one text, found 3",
-            "test_mode (line 9, column 16): expected `true`, `\"continue\"`, a number of tasks per cluster, or `{\"jobs\": 3, \"then\": \"wait\"}`, found \"maybe\"",
+            "test_mode (line 9, column 16): expected `true`, `\"continue\"`, a number of tasks per cluster up to 100, or `{\"jobs\": 3, \"then\": \"wait\"}`, found \"maybe\"",
         ]
     );
 }

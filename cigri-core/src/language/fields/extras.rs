@@ -66,15 +66,15 @@ pub(super) const FIELDS: [Facts; 16] = [
     Facts {
         name: "test_mode",
         meaning: "a sample of tasks runs before all others",
-        kind: "`true`, `\"continue\"`, a number, or `{\"jobs\": N, \"then\": \"wait\"}`",
+        kind: "`true`, `\"continue\"`, a number up to 100, or `{\"jobs\": N, \"then\": \"wait\"}`",
         default: "`false`",
         inherited: "from the top; the same on all clusters",
         example: r#""test_mode": {"jobs": 3, "then": "continue"}"#,
         since: 3,
         shape: r##"{"anyOf": [
-            {"enum": [true, "true", "continue", "wait"]}, {"$ref": "#/$defs/none"}, {"$ref": "#/$defs/count"},
+            {"enum": [true, "true", "continue", "wait"]}, {"$ref": "#/$defs/none"}, {"$ref": "#/$defs/sample"},
             {"type": "object", "additionalProperties": false, "properties": {
-                "jobs": {"$ref": "#/$defs/count"}, "then": {"enum": ["wait", "continue"]}}}]}"##,
+                "jobs": {"$ref": "#/$defs/sample"}, "then": {"enum": ["wait", "continue"]}}}]}"##,
     },
     Facts {
         name: "temporal_grouping",
