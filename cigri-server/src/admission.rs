@@ -15,6 +15,8 @@ const LARGEST: u64 = 4 << 20;
 pub(crate) struct Admission {
     /// Longest walltime of a best-effort job by cluster, in seconds, where it is known.
     pub(crate) best_effort_walltime_s: BTreeMap<String, u64>,
+    /// One addition at a time is weighed and carried out: two that fit alone may not fit together.
+    pub(crate) additions: tokio::sync::Mutex<()>,
     file: Option<PathBuf>,
     held: Mutex<Held>,
 }

@@ -41,11 +41,16 @@ pub(crate) fn chunks(first: i64, parameters: &[String]) -> Vec<(i64, String)> {
     parameters.chunks(CHUNK).enumerate().map(chunk).collect()
 }
 
+/// A campaign with a sample begins with it.
+fn first_stage(spec: &CampaignSpec) -> Stage {
+    if spec.test.is_some() { Stage::Testing } else { Stage::Open }
+}
+
 impl Store {
     /// Writes a campaign down under state `receiving`, and returns its id. Nobody sees it yet.
     pub fn begin_campaign(&self, new: &NewCampaign<'_>, now: i64) -> Result<i64> {
         let spec = serde_json::to_string(new.spec).map_err(StoreError::corrupt)?;
-        let stage = if new.spec.test.is_some() { Stage::Testing } else { Stage::Open };
+        let stage = first_stage(new.spec);
         self.write(|connection| {
             let id = reserve(connection, "campaign", 1)?;
             diesel::insert_into(campaign::table)
@@ -61,6 +66,22 @@ impl Store {
                 ))
                 .execute(connection)?;
             Ok(id)
+        })
+    }
+
+    /// Writes down anew what a campaign asks for that is being received: it may depend on its parameters.
+    pub fn restate_campaign(&self, id: i64, asked: &CampaignSpec) -> Result<()> {
+        let spec = serde_json::to_string(asked).map_err(StoreError::corrupt)?;
+        self.write(|connection| {
+            let restated = diesel::update(campaign::table.find(id))
+                .filter(campaign::state.eq(CampaignState::Receiving.as_str()))
+                .set((
+                    campaign::name.eq(&asked.name),
+                    campaign::stage.eq(first_stage(asked).as_str()),
+                    campaign::spec.eq(&spec),
+                ))
+                .execute(connection)?;
+            if restated == 1 { Ok(()) } else { Err(StoreError::Missing(format!("campaign {id} being received"))) }
         })
     }
 

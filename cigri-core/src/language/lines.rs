@@ -3,6 +3,7 @@
 use super::limits::Limits;
 use super::parameters::check_parameter;
 use super::problem::Problem;
+use super::sweep::check_words;
 use super::tree::counted;
 
 /// Path of what is said about a streamed line; its number is the problem's line.
@@ -15,6 +16,8 @@ const PATH: &str = "param_file";
 #[derive(Debug)]
 pub struct LineSplitter {
     limits: Limits,
+    /// Names of the values that each line gives, if they have any.
+    names: Vec<String>,
     /// Bytes of a line whose end has not come yet; bounded by the longest parameter.
     partial: Vec<u8>,
     /// Lines begun so far.
@@ -52,12 +55,19 @@ impl LineSplitter {
     pub fn new(limits: &Limits) -> Self {
         Self {
             limits: limits.clone(),
+            names: Vec::new(),
             partial: Vec::new(),
             line: 1,
             carriage_returns: Tally::default(),
             blank: Tally::default(),
             open_quotes: Tally::default(),
         }
+    }
+
+    /// The same, whose lines have to give one word for each of these names.
+    #[must_use]
+    pub fn naming(self, names: &[String]) -> Self {
+        Self { names: names.to_vec(), ..self }
     }
 
     /// Takes the next bytes, and appends the parameters that they complete to `parameters`.
@@ -140,7 +150,9 @@ impl LineSplitter {
             self.blank.add(self.line);
             return Ok(());
         }
-        let warning = check_parameter(text, &self.limits).map_err(|problem| problem.at(PATH).on_line(self.line, 1))?;
+        let here = |problem: Problem| problem.at(PATH).on_line(self.line, 1);
+        let warning = check_parameter(text, &self.limits).map_err(here)?;
+        check_words(&self.names, text).map_err(here)?;
         if warning.is_some() {
             self.open_quotes.add(self.line);
         }

@@ -16,7 +16,7 @@ use super::written::Written;
 pub(super) const MOST_JOBS: u64 = 1_000_000_000;
 
 /// How many parameters are named in messages of one kind; the others are counted.
-const NAMED: usize = 10;
+pub(super) const NAMED: usize = 10;
 
 /// The ways to give parameters.
 const ONE_SOURCE: &str = "exactly one of `nb_jobs`, `params`, `param_file` and `parameters`";

@@ -1,6 +1,6 @@
 //! Streamed parameters: the same lines whatever the chunks, in bounded memory, and bad lines named by their number.
 
-use cigri_core::language::{Limits, LineSplitter, Problem, check_parameter};
+use cigri_core::language::{Limits, LineSplitter, ParameterReader, Problem, check_parameter, parse_added};
 
 fn split(chunks: &[&[u8]]) -> Result<(Vec<String>, Vec<String>), Problem> {
     let mut lines = Vec::new();
@@ -102,4 +102,36 @@ fn one_parameter_can_be_checked_alone() {
     for refused in ["a\nb", "\0", "a\r", &"x".repeat(1 << 20)] {
         assert_eq!(check_parameter(refused, &limits).unwrap_err().path, "parameter");
     }
+}
+
+#[test]
+fn lines_of_named_parameters_give_each_of_them_a_word() {
+    let names = ["alpha".to_owned(), "beta".to_owned()];
+    let read = |text: &str| {
+        let mut reader = ParameterReader::lines_naming(&names, &Limits::default());
+        let mut texts = Vec::new();
+        reader.push(text.as_bytes(), &mut texts).map_err(|problem| problem.to_string()).map(|()| texts)
+    };
+    assert_eq!(read("1 2\n'a b' \"\"\n").unwrap(), ["1 2", "'a b' \"\""]);
+    let hint = "; a value with blanks needs quotes";
+    assert_eq!(
+        read("1 2\n\na b c\n").unwrap_err(),
+        format!(
+            "param_file (line 3, column 1): expected 2 words, the values of alpha, beta, found 3 words, `a b c`{hint}"
+        )
+    );
+    assert!(read("1\n").unwrap_err().contains("found 1 word, `1`"));
+    assert!(read("1 'a\n").unwrap_err().contains("found an open quote in `1 'a`"));
+}
+
+#[test]
+fn a_list_for_named_parameters_is_told_every_text_of_other_words() {
+    let names = ["alpha".to_owned()];
+    let (texts, _) = parse_added(br#"[1, "'a b'", true]"#, &names, &Limits::default()).unwrap();
+    assert_eq!(texts, ["1", "'a b'", "true"]);
+    let list = serde_json::to_vec(&vec!["a b"; 30]).unwrap();
+    let problems = parse_added(&list, &names, &Limits::default()).unwrap_err().0;
+    assert_eq!((problems.len(), problems[9].path.as_str()), (11, "jobs[9]"));
+    assert_eq!((problems[0].found.as_str(), problems[10].found.as_str()), ("2 words, `a b`", "20 more such texts"));
+    assert_eq!(problems[0].expected, "1 word, the value of alpha");
 }

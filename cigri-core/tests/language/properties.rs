@@ -113,7 +113,7 @@ proptest! {
     #[test]
     fn any_list_to_be_added_is_taken_as_it_is_or_refused_with_a_place(value in any_json(), bytes in any::<Vec<u8>>()) {
         for text in [serde_json::to_vec(&value).unwrap(), bytes] {
-            if let Err(problems) = parse_added(&text, &Limits::default()) {
+            if let Err(problems) = parse_added(&text, &[], &Limits::default()) {
                 prop_assert!(!problems.0.is_empty());
                 prop_assert!(problems.0.iter().all(|problem| problem.line.is_some() || problem.path.starts_with("jobs[")));
             }
@@ -122,7 +122,7 @@ proptest! {
 
     #[test]
     fn texts_without_line_ends_are_added_as_they_are(texts in prop::collection::vec("[^\\n\\r\\x00]{0,40}", 1..20)) {
-        let (read, _) = parse_added(&serde_json::to_vec(&texts).unwrap(), &Limits::default()).unwrap();
+        let (read, _) = parse_added(&serde_json::to_vec(&texts).unwrap(), &[], &Limits::default()).unwrap();
         prop_assert_eq!(read, texts);
     }
 }

@@ -6,6 +6,7 @@ use cigri_core::language::{Limits, ParameterReader, Problem, parse_added};
 use cigri_store::{NewKey, NewTasks, Store, StoreError};
 use futures_util::StreamExt;
 
+use super::admit;
 use super::identity::Caller;
 use super::incoming::Incoming;
 use super::intake::{BATCH, bad_part, is_multipart, read_body, receive};
@@ -97,14 +98,16 @@ pub(super) async fn add(
             once.read_all(&mut parts).await?;
             return once.again(&grid, known).await;
         }
-        return take_in(&grid, id, Source::Parts(parts), once).await;
+        return take_in(&grid, &caller, id, Source::Parts(parts), once).await;
     }
     let body = read_body(payload, &mut once).await?;
     if let Some(known) = known {
         return once.again(&grid, known).await;
     }
-    let (texts, warnings) = parse_added(&body, &Limits::default()).map_err(|problems| ApiError::jobs(&problems))?;
-    take_in(&grid, id, Source::List(texts, warnings), once).await
+    let spec = admit::campaign(&grid, id).await?.spec;
+    let read = parse_added(&body, spec.parameter_names(), &Limits::default());
+    let (texts, warnings) = read.map_err(|problems| ApiError::jobs(&problems))?;
+    take_in(&grid, &caller, id, Source::List(texts, warnings), once).await
 }
 
 /// Where the parameters come from.
@@ -113,7 +116,13 @@ enum Source {
     Parts(Multipart),
 }
 
-async fn take_in(grid: &Grid, id: i64, source: Source, mut once: Once) -> Result<HttpResponse, ApiError> {
+async fn take_in(
+    grid: &Grid,
+    caller: &Caller,
+    id: i64,
+    source: Source,
+    mut once: Once,
+) -> Result<HttpResponse, ApiError> {
     let mut addition = Addition { campaign: id, texts: Vec::new(), number: None };
     let mut warnings = Vec::new();
     let received = match source {
@@ -126,7 +135,13 @@ async fn take_in(grid: &Grid, id: i64, source: Source, mut once: Once) -> Result
     let added = received.as_ref().ok().map(|count| *count as u64);
     let notes = Notes { warnings: warnings.iter().map(problem).collect(), notices: Vec::new(), added };
     let shown = match received {
-        Ok(count) => addition.show(grid, count, once.key(&notes)).await,
+        Ok(count) => {
+            let _turn = grid.admission.additions.lock().await;
+            match admit::weigh_addition(grid, caller, id, count).await {
+                Ok(()) => addition.show(grid, count, once.key(&notes)).await,
+                Err(error) => Err(error),
+            }
+        }
         Err(error) => Err(error),
     };
     if let Err(error) = shown {
@@ -156,8 +171,9 @@ async fn stream(
     let field = field.map_err(bad_part)?;
     match field.name() {
         Some("parameters") => {
-            let lines = ParameterReader::lines(&Limits::default());
-            let incoming = Incoming::begin(lines, field, once).await?;
+            let spec = admit::campaign(grid, addition.campaign).await?.spec;
+            let lines = ParameterReader::lines_naming(spec.parameter_names(), &Limits::default());
+            let incoming = Incoming::begin(lines, (field, parts), once).await?;
             receive(grid, addition, incoming, warnings, once).await
         }
         other => Err(ApiError::bad_request(format!("unknown part {}", other.unwrap_or("without a name")))),

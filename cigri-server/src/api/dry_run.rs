@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use actix_multipart::Field;
 use cigri_api::{ClusterPreview, CommandLine, DryRun};
 use cigri_core::command;
 use cigri_core::language::{CampaignSpec, ClusterSpec, JobKind, Parameters, Problem};
@@ -10,7 +9,7 @@ use cigri_store::{ClusterKind, ClusterRow};
 
 use super::identity::Caller;
 use super::incoming::Incoming;
-use super::intake::{self, Prepared};
+use super::intake::{self, Prepared, Stream};
 use super::once::Once;
 use super::properties::{self, Seen};
 use super::respond::ApiError;
@@ -33,12 +32,16 @@ struct Ends {
 pub(super) async fn report(
     grid: &Grid,
     caller: &Caller,
-    (mut campaign, stream): (Prepared, Option<Field>),
+    (mut campaign, stream): (Prepared, Option<Stream>),
     once: &mut Once,
 ) -> Result<DryRun, ApiError> {
     let seen = properties::look(grid, &campaign.resolved.spec).await?;
     let mut problems = campaign.resolved.warnings.clone();
+    let is_streamed = stream.is_some();
     let ends = ends(&mut campaign, stream, &mut problems, once).await?;
+    if let (Some(count), true) = (ends.count, is_streamed) {
+        campaign.weigh_again(grid, caller, count)?;
+    }
     let spec = &campaign.resolved.spec;
     let rows = rows(grid, spec);
     let ends_within_s = ends.count.and_then(|count| ends_within(grid, count, spec, &rows));
@@ -61,7 +64,7 @@ pub(super) async fn report(
 
 async fn ends(
     campaign: &mut Prepared,
-    stream: Option<Field>,
+    stream: Option<Stream>,
     warnings: &mut Vec<Problem>,
     once: &mut Once,
 ) -> Result<Ends, ApiError> {

@@ -7,7 +7,6 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use cigri_api::SubmitOptions;
-use cigri_core::admission::Applicant;
 use cigri_core::language::{
     CampaignSpec, Context, Endless, Limits, Notice, Parameters, Problem, Problems, Resolved, Sweep, adapt_to_local,
     already_over, check_names, parse, resolve,
@@ -18,6 +17,7 @@ use serde::Deserialize;
 
 use super::MAX_JDL_BYTES;
 use super::add::Room;
+use super::admit;
 use super::dry_run;
 use super::identity::Caller;
 use super::incoming::Incoming;
@@ -29,12 +29,8 @@ use crate::grid::Grid;
 
 /// Parameters that are written in one transaction.
 pub(super) const BATCH: usize = 20 * CHUNK;
-/// Walltime where a campaign gives none: OAR's own default.
-const DEFAULT_WALLTIME_S: u64 = 2 * 3600;
-/// Resources where a campaign gives none.
-const DEFAULT_RESOURCES: &str = "/resource_id=1";
-
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SubmitQuery {
     #[serde(default)]
     dry_run: u8,
@@ -74,7 +70,7 @@ pub(super) async fn submit(
             Some("options") => options = read_options(&mut field, &mut once).await?,
             Some("parameters") => {
                 let campaign = prepare((&grid, &caller), &needed(jdl)?, &options, true)?;
-                return take(&grid, &caller, (campaign, Some(field)), dry, once).await;
+                return take(&grid, &caller, (campaign, Some((field, parts))), dry, once).await;
             }
             other => return Err(ApiError::bad_request(format!("unknown part {}", other.unwrap_or("without a name")))),
         }
@@ -134,10 +130,30 @@ async fn read_options(field: &mut Field, once: &mut Once) -> Result<SubmitOption
 /// A campaign that passed every check, not stored yet.
 pub(super) struct Prepared {
     pub(super) resolved: Resolved,
+    /// What was asked for, before any rule.
+    asked: CampaignSpec,
     jdl: String,
     origin: Option<Origin>,
     pub(super) notices: Vec<String>,
+    /// How many of them, the first ones, tell what rules did.
+    of_rules: usize,
     local: bool,
+}
+
+impl Prepared {
+    /// Weighs what was asked for again, now that its parameters have been read: their names and their number count.
+    pub(super) fn weigh_again(&mut self, grid: &Grid, caller: &Caller, tasks: u64) -> Result<(), ApiError> {
+        if self.local {
+            return Ok(());
+        }
+        self.asked.sweep.clone_from(&self.resolved.spec.sweep);
+        let (spec, notices) = admit::weigh(grid, caller, &self.asked, Some(tasks))?;
+        self.resolved.spec = spec;
+        let count = notices.len();
+        self.notices.splice(..self.of_rules, notices);
+        self.of_rules = count;
+        Ok(())
+    }
 }
 
 fn prepare(
@@ -156,51 +172,32 @@ fn prepare(
         known_clusters: (!options.local).then_some(&known),
         default_directory: options.default_directory.as_deref(),
         parameters_streamed: streamed,
-        default_walltime_s: DEFAULT_WALLTIME_S,
-        default_resources: DEFAULT_RESOURCES,
+        ..admit::defaults()
     };
     let mut resolved = resolve(written, &context).map_err(|problems| ApiError::campaign(&problems))?;
     resolved.warnings.extend(already_over(&resolved.spec, now_ms()));
-    let mut notices = Vec::new();
+    let asked = resolved.spec.clone();
+    let notices;
     if options.local {
         let (spec, found) = adapt_to_local(&resolved.spec);
         resolved.spec = spec;
         notices = found.iter().map(Notice::to_string).collect();
-    }
-    if !options.local {
-        notices.extend(admit(grid, caller, &mut resolved, &context)?);
+    } else {
+        (resolved.spec, notices) = admit::weigh(grid, caller, &asked, resolved.parameters.count())?;
     }
     let origin = options.origin.clone().map(|origin| Origin { path: origin.path, digest: origin.digest });
-    Ok(Prepared { resolved, jdl, origin, notices, local: options.local })
+    let of_rules = if options.local { 0 } else { notices.len() };
+    Ok(Prepared { resolved, asked, jdl, origin, notices, of_rules, local: options.local })
 }
 
-/// What the administrator's rules say to a campaign: they refuse it, or rewrite it and tell what they did.
-fn admit(
-    grid: &Grid,
-    caller: &Caller,
-    resolved: &mut Resolved,
-    context: &Context<'_>,
-) -> Result<Vec<String>, ApiError> {
-    let rules = grid.admission.rules();
-    if rules.is_empty() {
-        return Ok(Vec::new());
-    }
-    let admin = caller.administers(grid).is_ok();
-    let applicant = Applicant { user: &caller.login, admin, tasks: resolved.parameters.count() };
-    let verdict = rules.weigh(&resolved.spec, applicant, context);
-    if let Some(refusal) = verdict.refusal() {
-        return Err(ApiError::admission(refusal));
-    }
-    let notices = verdict.notices();
-    resolved.spec = verdict.spec;
-    Ok(notices)
-}
+/// The part that holds a campaign's parameters, and what comes after it.
+pub(super) type Stream = (Field, Multipart);
 
 /// Takes a campaign in, or tells what would become of it.
 async fn take(
     grid: &Grid,
     caller: &Caller,
-    (mut campaign, stream): (Prepared, Option<Field>),
+    (mut campaign, stream): (Prepared, Option<Stream>),
     dry: bool,
     mut once: Once,
 ) -> Result<HttpResponse, ApiError> {
@@ -216,19 +213,24 @@ async fn take(
 async fn store(
     grid: &Grid,
     caller: &Caller,
-    campaign: Prepared,
-    stream: Option<Field>,
+    mut campaign: Prepared,
+    stream: Option<Stream>,
     mut once: Once,
 ) -> Result<HttpResponse, ApiError> {
-    let mut spec = campaign.resolved.spec.clone();
     let parameters = campaign.resolved.parameters.clone();
-    let incoming = open_stream((&mut spec, &parameters), stream, &mut once).await?;
+    let incoming = open_stream((&mut campaign.resolved.spec, &parameters), stream, &mut once).await?;
     if campaign.local {
-        grid.ensure_local(spec.clusters.keys().cloned())?;
+        grid.ensure_local(campaign.resolved.spec.clusters.keys().cloned())?;
     }
-    let id = begin(grid, caller, spec, &campaign).await?;
-    let mut warnings = campaign.resolved.warnings;
-    let received = fill(grid, id, (parameters, incoming), &mut warnings, &mut once).await;
+    let id = begin(grid, caller, &campaign).await?;
+    let streamed = incoming.is_some();
+    let mut warnings = std::mem::take(&mut campaign.resolved.warnings);
+    let mut received = fill(grid, id, (parameters, incoming), &mut warnings, &mut once).await;
+    if let (Ok((tasks, _)), true) = (&received, streamed)
+        && let Err(error) = settle(grid, caller, (id, *tasks), &mut campaign).await
+    {
+        received = Err(error);
+    }
     let notes = Notes { warnings: warnings.iter().map(problem).collect(), notices: campaign.notices, added: None };
     let opened = match received {
         Ok(tasks) => open(grid, id, tasks, once.key(&notes)).await,
@@ -243,6 +245,22 @@ async fn store(
     notes.answer(grid, id).await
 }
 
+/// What the rules say now that all parameters have come.
+async fn settle(
+    grid: &Grid,
+    caller: &Caller,
+    (id, tasks): (i64, i64),
+    campaign: &mut Prepared,
+) -> Result<(), ApiError> {
+    let before = campaign.resolved.spec.clone();
+    campaign.weigh_again(grid, caller, tasks as u64)?;
+    let spec = campaign.resolved.spec.clone();
+    if spec == before {
+        return Ok(());
+    }
+    Ok(crate::blocking(&grid.store, move |store| store.restate_campaign(id, &spec)).await?)
+}
+
 async fn open(grid: &Grid, id: i64, (count, counted): (i64, bool), key: Option<NewKey>) -> Result<(), ApiError> {
     let opened = move |store: &cigri_store::Store| store.open_campaign_once(id, count, counted, key.as_ref());
     Ok(crate::blocking(&grid.store, opened).await?)
@@ -251,11 +269,11 @@ async fn open(grid: &Grid, id: i64, (count, counted): (i64, bool), key: Option<N
 /// The parameters that arrive beside the campaign, if any do, as far as their names: these go into its spec.
 pub(super) async fn open_stream(
     (spec, parameters): (&mut CampaignSpec, &Parameters),
-    stream: Option<Field>,
+    stream: Option<Stream>,
     once: &mut Once,
 ) -> Result<Option<Incoming>, ApiError> {
     let incoming = match (parameters.reader(&Limits::default()), stream) {
-        (Some(reader), Some(field)) => Incoming::begin(reader, field, once).await?,
+        (Some(reader), Some(stream)) => Incoming::begin(reader, stream, once).await?,
         (None, None) => return Ok(None),
         (Some(_), None) => return Err(ApiError::bad_request("the part `parameters` is missing")),
         (None, Some(_)) => {
@@ -273,7 +291,8 @@ fn refuse_any(problems: Vec<Problem>) -> Result<(), ApiError> {
     if problems.is_empty() { Ok(()) } else { Err(ApiError::campaign(&Problems(problems))) }
 }
 
-async fn begin(grid: &Grid, caller: &Caller, spec: CampaignSpec, campaign: &Prepared) -> Result<i64, ApiError> {
+async fn begin(grid: &Grid, caller: &Caller, campaign: &Prepared) -> Result<i64, ApiError> {
+    let spec = campaign.resolved.spec.clone();
     let (owner, jdl, origin) = (caller.login.clone(), campaign.jdl.clone(), campaign.origin.clone());
     let begun = crate::blocking(&grid.store, move |store| {
         store.begin_campaign(&NewCampaign { owner: &owner, spec: &spec, jdl: &jdl, origin }, now_ms())

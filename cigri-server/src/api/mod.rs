@@ -8,6 +8,7 @@
 
 mod add;
 mod admin;
+mod admit;
 mod campaigns;
 mod changes;
 mod clusters;

@@ -116,6 +116,44 @@ async fn a_bad_addition_is_told_in_words_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn tasks_that_are_added_to_named_parameters_give_each_its_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let oar = Oar::start(folder.path());
+    let server = Server::start(folder.path(), &oar).await;
+    let grid = json!({"grid": {"alpha": [1, 2], "beta": [3]}});
+    let jdl = json!({"name": "c", "parameters": grid, "exec_file": "echo {alpha}", "clusters": {"dahu": {}}});
+    let (_, new) = server.post("/campaigns", &jdl).await;
+    let (status, error) = server.post(&jobs(&new["id"]), &json!(["1 2", "only"])).await;
+    let problem = &error["problems"][0];
+    assert_eq!((status, &problem["path"], &problem["found"]), (400, &json!("jobs[1]"), &json!("1 word, `only`")));
+    let (status, error) = send(to(&server, &jobs(&new["id"])).multipart(list("1 2\na b c\n".into())), None).await;
+    assert_eq!((status, &error["problems"][0]["line"]), (400, &json!([2, 1])), "{error}");
+    let (status, added) = server.post(&jobs(&new["id"]), &json!(["'a b' 2"])).await;
+    assert_eq!((status, &added["total_jobs"]), (201, &json!(3)), "{added}");
+}
+
+#[tokio::test]
+async fn what_comes_too_late_or_is_misspelt_is_not_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let oar = Oar::start(folder.path());
+    let server = Server::start(folder.path(), &oar).await;
+    let jdl = campaign(folder.path(), 1, RECORD);
+    let (status, error) = server.post("/campaigns?dryrun=1", &jdl).await;
+    assert!(status == 400 && error["message"].as_str().unwrap().contains("dryrun"), "{error}");
+    let mut streamed = jdl.clone();
+    streamed["nb_jobs"] = Value::Null;
+    let form = Form::new().text("jdl", streamed.to_string()).text("parameters", "a\n").text("options", "{}");
+    let (status, error) = send(to(&server, "/campaigns").multipart(form), None).await;
+    let expected = "the part `parameters` must be the last one; options follows it";
+    assert_eq!((status, &error["message"]), (400, &json!(expected)));
+    assert_eq!(server.get("/campaigns?all=1").await["total"], 0);
+    let (_, new) = server.post("/campaigns", &jdl).await;
+    let (status, _) =
+        send(to(&server, &jobs(&new["id"])).multipart(list("a\n".into()).text("more", "b\n")), None).await;
+    assert_eq!((status, &server.get(&format!("/campaigns/{}", new["id"])).await["total_jobs"]), (400, &json!(1)));
+}
+
+#[tokio::test]
 async fn the_same_request_under_one_key_is_carried_out_once() {
     let folder = tempfile::tempdir().unwrap();
     let oar = Oar::start(folder.path());

@@ -163,6 +163,25 @@ async fn a_column_that_the_cluster_lacks_is_refused_at_once() {
 }
 
 #[tokio::test]
+async fn tasks_are_not_grouped_where_nobody_could_read_their_results() {
+    let folder = tempfile::tempdir().unwrap();
+    let oar = Oar::start(folder.path());
+    let server = Server::start(folder.path(), &oar).await;
+    let mut jdl = campaign(folder.path(), 2, "exit 0");
+    jdl["clusters"]["dahu"]["exec_directory"] = json!("/scratch/my runs");
+    let (status, _) = server.post("/campaigns?dry_run=1", &jdl).await;
+    assert_eq!(status, 200, "single tasks run anywhere");
+    jdl["temporal_grouping"] = json!(true);
+    for path in ["/campaigns?dry_run=1", "/campaigns"] {
+        let (status, error) = server.post(path, &jdl).await;
+        let problem = &error["problems"][0];
+        assert_eq!((status, &problem["path"]), (400, &json!("clusters.dahu.exec_directory")), "{error}");
+        assert!(problem["found"].as_str().unwrap().contains("/scratch/my runs"), "{problem}");
+    }
+    assert_eq!(server.get("/campaigns?all=1").await["total"], 0);
+}
+
+#[tokio::test]
 async fn a_cluster_that_does_not_answer_is_not_waited_for_and_gets_no_unknown_column_later() {
     let folder = tempfile::tempdir().unwrap();
     let oar = Oar::start(folder.path());

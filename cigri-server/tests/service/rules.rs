@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use reqwest::multipart::Form;
 use serde_json::{Value, json};
 
 use crate::bed::{Oar, Server, campaign, command};
@@ -70,6 +71,50 @@ async fn a_rewritten_walltime_is_told_and_seen_in_the_expanded_campaign() {
         (&json!("normal"), &json!("best-effort"))
     );
     assert_eq!(server.get(&format!("{path}?written=1")).await["clusters"]["dahu"]["walltime"], "0:5:0");
+}
+
+const FEW: &str = r#"
+    [[rule]]
+    name = "few tasks"
+    when = 'tasks != null && tasks > 5'
+    refuse = "at most five tasks"
+    [[rule]]
+    name = "three are many"
+    each = "cluster"
+    when = 'tasks != null && tasks > 2'
+    set = { max_jobs = '1' }
+    "#;
+
+#[tokio::test]
+async fn tasks_that_arrive_later_are_weighed_with_those_that_are_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let oar = Oar::start(folder.path());
+    let settings = write_rules(folder.path(), FEW);
+    let server = Server::start_with(folder.path(), &oar, &settings).await;
+    let jdl = json!({"name": "c", "param_file": "p", "exec_file": "echo", "clusters": {"dahu": {}}});
+    let send = async |path: &str, form: Form| {
+        let answer = server.client.post(format!("http://localhost{path}")).multipart(form).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let stream = |text: &str| Form::new().text("jdl", jdl.to_string()).text("parameters", text.to_owned());
+    for path in ["/campaigns", "/campaigns?dry_run=1"] {
+        let (status, error) = send(path, stream("1\n2\n3\n4\n5\n6\n")).await;
+        assert_eq!((status, &error["message"]), (400, &json!("rule 1 failed: at most five tasks")), "{error}");
+    }
+    assert_eq!(server.get("/campaigns?all=1").await["total"], 0);
+    let (status, accepted) = send("/campaigns", stream("1\n2\n3\n4\n")).await;
+    assert_eq!((status, accepted["notices"].as_array().map(Vec::len)), (201, Some(1)), "{accepted}");
+    let path = format!("/campaigns/{}", accepted["id"]);
+    assert_eq!(server.get(&format!("{path}/jdl")).await["clusters"]["dahu"]["max_jobs"], 1);
+    let jobs = format!("{path}/jobs");
+    let list = Form::new().text("parameters", "5\n6\n");
+    for (status, error) in [server.post(&jobs, &json!(["5", "6"])).await, send(&jobs, list).await] {
+        assert_eq!((status, &error["code"]), (400, &json!("admission_rule")), "{error}");
+    }
+    assert_eq!(server.get(&path).await["total_jobs"], 4);
+    assert_eq!(server.post(&jobs, &json!(["5"])).await.0, 201);
+    let (status, error) = server.post(&jobs, &json!(["6"])).await;
+    assert_eq!((status, &error["code"]), (400, &json!("admission_rule")), "{error}");
 }
 
 #[test]

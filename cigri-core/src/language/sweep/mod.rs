@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use axis::Axis;
 pub use design::{Design, Spread};
-pub(in crate::language) use names::check_name;
+pub(in crate::language) use names::{check_name, check_words};
 pub use names::{labelled, named_values, quoted};
 pub(in crate::language) use read::{NO_FILE, read_sweep};
 

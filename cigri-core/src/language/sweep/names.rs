@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::super::problem::{Problem, excerpt};
+
 /// Longest name of a parameter.
 const LONGEST: usize = 64;
 
@@ -29,6 +31,28 @@ pub fn quoted(values: &[String]) -> String {
     // Only a NUL cannot be quoted, and no value has one.
     let word = |value: &String| shlex::try_quote(value).map(|word| word.into_owned()).unwrap_or_default();
     values.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// Checks that a text gives each of the parameters with these names one word; any text will do without names. The path of
+/// what it returns is `parameter`: the caller knows the place.
+///
+/// # Errors
+/// Another number of words.
+pub(in crate::language) fn check_words(names: &[String], text: &str) -> Result<(), Problem> {
+    let words = shlex::split(text).map(|words| words.len());
+    if names.is_empty() || words == Some(names.len()) {
+        return Ok(());
+    }
+    let found = match words {
+        Some(1) => format!("1 word, `{}`", excerpt(text)),
+        Some(words) => format!("{words} words, `{}`", excerpt(text)),
+        None => format!("an open quote in `{}`", excerpt(text)),
+    };
+    let expected = match names {
+        [name] => format!("1 word, the value of {name}"),
+        _ => format!("{} words, the values of {}", names.len(), names.join(", ")),
+    };
+    Err(Problem::new("parameter", found, expected).hint("a value with blanks needs quotes"))
 }
 
 /// A task's text as it is shown: `alpha=0.1 n=4`. Without names, or if it is not of so many words, as it is.

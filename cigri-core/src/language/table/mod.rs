@@ -49,6 +49,11 @@ impl ParameterReader {
         Self(Form::Lines(LineSplitter::new(limits)))
     }
 
+    /// A reader of plain lines that are each to give one word for each of these names, if there are any.
+    pub fn lines_naming(names: &[String], limits: &Limits) -> Self {
+        Self(Form::Lines(LineSplitter::new(limits).naming(names)))
+    }
+
     /// A reader of a table, at the beginning of a stream.
     pub fn table(format: TableFormat, limits: &Limits) -> Self {
         let rows = Rows { path: format.path(), limits: limits.clone(), names: Vec::new() };
