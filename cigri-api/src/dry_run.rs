@@ -37,8 +37,17 @@ pub struct ClusterPreview {
     /// not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matching_resources: Option<u64>,
-    /// Bodies of the first `POST /jobs` requests: the gate, then the array with its list of parameters cut.
-    pub requests: Vec<Value>,
+    /// The first `POST /jobs` requests, with lists of parameters cut.
+    pub requests: Vec<RequestPreview>,
+}
+
+/// One request that a cluster would get.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RequestPreview {
+    /// What it is for: `prologue`, `gate of the sample`, `sample`, `gate`, `tasks` or `epilogue`.
+    pub of: String,
+    /// Its body.
+    pub body: Value,
 }
 
 /// The command of one task.

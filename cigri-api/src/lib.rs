@@ -45,7 +45,7 @@ pub use campaign::{
     Accepted, Added, Campaign, CampaignState, ClusterShare, Endless, Origin, Refusal, Retried, SubmitOptions, Submitted,
 };
 pub use cluster::{AcceptReset, Cluster, JobsThere, NewToken, TokenInfo};
-pub use dry_run::{ClusterPreview, CommandLine, DryRun};
+pub use dry_run::{ClusterPreview, CommandLine, DryRun, RequestPreview};
 pub use error::{ErrorBody, ErrorCode, Problem};
 pub use job::{Event, Job, Output, ResultFile, Results};
 

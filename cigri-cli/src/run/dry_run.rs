@@ -51,7 +51,9 @@ fn text(report: &DryRun) -> String {
             lines.extend(commands(preview));
         }
         told = Some(preview);
-        lines.extend(preview.requests.iter().map(|request| ("POST /jobs".to_owned(), request.to_string())));
+        lines.extend(
+            preview.requests.iter().map(|request| (request.of.clone(), format!("POST /jobs {}", request.body))),
+        );
         let width = lines.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
         let line = |(label, value): &(String, String)| format!("  {label:width$}  {}\n", plain(value));
         text.extend(lines.iter().map(line));
@@ -98,7 +100,7 @@ mod tests {
 
     fn preview(cluster: &str, last: u64) -> Value {
         let line = |index: u64| json!({"index": index, "command": format!("run {index}")});
-        json!({"first": [line(0), line(1), line(2)], "last": [line(last)], "requests": [{"command": cluster}]})
+        json!({"first": [line(0), line(1), line(2)], "last": [line(last)], "requests": [{"of": "tasks", "body": {"command": cluster}}]})
     }
 
     #[test]
@@ -124,11 +126,11 @@ cluster a
   task 2      run 2
   ...         
   task 8      run 8
-  POST /jobs  {\"command\":\"x\"}
+  tasks       POST /jobs {\"command\":\"x\"}
 
 cluster b
   exec_file   run
-  POST /jobs  {\"command\":\"y\"}
+  tasks      POST /jobs {\"command\":\"y\"}
 ";
         assert_eq!(text(&report), expected);
     }

@@ -134,10 +134,14 @@ fn ends_within(grid: &Grid, count: u64, spec: &CampaignSpec, rows: &BTreeMap<Str
 fn walltime_warning(grid: &Grid, name: &str, cluster: &ClusterSpec) -> Option<String> {
     let limit = grid.admission.best_effort_walltime_s.get(name).copied()?;
     let may_be_killed = matches!(cluster.kind, JobKind::BestEffort | JobKind::SemiBestEffort);
-    (may_be_killed && cluster.walltime_s > limit).then(|| {
-        let asked = cluster.walltime_s;
-        format!("{name}: best-effort jobs may last {limit} s there, and the walltime is {asked} s")
-    })
+    let (own, longest) = (cluster.walltime_s, preview::longest_walltime_s(cluster));
+    let asked = match (own > limit, longest > limit) {
+        _ if !may_be_killed => return None,
+        (true, _) => format!("the walltime is {own} s"),
+        (false, true) => format!("a job of grouped tasks asks for up to {longest} s"),
+        (false, false) => return None,
+    };
+    Some(format!("{name}: best-effort jobs may last {limit} s there, and {asked}"))
 }
 
 async fn token_warnings(
@@ -187,14 +191,17 @@ fn cluster_preview(
         let command = command::shown_command(cluster, spec.parameter_names(), text);
         CommandLine { index: *index, command }
     };
-    let jobs = ends.count.unwrap_or(u64::MAX).min(row.map_or(u64::MAX, |row| row.limits.max_array));
+    let pending = ends.count.unwrap_or(u64::MAX);
+    let (most_live, most_sent) = row.map_or((u64::MAX, u64::MAX), |row| (row.limits.max_live, row.limits.max_array));
+    let at_once = most_live.min(most_sent).min(cluster.max_jobs.map_or(u64::MAX, u64::from));
     let is_local = row.is_some_and(|row| row.kind == ClusterKind::Local);
     let manner = preview::Manner {
         calendar: (!is_local).then(|| grid.calendar(name)),
         now: now_ms(),
         normal_jobs: row.is_none_or(|row| row.limits.normal_jobs),
+        room: (at_once, most_sent),
     };
-    let requests = preview::requests((spec, name), &ends.first, jobs, &manner);
+    let requests = preview::requests((spec, name), &ends.first, pending, &manner);
     Ok(ClusterPreview {
         first: ends.first.iter().map(line).collect(),
         last: ends.last.iter().map(line).collect(),

@@ -64,7 +64,7 @@ async fn a_dry_run_tells_all_and_stores_nothing() {
         (&json!([line(0), line(1), line(2)]), &json!([line(5), line(6), line(7)]))
     );
     assert!(dahu["matching_resources"].as_u64().unwrap() > 0);
-    let (gate, array) = (&dahu["requests"][0], &dahu["requests"][1]);
+    let (gate, array) = (&dahu["requests"][0]["body"], &dahu["requests"][1]["body"]);
     assert_eq!((&gate["hold"], &gate["command"]), (&json!(true), &json!("false")));
     assert_eq!(
         array["resource"],
@@ -99,7 +99,7 @@ async fn a_dry_run_reads_a_whole_parameter_list_and_keeps_nothing_of_it() {
     let dahu = &report["clusters"]["dahu"];
     assert_eq!(dahu["first"][2], json!({"index": 2, "command": "sh task.sh p2"}));
     assert_eq!(dahu["last"][2], json!({"index": 50_000, "command": "sh task.sh p50000"}));
-    assert!(dahu["requests"][1]["param_file"].as_str().unwrap().ends_with("\n... 497 more"));
+    assert!(dahu["requests"][1]["body"]["param_file"].as_str().unwrap().ends_with("\n... 497 more"));
     let (status, error) = send(lines + "bad \0 line\n").await;
     assert_eq!((status, &error["code"]), (400, &json!("invalid_campaign")));
     assert_eq!(rows(folder.path()), before);
@@ -160,6 +160,33 @@ async fn a_column_that_the_cluster_lacks_is_refused_at_once() {
         assert!(problem["found"].as_str().unwrap().contains("no_such_column"), "{problem}");
     }
     assert_eq!(server.get("/campaigns?all=1").await["total"], 0);
+}
+
+#[tokio::test]
+async fn grouped_tasks_a_sample_and_steps_are_shown_as_they_would_be_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let oar = Oar::start(folder.path());
+    let settings = "[clusters.short]\nurl = \"http://127.0.0.1:9/\"\nbest_effort_walltime = \"0:10\"\n";
+    let server = Server::start_with(folder.path(), &oar, settings).await;
+    let mut jdl = campaign(folder.path(), 100, "exit 0");
+    jdl["max_jobs"] = json!(2);
+    jdl["temporal_grouping"] = json!(20);
+    jdl["test_mode"] = json!(2);
+    jdl["epilogue"] = json!("rm x");
+    jdl["clusters"]["short"] = json!({"exec_file": "true", "walltime": "0:5"});
+    let (status, report) = server.post("/campaigns?dry_run=1", &jdl).await;
+    assert_eq!(status, 200, "{report}");
+    let requests = report["clusters"]["dahu"]["requests"].as_array().unwrap();
+    let of: Vec<&str> = requests.iter().map(|request| request["of"].as_str().unwrap()).collect();
+    assert_eq!(of, ["gate of the sample", "sample", "gate", "tasks", "epilogue"]);
+    let (sample, tasks, epilogue) = (&requests[1]["body"], &requests[3]["body"], &requests[4]["body"]);
+    assert_eq!((&sample["param_file"], &sample["type"]), (&json!("0 1 0\n1 1 1"), &Value::Null));
+    // Each of its twenty tasks has five minutes, and none begins after a quarter of an hour.
+    assert!(tasks["resource"][0].as_str().unwrap().ends_with(",walltime=00:20:00"), "{tasks}");
+    assert_eq!(tasks["param_file"], "0 1 '0' 1 1 '1' 2 1 '2' ... 17 more tasks\n... 4 more");
+    assert!(epilogue["command"].as_str().unwrap().contains("rm x"), "{epilogue}");
+    let told = "short: best-effort jobs may last 600 s there, and a job of grouped tasks asks for up to 1200 s";
+    assert!(warnings(&report).contains(&told), "{report}");
 }
 
 #[tokio::test]
