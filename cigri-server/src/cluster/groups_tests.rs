@@ -12,7 +12,8 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use super::Memory;
-use super::tests::{Bed, NOTE, each_once, over};
+use super::tests::{Bed, Fault, NOTE, each_once, over};
+use crate::clock::now_ms;
 
 fn grouped(in_turn: InTurn, side_by_side: u32) -> impl FnOnce(&mut ClusterSpec) {
     move |spec| spec.grouping = Grouping { in_turn, batch_s: 900, side_by_side }
@@ -101,9 +102,8 @@ async fn killing_one_task_of_a_group_sends_the_others_back_free_of_charge() {
     assert_eq!(bed.runs(), each_once(30), "those before it had ended, those after it had not begun");
 }
 
-#[tokio::test]
-async fn a_failed_group_without_results_runs_again_and_says_so() {
-    let bed = Bed::new(&[]);
+/// A group of two tasks, of which each fails in its first attempt, and has ended.
+async fn ended_group(bed: &Bed) -> i64 {
     let script = "echo $CIGRI_TASK_INDEX >> ran; [ $CIGRI_ATTEMPT != 1 ] || exit 1";
     let id = bed.campaign_with(script, 2, grouped(InTurn::AtMost(2), 2));
     let handle = bed.grid.cluster("dahu").unwrap();
@@ -113,6 +113,39 @@ async fn a_failed_group_without_results_runs_again_and_says_so() {
         assert!(std::time::Instant::now() < deadline);
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
+    id
+}
+
+#[tokio::test]
+async fn results_that_stay_unreadable_for_an_hour_are_given_up() {
+    let bed = Bed::new(&[Fault::NoFiles]);
+    let id = ended_group(&bed).await;
+    let (now, mut memory) = (now_ms(), Memory::new(&bed.grid.cluster("dahu").unwrap()));
+    for after in [0, 60_000, 3_599_000] {
+        bed.step_at(now + after, &mut memory).await.unwrap();
+        assert_eq!(bed.grid.store.campaign(id).unwrap().live, 2, "after {after} ms");
+    }
+    bed.step_at(now + 3_600_000, &mut memory).await.unwrap();
+    assert_eq!(jobs(&bed, id).len(), 4, "they are sent again");
+    let causes: Vec<_> = jobs(&bed, id).into_iter().filter(|job| job.attempt == 1).map(|job| job.cause).collect();
+    assert_eq!(causes, vec![Some("infrastructure".to_owned()); 2]);
+    let events = bed.grid.store.campaign_events(id, &["dahu".to_owned()], true).unwrap();
+    assert!(events.iter().any(|event| event.message.contains("results of job")), "{events:?}");
+}
+
+#[tokio::test]
+async fn a_cancelled_campaign_does_not_wait_for_results_that_cannot_be_read() {
+    let bed = Bed::new(&[Fault::NoFiles]);
+    let id = ended_group(&bed).await;
+    bed.grid.store.cancel_campaign(id, now_ms()).unwrap();
+    let row = bed.step_until(id, |row| row.live == 0).await;
+    assert_eq!(row.cancelled, 2);
+}
+
+#[tokio::test]
+async fn a_failed_group_without_results_runs_again_and_says_so() {
+    let bed = Bed::new(&[]);
+    let id = ended_group(&bed).await;
     std::fs::remove_dir_all(bed.folder.path().join(".cigri")).unwrap();
     let row = bed.step_until(id, over).await;
     assert_eq!((row.done, row.failed), (2, 0), "nobody knows that the first attempts failed");

@@ -19,7 +19,7 @@ use crate::clock::now_ms;
 use crate::grid::{Grid, InProcess, LocalPool};
 use crate::secret::Sealer;
 
-/// What happens to one POST.
+/// What happens to one POST, or to every reading of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     /// Nothing is wrong.
@@ -38,6 +38,8 @@ pub(super) enum Fault {
     Refused,
     /// The cluster says no.
     Forbidden,
+    /// No file can be read; 500.
+    NoFiles,
 }
 
 /// Panics at its first request, as a bug in a loop would.
@@ -69,7 +71,11 @@ impl Faulty {
     fn next(&self, request: &http::Request<Bytes>) -> Fault {
         let mut script = self.script.lock().unwrap();
         let is_post = request.method() == http::Method::POST && request.uri().path() == "/jobs";
-        if is_post && !script.is_empty() { script.remove(0) } else { Fault::None }
+        if request.uri().path() == "/media" && script.contains(&Fault::NoFiles) {
+            return Fault::Failed;
+        }
+        let of_posts = script.iter().position(|fault| *fault != Fault::NoFiles);
+        of_posts.filter(|_| is_post).map_or(Fault::None, |at| script.remove(at))
     }
 }
 
@@ -99,7 +105,7 @@ impl Transport for Faulty {
                     Err(TransportError::TimedOut)
                 }
                 Fault::Swallowed => Err(TransportError::TimedOut),
-                Fault::Failed => failed(),
+                Fault::Failed | Fault::NoFiles => failed(),
                 Fault::Refused => Err(TransportError::NotSent("connection refused".to_owned())),
                 Fault::Forbidden => {
                     answer(403, "{\"detail\":\"A failed admission rule prevented submitting the job: no.\"}")
@@ -189,7 +195,7 @@ impl Bed {
         self.step_at(now_ms(), memory).await
     }
 
-    async fn step_at(&self, now: i64, memory: &mut Memory) -> Result<(), StepError> {
+    pub(super) async fn step_at(&self, now: i64, memory: &mut Memory) -> Result<(), StepError> {
         let handle = self.grid.cluster("dahu").unwrap();
         let round = Round { grid: &self.grid, handle: &handle, now };
         step::step(&round, memory).await.map(|_| ())
