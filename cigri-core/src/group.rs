@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cause::Cause;
 use crate::language::COMMAND_END;
-use crate::language::{ClusterSpec, Grouping, InTurn};
+use crate::language::{Checkpoint, ClusterSpec, Grouping, InTurn};
 use journal::{OVERRAN, Told};
 
 /// The script that runs the tasks of a group.
@@ -200,6 +200,8 @@ pub struct Times {
     pub batch_s: u64,
     /// Each task is ended when it has run this many seconds.
     pub walltime_s: u64,
+    /// What tells it before.
+    pub checkpoint: Option<Checkpoint>,
     /// At most this many run at once.
     pub side_by_side: u32,
 }
@@ -210,6 +212,7 @@ impl Times {
         Times {
             batch_s: remote.walltime_s.saturating_sub(spec.walltime_s),
             walltime_s: spec.walltime_s,
+            checkpoint: spec.checkpoint,
             side_by_side: spec.grouping.side_by_side.max(1),
         }
     }
@@ -247,8 +250,10 @@ pub fn grouped_command(single: &str, setup: &Setup<'_>) -> String {
         ),
     };
     let (place, submission) = (setup.place.as_str(), setup.submission);
-    let Times { batch_s, walltime_s, side_by_side } = setup.times;
-    format!("{HEAD}{begin}; }}; _g {place} {submission} {batch_s} {walltime_s} {side_by_side} {}", quoted(single))
+    let Times { batch_s, walltime_s, checkpoint, side_by_side } = setup.times;
+    let (before_s, signal) = checkpoint.map_or((0, 0), |checkpoint| (checkpoint.before_s, checkpoint.signal));
+    let times = format!("{batch_s} {walltime_s} {before_s} {signal}");
+    format!("{HEAD}{begin}; }}; _g {place} {submission} {times} {side_by_side} {}", quoted(single))
 }
 
 /// The line of a remote job: task id, attempt and parameter of each of its tasks.
@@ -363,7 +368,7 @@ mod tests {
 
     #[test]
     fn a_listed_group_tells_its_tasks() {
-        let times = Times { batch_s: 900, walltime_s: 60, side_by_side: 1 };
+        let times = Times { batch_s: 900, walltime_s: 60, checkpoint: None, side_by_side: 1 };
         let setup = Setup { place: Place::Here, submission: "cigri.a.1.f", times, script: Script::Named };
         let command = grouped_command("_c(){ export X=$1; shift 2; echo 'x' \"$@\"; }; _c", &setup);
         let line = job_line([(2017, 1, "a 'b' 3"), (2018, 2, ""), (2019, 1, "'")]);

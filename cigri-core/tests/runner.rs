@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use cigri_core::group::journal::{self, OVERRAN, Told};
 use cigri_core::group::{Place, Script, Setup, Times, grouped_command, job_line};
+use cigri_core::language::Checkpoint;
 
 const NAME: &str = "cigri.test.1.00000000deadbeef";
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -70,7 +71,7 @@ impl Drop for Bed {
 }
 
 fn in_turn(batch_s: u64) -> Times {
-    Times { batch_s, walltime_s: 600, side_by_side: 1 }
+    Times { batch_s, walltime_s: 600, checkpoint: None, side_by_side: 1 }
 }
 
 fn statuses(journal: &BTreeMap<u64, Told>) -> Vec<(u64, Option<i32>)> {
@@ -173,6 +174,17 @@ fn each_task_has_its_own_walltime() {
         }
         told => panic!("{told:?}"),
     }
+}
+
+#[test]
+fn a_task_is_told_before_its_walltime_is_over() {
+    let bed = Bed::new("checkpoint");
+    let saves = "exec bash -c 'trap \"echo saved >> saved; exit 66\" USR2; while :; do sleep 0.02; done' bash";
+    let checkpoint = Some(Checkpoint { before_s: 29, signal: 12 });
+    let times = Times { walltime_s: 30, checkpoint, ..in_turn(900) };
+    assert_eq!(bed.run(saves, times, &["", ""]).status.code(), Some(64));
+    assert_eq!(bed.text("saved"), "saved\nsaved\n");
+    assert_eq!(statuses(&bed.journal()), [(1, Some(66 << 8)), (2, Some(66 << 8))], "the next one begins all the same");
 }
 
 #[test]

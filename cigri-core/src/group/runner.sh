@@ -1,15 +1,16 @@
 #!/bin/bash
 # Runs the tasks of one remote job of CiGri, and writes down what becomes of each as it happens.
 #
-#   run PLACE NAME BATCH WALLTIME SIDE COMMAND [TASK ATTEMPT PARAMETER]...
+#   run PLACE NAME BATCH WALLTIME BEFORE SIGNAL SIDE COMMAND [TASK ATTEMPT PARAMETER]...
 #
 # At most SIDE tasks run at once; none begins later than BATCH seconds after the first, or runs longer than WALLTIME
-# seconds. Each is `bash -c "COMMAND TASK ATTEMPT PARAMETER"`, as a job of its own would be. Exit: 0 every task ended
-# with 0; 64 look into the journal (lines `1 S TASK BEGAN #SUM`, `1 E TASK BEGAN ENDED STATUS STDERR #SUM`; STATUS 65536
-# is the end by WALLTIME). Bash 4.4 and coreutils are enough.
+# seconds; BEFORE seconds before that end it gets SIGNAL (a number; 0: none). Each is
+# `bash -c "COMMAND TASK ATTEMPT PARAMETER"`, as a job of its own would be. Exit: 0 every task ended with 0;
+# 64 look into the journal (lines `1 S TASK BEGAN #SUM`, `1 E TASK BEGAN ENDED STATUS STDERR #SUM`; STATUS 65536 is the
+# end by WALLTIME). Bash 4.4 and coreutils are enough.
 
-place=$1 name=$2 batch=$3 walltime=$4 side=$5 command=$6
-shift 6
+place=$1 name=$2 batch=$3 walltime=$4 before=$5 warning=$6 side=$7 command=$8
+shift 8
 case $place in
 home) results=$HOME/.cigri/results/$name ;;
 *) results=$PWD/.cigri/$name ;;
@@ -51,10 +52,14 @@ pass() {
   kill -s "$1" "${places[@]}" 2>/dev/null
 }
 
-# The signal is for the program, not for the shell that waits for it, unless the program takes the shell's place.
-# Nothing more is begun.
+# A signal that comes from outside: nothing more is begun.
 deliver() {
   stopping=1 interrupted=1
+  if [ -z "$warned" ] || [ "$1" != "$(kill -l "$warning")" ]; then tell "$1"; fi
+}
+
+# The signal is for the program, not for the shell that waits for it, unless the program takes the shell's place.
+tell() {
   local program=
   [ -n "$child" ] || return
   case $command in
@@ -85,12 +90,16 @@ alarm_in() {
   { printf '%s\n' "$1" >&"$timer"; } 2>/dev/null
 }
 
-# The clock went off: ends the task, if it is the one that the clock was set for.
+# The clock went off: warns the task, then ends it, if it is the one that the clock was set for.
 overrun() {
   interrupted=1
   local now
   [ -n "$child" ] || return
   clock
+  if [ "$warning" -ne 0 ] && [ -z "$warned" ] && [ "$now" -ge $((deadline - before * 1000)) ]; then
+    warned=1
+    [ -n "$stopping" ] || tell "$warning"
+  fi
   if [ "$now" -lt "$deadline" ]; then
     alarm_in $(((deadline - now + 999) / 1000))
   else
@@ -125,13 +134,13 @@ await() {
 
 # One task, into $code: FILES TASK ATTEMPT PARAMETER.
 run() {
-  local begun tail over='' status deadline
+  local begun tail over='' warned='' status deadline
   clock
   begun=$now deadline=$((now + walltime * 1000))
   note "1 S $2 $begun"
   bash -c "$command $2 $3 $4" >|"$1.out" 2>|"$1.err" </dev/null &
   child=$!
-  alarm_in "$walltime"
+  alarm_in $((walltime - before))
   await "$child"
   child=
   alarm_in ''
@@ -149,7 +158,7 @@ run() {
 
 # One place: runs the tasks that no other place has taken, one after the other. 0: all that it saw went well.
 work() {
-  local slot files child='' stopping='' interrupted='' code failed=0 timer self=$BASHPID
+  local slot files child='' stopping='' interrupted='' warned='' code failed=0 timer self=$BASHPID
   on_signals deliver
   trap overrun ALRM
   trap : PIPE
