@@ -47,10 +47,9 @@ pub(super) fn rewrite(
         let changed = if cluster == Some(name) { values } else { &[] };
         restore(settings, &spec.clusters[name], changed);
     }
-    match check_names(&next) {
-        problems if problems.is_empty() => Ok(next),
-        problems => Err(without_lines(Problems(problems))),
-    }
+    // Those of a table come with its first row.
+    let problems = if next.parameter_names().is_empty() { Vec::new() } else { check_names(&next) };
+    if problems.is_empty() { Ok(next) } else { Err(without_lines(Problems(problems))) }
 }
 
 /// Fields with those that mean something only beside them.
