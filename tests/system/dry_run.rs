@@ -44,14 +44,19 @@ fn rules_are_tested_without_a_server() {
     let run = sandbox.cigri(&["admin", "rules", "test", "rules.toml", "normal.json", "--user", "bob"]);
     run.expect(0);
     assert!(
-        run.stdout.contains("1 rule, without problems")
+        run.stdout.contains("3 rules, without problems")
             && run.stdout.contains("test normal jobs are for listed users: ok")
     );
     let refused = "rule 1 (normal jobs only for listed users, cluster dahu) refuses: you are not authorized to launch";
     assert!(run.stdout.contains(refused), "{run}");
+    let table = r#"{"name": "n", "parameters": {"csv": "p.csv"}, "exec_file": "x {alpha}", "clusters": {"dahu": {}}}"#;
+    sandbox.write("table.json", table);
+    let run = sandbox.cigri(&["admin", "rules", "test", "rules.toml", "table.json", "--user", "bob"]);
+    run.expect(0);
+    assert!(run.stdout.contains("table.json: no rule applies"), "{run}");
     let run = sandbox.cigri(&["admin", "rules", "test", "rules.toml", "normal.json", "--user", "bob", "--json"]);
     let told: Value = serde_json::from_str(&run.stdout).unwrap();
-    assert_eq!((&told["rules"], &told["campaigns"][0]["steps"][0]["cluster"]), (&json!(1), &json!("dahu")));
+    assert_eq!((&told["rules"], &told["campaigns"][0]["steps"][0]["cluster"]), (&json!(3), &json!("dahu")));
     sandbox.write("rules.toml", shipped.replace("\"refused\"", "\"accepted\"").replace("refused_by", "# refused_by"));
     let run = sandbox.cigri(&["admin", "rules", "test", "rules.toml"]);
     run.expect(6);

@@ -118,18 +118,18 @@ mod tests {
 campaign `c\\u{1b}`: 9 tasks, 1 h 01 min at most if it gets all it may have; nothing was sent
 
 cluster a
-  walltime    01:00:00
-  type        normal
-  max_jobs    3
-  task 0      run 0
-  task 1      run 1
-  task 2      run 2
-  ...         
-  task 8      run 8
-  tasks       POST /jobs {\"command\":\"x\"}
+  walltime  01:00:00
+  type      normal
+  max_jobs  3
+  task 0    run 0
+  task 1    run 1
+  task 2    run 2
+  ...       
+  task 8    run 8
+  tasks     POST /jobs {\"command\":\"x\"}
 
 cluster b
-  exec_file   run
+  exec_file  run
   tasks      POST /jobs {\"command\":\"y\"}
 ";
         assert_eq!(text(&report), expected);
