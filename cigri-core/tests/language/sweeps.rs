@@ -84,6 +84,8 @@ fn steps_are_decimal_and_end_where_they_reach() {
     assert_eq!(axis(r#"{"from": 1, "to": 0, "step": -0.5}"#), ["1", "0.5", "0"]);
     assert_eq!(axis(r#"{"from": 1e-6, "to": 3e-6, "step": 1e-6}"#), ["0.000001", "0.000002", "0.000003"]);
     assert_eq!(axis(r#"{"from": 5, "to": 5, "step": 1}"#), ["5"]);
+    assert_eq!(axis(r#"{"from": 2, "to": 4}"#), ["2", "3", "4"]);
+    assert_eq!(axis(r#"{"from": 1, "to": -1}"#), ["1", "0", "-1"]);
     let last = sweep(r#"{"grid": {"x": {"from": 0, "to": 999999.9994, "step": 0.001}}}"#).values(999_999_999);
     assert_eq!(last, Some(vec!["999999.999".to_owned()]));
 }
@@ -193,7 +195,8 @@ fn what_asks_for_nothing_sound_is_refused_with_its_place() {
         (r#"{"grid": {"a": []}}"#, "parameters.grid.a: expected a list of values, or a range"),
         (r#"{"grid": {"a": [1, [2]]}}"#, "parameters.grid.a[1]: expected a text, a number"),
         (r#"{"grid": {"a": ["x\ny"]}}"#, "parameters.grid.a[0]: expected one line of text, found a newline"),
-        (r#"{"grid": {"a": {"from": 1, "to": 2}}}"#, "found none or both of `step` and `count`"),
+        (r#"{"grid": {"a": {"from": 1, "to": 2.5}}}"#, "found none of `step` and `count`"),
+        (r#"{"grid": {"a": {"from": 1, "to": 2, "step": 1, "count": 2}}}"#, "found none or both of `step` and `count`"),
         (r#"{"grid": {"a": {"from": 1, "to": 2, "step": 0}}}"#, "found a `step` of 0 from 1 to 2"),
         (r#"{"grid": {"a": {"from": 1, "to": 2, "step": -1}}}"#, "found a `step` of -1 from 1 to 2"),
         (

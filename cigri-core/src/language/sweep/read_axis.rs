@@ -112,14 +112,20 @@ fn read_range(field: &Field<'_>, range: &Object<'_>) -> Result<Axis, Problem> {
             let axis = Axis::Linear { from: exact(field, range, "from")?, to: exact(field, range, "to")?, count };
             if axis.value(count - 1).is_some() { Ok(axis) } else { Err(too_many_digits(field)) }
         }
-        (Some(_), None) if !log => steps(field, range),
+        (Some(_), None) if !log => steps(field, range, exact(field, range, "step")?),
+        (None, None) if !log => match (exact(field, range, "from")?, exact(field, range, "to")?) {
+            (from, to) if from.is_integer() && to.is_integer() => {
+                steps(field, range, if from <= to { Decimal::ONE } else { Decimal::NEGATIVE_ONE })
+            }
+            _ => Err(field.found("none of `step` and `count`", AXIS)),
+        },
         (Some(_), None) => Err(field.found("`step` in a logarithmic scale", "`count` where the scale is `log`")),
         _ => Err(field.found("none or both of `step` and `count`", AXIS)),
     }
 }
 
-fn steps(field: &Field<'_>, range: &Object<'_>) -> Result<Axis, Problem> {
-    let [from, to, step] = [exact(field, range, "from")?, exact(field, range, "to")?, exact(field, range, "step")?];
+fn steps(field: &Field<'_>, range: &Object<'_>, step: Decimal) -> Result<Axis, Problem> {
+    let [from, to] = [exact(field, range, "from")?, exact(field, range, "to")?];
     let way = to.checked_sub(from).ok_or_else(|| too_many_digits(field))?;
     let scale = from.scale().max(step.scale()).max(to.scale());
     if !is_exact(from.abs().max(to.abs()), scale) {
