@@ -102,11 +102,15 @@ fn rows(connection: &mut Database, found: Vec<Columns>) -> Result<Vec<CampaignRo
     found.into_iter().map(|columns| row(columns, &ranges)).collect()
 }
 
+/// How many ids a campaign has. A bag without an end keeps those that it began with, however few of its tasks were tried.
+fn named(task_count: i64, is_endless: bool) -> i64 {
+    if is_endless { Endless::TASKS as i64 } else { task_count }
+}
+
 fn row(columns: Columns, ranges: &Ranges) -> Result<CampaignRow> {
     let (pending, live, running, done, failed, cancelled, kills) = columns.counters;
     let origin = columns.origin_path.zip(columns.origin_digest).map(|(path, digest)| Origin { path, digest });
-    // A bag without an end keeps the ids that it began with, however few of its tasks were tried.
-    let named = if columns.bag.is_some() { Endless::TASKS as i64 } else { columns.task_count };
+    let named = named(columns.task_count, columns.bag.is_some());
     Ok(CampaignRow {
         id: columns.id,
         owner: columns.owner,
@@ -178,6 +182,18 @@ pub(crate) fn with_open_bag(connection: &mut Database) -> Result<Vec<CampaignRow
 }
 
 impl Store {
+    /// The ids of a campaign's tasks, as it is now.
+    pub fn task_ids(&self, id: i64) -> Result<TaskIds> {
+        self.read(|connection| {
+            let (first, count, bag): (i64, i64, Option<String>) = campaign::table
+                .find(id)
+                .select((campaign::first_task_id, campaign::task_count, campaign::bag))
+                .first(connection)?;
+            let ranges = task_range::between(connection, (id, id))?;
+            task_range::ids(&ranges, id, (first, named(count, bag.is_some())))
+        })
+    }
+
     /// The campaign; an error if there is none.
     pub fn campaign(&self, id: i64) -> Result<CampaignRow> {
         self.read(|connection| get(connection, id))

@@ -15,7 +15,11 @@ pub(crate) fn total_words(campaign: &Campaign) -> String {
 
 /// The same with its noun: `200 tasks`, or `endless until 100 successes`.
 pub(crate) fn tasks_words(campaign: &Campaign) -> String {
-    open_bag(campaign).map_or_else(|| format!("{} tasks", campaign.total_jobs), end_words)
+    let counted = || match campaign.total_jobs {
+        1 => "1 task".to_owned(),
+        tasks => format!("{tasks} tasks"),
+    };
+    open_bag(campaign).map_or_else(counted, end_words)
 }
 
 /// `endless`, and what ends it.

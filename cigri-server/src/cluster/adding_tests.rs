@@ -2,7 +2,7 @@
 
 use cigri_core::command::parse_parameter_line;
 use cigri_core::state::Role;
-use cigri_store::NewTasks;
+use cigri_store::{NewCampaign, NewTasks};
 use oar_local::chaos::Plan;
 
 use super::virtual_world::{self, VirtualServer};
@@ -39,5 +39,26 @@ fn tasks_added_after_the_rounds_picture_are_sent_under_their_own_ids() {
         ran.sort_unstable();
         ran.dedup();
         assert_eq!(ran, [(id, 0), (id, 1), (id, 2), (id, 3), (other, 0), (other, 1), (other, 2)]);
+    });
+}
+
+#[test]
+fn a_campaign_that_cannot_be_read_keeps_no_other_waiting() {
+    virtual_world::alone(async {
+        let mut server = VirtualServer::new(1, Plan::default());
+        let store = server.grid.store.clone();
+        let spec = virtual_world::spec();
+        let new = NewCampaign { owner: "alice", spec: &spec, jdl: "{}", origin: None };
+        let broken = store.begin_campaign(&new, server.now()).unwrap();
+        // Its parameters are nowhere.
+        store.open_campaign(broken, 3, false).unwrap();
+        let sound = server.campaign(3);
+        for _ in 0..100 {
+            server.round(None).await;
+        }
+        assert_eq!(store.campaign(sound).unwrap().done, 3);
+        let row = store.campaign(broken).unwrap();
+        assert_eq!((row.pending, row.live), (3, 0), "nothing of it is lost");
+        assert!(store.shares(&row).unwrap()["dahu"].hold.is_some(), "its owner is told");
     });
 }

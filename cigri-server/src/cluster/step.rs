@@ -6,13 +6,14 @@ use cigri_core::meter::Term;
 use cigri_core::plan::{self, CampaignView, ClusterView, Decision};
 use cigri_core::state::SubmissionState;
 use cigri_core::turn::{self, Turn};
-use cigri_store::{DecisionRow, EventRow, RoundCampaign, RoundView};
+use cigri_store::{DecisionRow, EventRow, RoundCampaign, RoundView, StoreError};
 
 use oar_client::Error as ApiError;
 
 use super::{
     Memory, Round, StepError, account, endless, gates, kill, nights, observe, reset, settle, steps, submit, sweep,
 };
+use crate::grid::GridError;
 
 /// What a round saw, for choosing when the next one comes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -139,6 +140,11 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory, starts: u64) ->
             match submit::submit(round, memory, campaign, (decision.role, decision.allowance.allowed)).await {
                 // The cluster failed this campaign's jobs; others may ask for something that it can do.
                 Err(StepError::Api(error @ ApiError::Server { .. })) => doubt = Some(error),
+                // What is stored of this campaign cannot be read; that of others can.
+                Err(StepError::Grid(GridError::Store(error @ (StoreError::Corrupt(_) | StoreError::Missing(_))))) => {
+                    let scope = Scope::campaign_on(campaign.row.id, round.name());
+                    round.tell(NewEvent::hold(scope, Code::ServiceFailure, error.to_string())).await?;
+                }
                 other => other?,
             }
         }

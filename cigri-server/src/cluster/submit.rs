@@ -141,7 +141,7 @@ async fn intend(
             };
             let intent = store.intend(&new, |id| ledger::submission_name(&instance, id, nonce), now)?;
             // Read after the tasks were taken: some may have been added since the round's picture.
-            let ids = store.campaign(campaign_id)?.task_ids;
+            let ids = store.task_ids(campaign_id)?;
             Ok(intent.map(|intent| (intent, ids)))
         })
         .await
