@@ -9,6 +9,7 @@
 //! sample ended), [`gathering`] (what becomes of its files), [`ledger`] (names and adoption of submissions),
 //! [`absence`] (what is missing), [`canary`] (what is another's), [`sweep`] (what nobody knows), [`cause`] (why a
 //! remote job ended), [`reaction`] (what to do about it), [`calendar`] (when), [`meter`] (how many jobs may go),
+//! [`fair`] and
 //! [`plan`] (whose), [`state`] (the transition tables).
 
 pub mod absence;
@@ -18,6 +19,7 @@ pub mod canary;
 pub mod cause;
 pub mod command;
 pub mod event;
+pub mod fair;
 pub mod gathering;
 pub mod group;
 pub mod language;

@@ -2,7 +2,7 @@
 
 use chrono::DateTime;
 
-use crate::meter::{Bound, Term};
+use crate::meter::{Bound, Reason};
 use crate::state::Role;
 
 /// How far a prologue or an epilogue is on a cluster.
@@ -68,7 +68,7 @@ impl Facts {
 }
 
 /// What comes next.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Turn {
     /// Its tasks.
     Tasks,
@@ -102,28 +102,30 @@ impl Turn {
 /// Decides. A step that is live keeps everything else of its campaign away from the cluster.
 pub fn turn(facts: &Facts) -> Turn {
     if let StepState::Live { job, since } = facts.epilogue {
-        return wait(Term::Epilogue, format!("its epilogue is there since {} (job {job})", moment(since)));
+        let text = format!("its epilogue is there since {} (job {job})", moment(since));
+        return wait(Reason::Epilogue { text });
     }
     if let StepState::Live { job, since } = facts.prologue {
-        return wait(
-            Term::Prologue,
-            format!("its prologue is there since {} (job {job}): tasks follow when it has succeeded", moment(since)),
-        );
+        let since = moment(since);
+        let text = format!("its prologue is there since {since} (job {job}): tasks follow when it has succeeded");
+        return wait(Reason::Prologue { text });
     }
     if facts.left == 0 {
         return match facts.epilogue {
             StepState::Due => Turn::Epilogue,
-            _ => wait(Term::Epilogue, "every task has ended, its epilogues run on other clusters".to_owned()),
+            _ => {
+                let text = "every task has ended, its epilogues run on other clusters".to_owned();
+                wait(Reason::Epilogue { text })
+            }
         };
     }
     match (facts.sampling, facts.prologue) {
-        (Some(sampling), _) if sampling.taken >= sampling.wanted => wait(
-            Term::TestMode,
-            format!(
-                "its sample of {} was sent there: the others wait until all of the sample has ended",
-                sampling.wanted
-            ),
-        ),
+        (Some(sampling), _) if sampling.taken >= sampling.wanted => {
+            let wanted = sampling.wanted;
+            let text =
+                format!("its sample of {wanted} was sent there: the others wait until all of the sample has ended");
+            wait(Reason::TestMode { text })
+        }
         _ if facts.pending == 0 => Turn::Tasks,
         (_, StepState::Due) => Turn::Prologue,
         (Some(sampling), _) => Turn::Sample(sampling.wanted - sampling.taken),
@@ -131,8 +133,8 @@ pub fn turn(facts: &Facts) -> Turn {
     }
 }
 
-fn wait(term: Term, reason: String) -> Turn {
-    Turn::Wait(Bound::new(term, 0, reason))
+fn wait(reason: Reason) -> Turn {
+    Turn::Wait(Bound::none(reason))
 }
 
 fn moment(at: i64) -> String {
@@ -147,7 +149,7 @@ mod tests {
 
     fn reason(turn: Turn) -> String {
         let Turn::Wait(bound) = turn else { return format!("{turn:?}") };
-        format!("{}: {}", bound.term.as_str(), bound.reason)
+        format!("{}: {}", bound.term().as_str(), bound.reason)
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cigri_core::calendar::Calendar;
 use cigri_core::meter::ClusterLimits;
+use cigri_core::meter::law::{AdaptiveSettings, LawSettings};
 use cigri_store::{ClusterKind, ClusterRow, Store, StoreError, TokenRow};
 use futures_util::future::BoxFuture;
 use oar_client::{Client, HttpTransport, Settings, Token, Transport, TransportError};
@@ -87,6 +88,8 @@ pub(crate) struct Grid {
     pub(crate) instance: String,
     pub(crate) admins: Vec<String>,
     calendars: BTreeMap<String, Calendar>,
+    /// Members of the groups that may have quotas.
+    pub(crate) groups: BTreeMap<String, Vec<String>>,
     pub(crate) local: Option<LocalPool>,
     /// Turns of reading whole files on clusters.
     pub(crate) files: Semaphore,
@@ -114,6 +117,7 @@ impl Grid {
             instance,
             admins,
             calendars,
+            groups: BTreeMap::new(),
             local,
             files: Semaphore::new(FILES),
             admission,
@@ -184,16 +188,14 @@ impl Grid {
         let cores = self.local.as_ref().map_or(1, |pool| u64::from(pool.cores));
         // Requests are cheap here, rounds are not: a second's worth of jobs at a time. Not more, for that is how long
         // the next campaign waits behind this one.
-        let (max_waiting, max_live, max_array) = (4000, 100_000, 1000);
-        let (initial_backlog, period_s, looks_ahead) = (4 * cores, 1, 10);
         let limits = ClusterLimits {
-            max_waiting,
-            max_live,
-            max_array,
-            initial_backlog,
-            period_s,
-            looks_ahead,
-            normal_jobs: true,
+            max_waiting: 4000,
+            max_running: 100_000,
+            max_array: 1000,
+            max_per_cycle: 1_000_000,
+            period_s: 1,
+            law: LawSettings::Adaptive(AdaptiveSettings { initial: 4 * cores, ahead: 10.0 }),
+            ..ClusterLimits::default()
         };
         let url = "local processes".to_owned();
         ClusterRow { name, kind: ClusterKind::Local, url, limits, last_round_at: None }

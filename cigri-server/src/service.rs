@@ -107,7 +107,7 @@ fn sealer(settings: &Settings) -> Result<Sealer, StartError> {
 
 fn clusters(settings: &Settings) -> Vec<ClusterRow> {
     let row = |(name, cluster): (&String, &ClusterSettings)| {
-        let (name, url, limits) = (name.clone(), cluster.url.clone(), cluster.limits());
+        let (name, url, limits) = (name.clone(), cluster.url.clone(), cluster.limits.clone());
         ClusterRow { name, kind: ClusterKind::Oar3, url, limits, last_round_at: None }
     };
     settings.clusters.iter().map(row).collect()

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use cigri_core::calendar::{Calendar, CalendarSettings};
 use cigri_core::language::parse_walltime;
 use cigri_core::meter::ClusterLimits;
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,73 +64,54 @@ impl Default for StandbySettings {
     }
 }
 
-/// One cluster.
+/// One cluster: what is said of it beside the keys of its [`ClusterLimits`], in one table of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Map<String, Value>", into = "Map<String, Value>")]
 pub struct ClusterSettings {
     /// Base URL of its OAR 3 API.
     pub url: String,
-    /// Our jobs that may wait there.
-    #[serde(default = "max_waiting")]
-    pub max_waiting: u64,
-    /// Our jobs that may be live there.
-    #[serde(default = "max_live")]
-    pub max_live: u64,
-    /// Jobs per submission.
-    #[serde(default = "max_array")]
-    pub max_array: u64,
     /// Longest walltime of a best-effort job there (`h`, `h:m` or `h:m:s`): a dry run warns of a longer one. Empty: none is
     /// known.
-    #[serde(default)]
     pub best_effort_walltime: String,
-    /// Seconds between two looks while something of ours is there; four times that while nothing is.
-    #[serde(default = "period_s")]
-    pub period_s: u64,
     /// When it is night there.
-    #[serde(default)]
     pub calendar: CalendarSettings,
-    /// Whether users may send jobs there that are not best-effort. Prologues, epilogues and the samples of `test_mode`
-    /// are such where they may, best-effort elsewhere.
-    #[serde(default = "normal_jobs")]
-    pub normal_jobs: bool,
+    /// What is allowed there, until an admin changes it at run time.
+    pub limits: ClusterLimits,
 }
 
-fn max_waiting() -> u64 {
-    ClusterLimits::default().max_waiting
+impl TryFrom<Map<String, Value>> for ClusterSettings {
+    type Error = serde_json::Error;
+
+    fn try_from(mut keys: Map<String, Value>) -> Result<ClusterSettings, serde_json::Error> {
+        let url = keys.remove("url").ok_or_else(|| serde_json::Error::custom("missing field `url`"))?;
+        let walltime = keys.remove("best_effort_walltime").map(serde_json::from_value).transpose()?;
+        let calendar = keys.remove("calendar").map(serde_json::from_value).transpose()?;
+        Ok(ClusterSettings {
+            url: serde_json::from_value(url)?,
+            best_effort_walltime: walltime.unwrap_or_default(),
+            calendar: calendar.unwrap_or_default(),
+            limits: serde_json::from_value(Value::Object(keys))?,
+        })
+    }
 }
 
-fn max_live() -> u64 {
-    ClusterLimits::default().max_live
-}
-
-fn period_s() -> u64 {
-    ClusterLimits::default().period_s
-}
-
-fn normal_jobs() -> bool {
-    ClusterLimits::default().normal_jobs
-}
-
-fn max_array() -> u64 {
-    ClusterLimits::default().max_array
+impl From<ClusterSettings> for Map<String, Value> {
+    fn from(cluster: ClusterSettings) -> Map<String, Value> {
+        let mut keys = Map::new();
+        keys.insert("url".to_owned(), cluster.url.into());
+        keys.insert("best_effort_walltime".to_owned(), cluster.best_effort_walltime.into());
+        keys.insert("calendar".to_owned(), serde_json::json!(cluster.calendar));
+        if let Value::Object(limits) = serde_json::json!(cluster.limits) {
+            keys.extend(limits);
+        }
+        keys
+    }
 }
 
 impl ClusterSettings {
     /// Longest walltime of a best-effort job there, in seconds, if it is known.
     pub fn best_effort_walltime_s(&self) -> Option<u64> {
         parse_walltime(&self.best_effort_walltime)
-    }
-
-    /// The limits that the meter uses.
-    pub fn limits(&self) -> ClusterLimits {
-        ClusterLimits {
-            max_waiting: self.max_waiting,
-            max_live: self.max_live,
-            max_array: self.max_array,
-            period_s: self.period_s,
-            normal_jobs: self.normal_jobs,
-            ..ClusterLimits::default()
-        }
     }
 }
 
@@ -210,7 +193,9 @@ pub fn read(file: Option<&Path>) -> Result<Settings, SettingsError> {
     let (path, required) = file.map_or((Path::new("/etc/cigri/server.toml"), false), |path| (path, true));
     let source = config::Config::builder()
         .add_source(config::File::from(path).format(config::FileFormat::Toml).required(required))
-        .add_source(config::Environment::with_prefix("CIGRI_SERVER").prefix_separator("__").separator("__"));
+        .add_source(
+            config::Environment::with_prefix("CIGRI_SERVER").prefix_separator("__").separator("__").try_parsing(true),
+        );
     let settings: Settings = source.build()?.try_deserialize()?;
     settings.check()?;
     Ok(settings)
@@ -235,9 +220,9 @@ mod tests {
             read(Some(&file)).map_err(|error| error.to_string())
         };
         let settings = parse("[clusters.dahu]\nurl = \"https://dahu/oarapi\"\nmax_waiting = 60\n").unwrap();
-        assert!(settings.clusters["dahu"].limits().normal_jobs, "prologues and the like are no best-effort jobs");
-        assert_eq!(settings.clusters["dahu"].limits().max_waiting, 60);
-        assert_eq!(settings.clusters["dahu"].limits().max_array, 500);
+        assert!(settings.clusters["dahu"].limits.normal_jobs, "prologues and the like are no best-effort jobs");
+        assert_eq!(settings.clusters["dahu"].limits.max_waiting, 60);
+        assert_eq!(settings.clusters["dahu"].limits.max_array, 500);
         let limited = |walltime: &str| format!("[clusters.dahu]\nurl = \"x\"\nbest_effort_walltime = {walltime}\n");
         assert_eq!(parse(&limited("\"1:30\"")).unwrap().clusters["dahu"].best_effort_walltime_s(), Some(5400));
         assert!(parse(&limited("\"long\"")).unwrap_err().contains("clusters.dahu.best_effort_walltime"));

@@ -27,7 +27,7 @@ impl ClusterKind {
 }
 
 /// One cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ClusterRow {
     /// Name, as campaign files use it.
     pub name: String,
@@ -111,6 +111,14 @@ impl Store {
             let columns = (cluster::name, cluster::kind, cluster::url, cluster::limits, cluster::last_round_at);
             let rows: Vec<Columns> = cluster::table.select(columns).order(cluster::name).load(connection)?;
             rows.into_iter().map(row).collect()
+        })
+    }
+
+    /// What its admin allows there now.
+    pub fn cluster_limits(&self, name: &str) -> Result<ClusterLimits> {
+        self.read(|connection| {
+            let limits: String = cluster::table.find(name).select(cluster::limits).first(connection)?;
+            serde_json::from_str(&limits).map_err(StoreError::corrupt)
         })
     }
 

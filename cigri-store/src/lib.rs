@@ -60,7 +60,7 @@ pub use job::{JobEnd, LiveJob, Look, Return};
 pub use job_list::{JobFilter, JobRow};
 pub use lease::{Candidate, Lease, LeaseRow};
 pub use restore::{Restored, restore};
-pub use round::{DecisionRow, RoundCampaign, RoundView};
+pub use round::{DecisionRow, Here, RoundCampaign, RoundView};
 pub use submission::{AdoptedArray, SubmissionRow};
 pub use token::TokenRow;
 

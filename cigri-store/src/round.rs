@@ -49,10 +49,37 @@ pub struct RoundView {
     pub campaigns: Vec<RoundCampaign>,
     /// Open events that hold submissions there.
     pub holds: Vec<EventRow>,
+    /// Our live remote jobs there.
+    pub here: Vec<Here>,
+}
+
+impl RoundView {
     /// Live remote jobs of ours there.
-    pub live: i64,
+    pub fn live(&self) -> i64 {
+        self.here.iter().map(|here| here.waiting + here.running).sum()
+    }
+
     /// Of these, not seen running.
+    pub fn waiting(&self) -> i64 {
+        self.here.iter().map(|here| here.waiting).sum()
+    }
+}
+
+/// A campaign's live remote jobs of one shape on a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Here {
+    /// Campaign id.
+    pub campaign: i64,
+    /// Its owner's login.
+    pub owner: String,
+    /// The project that they are accounted to.
+    pub project: Option<String>,
+    /// What they ask for: see `ClusterSpec::shape`.
+    pub shape: String,
+    /// Jobs launching, in doubt, held or waiting.
     pub waiting: i64,
+    /// Jobs seen running.
+    pub running: i64,
 }
 
 /// Why a campaign got what it got on a cluster in its last round.
@@ -88,9 +115,8 @@ impl Store {
                     campaigns.push(round_campaign(connection, (cluster, row), &submissions, &counts)?);
                 }
             }
-            let live = counts.values().map(|count| count.live).sum();
-            let waiting = counts.values().map(|count| count.live - count.running).sum();
-            Ok(RoundView { submissions, campaigns, holds, live, waiting })
+            let here = here(connection, cluster, &counts)?;
+            Ok(RoundView { submissions, campaigns, holds, here })
         })
     }
 
@@ -161,6 +187,23 @@ fn live_counts(connection: &mut Database, cluster: &str) -> Result<HashMap<i64, 
         }
     }
     Ok(counts)
+}
+
+fn here(connection: &mut Database, cluster: &str, counts: &HashMap<i64, LiveCount>) -> Result<Vec<Here>> {
+    let mut here = Vec::with_capacity(counts.len());
+    for (id, count) in counts {
+        let row = campaign::get(connection, *id)?;
+        let spec = row.spec.clusters.get(cluster);
+        here.push(Here {
+            campaign: *id,
+            project: spec.and_then(|spec| spec.project.clone()),
+            shape: spec.map(|spec| spec.shape()).unwrap_or_default(),
+            owner: row.owner,
+            waiting: count.live - count.running,
+            running: count.running,
+        });
+    }
+    Ok(here)
 }
 
 /// Abandoned submissions are looked back at as far as this.

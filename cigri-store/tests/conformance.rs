@@ -266,7 +266,7 @@ fn running_jobs_are_counted_while_they_run(database: &Fresh) {
     store.record_look(&submission, &look(1, 0, &[live[0].id], &[]), 6000).unwrap();
     assert_eq!(counters(&store, id)[2], 1);
     let view = store.round_view("dahu").unwrap();
-    assert_eq!((view.live, view.waiting), (2, 1));
+    assert_eq!((view.live(), view.waiting()), (2, 1));
     finish(&store, &submission, &[JobState::Done, JobState::Done]);
     assert_eq!(counters(&store, id), [0, 0, 0, 2, 0, 0, 0]);
 }

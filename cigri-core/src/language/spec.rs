@@ -112,6 +112,19 @@ impl ClusterSpec {
         }
     }
 
+    /// What a scheduler looks at when it starts the jobs or leaves them waiting: jobs of one shape wait alike.
+    pub fn shape(&self) -> String {
+        let mut shape = self.resource_request();
+        for part in [&self.properties, &self.cluster_job_type].into_iter().flatten() {
+            shape.push_str(", ");
+            shape.push_str(part);
+        }
+        if self.kind == JobKind::Normal {
+            shape.push_str(", normal");
+        }
+        shape
+    }
+
     /// The request as OAR takes it: `/core=1,walltime=00:10:00`.
     pub fn resource_request(&self) -> String {
         format!("{},walltime={}", self.resources, format_walltime(self.walltime_s))

@@ -123,7 +123,7 @@ fn ends_within(grid: &Grid, count: u64, spec: &CampaignSpec, rows: &BTreeMap<Str
         let row = rows.get(name)?;
         let room = match &grid.local {
             Some(pool) if row.kind == ClusterKind::Local => u64::from(pool.cores / cluster.cores()),
-            _ => row.limits.max_live,
+            _ => row.limits.max_running,
         };
         let at_a_time = room.min(cluster.max_jobs.map_or(u64::MAX, u64::from)).max(1);
         count.div_ceil(at_a_time).checked_mul(cluster.walltime_s)
@@ -192,7 +192,7 @@ fn cluster_preview(
         CommandLine { index: *index, command }
     };
     let pending = ends.count.unwrap_or(u64::MAX);
-    let (most_live, most_sent) = row.map_or((u64::MAX, u64::MAX), |row| (row.limits.max_live, row.limits.max_array));
+    let (most_live, most_sent) = row.map_or((u64::MAX, u64::MAX), |row| (row.limits.max_running, row.limits.max_array));
     let at_once = most_live.min(most_sent).min(cluster.max_jobs.map_or(u64::MAX, u64::from));
     let is_local = row.is_some_and(|row| row.kind == ClusterKind::Local);
     let manner = preview::Manner {

@@ -106,8 +106,7 @@ async fn killing_one_task_of_a_group_sends_the_others_back_free_of_charge() {
 async fn ended_group(bed: &Bed) -> i64 {
     let script = "echo $CIGRI_TASK_INDEX >> ran; [ $CIGRI_ATTEMPT != 1 ] || exit 1";
     let id = bed.campaign_with(script, 2, grouped(InTurn::AtMost(2), 2));
-    let handle = bed.grid.cluster("dahu").unwrap();
-    bed.step(&mut Memory::new(&handle)).await.unwrap();
+    bed.step(&mut Memory::new()).await.unwrap();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
     while !bed.left().await.is_empty() {
         assert!(std::time::Instant::now() < deadline);
@@ -120,7 +119,7 @@ async fn ended_group(bed: &Bed) -> i64 {
 async fn results_that_stay_unreadable_for_an_hour_are_given_up() {
     let bed = Bed::new(&[Fault::NoFiles]);
     let id = ended_group(&bed).await;
-    let (now, mut memory) = (now_ms(), Memory::new(&bed.grid.cluster("dahu").unwrap()));
+    let (now, mut memory) = (now_ms(), Memory::new());
     for after in [0, 60_000, 3_599_000] {
         bed.step_at(now + after, &mut memory).await.unwrap();
         assert_eq!(bed.grid.store.campaign(id).unwrap().live, 2, "after {after} ms");
@@ -223,12 +222,11 @@ async fn whenever_groups_are_killed_no_task_that_ended_runs_again_and_none_is_lo
         let script =
             "echo $CIGRI_TASK_INDEX >> begun; sleep 0.0$((CIGRI_TASK_INDEX % 4)); echo $CIGRI_TASK_INDEX >> ran";
         let id = bed.campaign_with(script, TASKS, grouped(InTurn::AtMost(8), 1 + seed as u32 % 2));
-        let handle = bed.grid.cluster("dahu").unwrap();
         let (mut draw, mut kills) = (seed * 7919 + 13, 0);
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
         while !over(&bed.grid.store.campaign(id).unwrap()) {
             assert!(std::time::Instant::now() < deadline, "seed {seed}: {:?}", bed.grid.store.campaign(id).unwrap());
-            bed.step(&mut Memory::new(&handle)).await.unwrap();
+            bed.step(&mut Memory::new()).await.unwrap();
             draw = draw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407) >> 3;
             tokio::time::sleep(std::time::Duration::from_millis(draw % 180)).await;
             if kills < 12 {

@@ -20,6 +20,7 @@ mod groups_tests;
 mod kill;
 #[cfg(test)]
 mod loss_tests;
+mod metering;
 mod nights;
 #[cfg(test)]
 mod nights_tests;
@@ -46,7 +47,7 @@ use account::Account;
 use cigri_core::absence::Gates;
 use cigri_core::calendar::Calendar;
 use cigri_core::event::{Code, NewEvent, Scope};
-use cigri_core::meter::Backlog;
+use cigri_core::meter::{ClusterLimits, Metering};
 use cigri_store::{Store, StoreError};
 
 pub(crate) use groups::folder as results_folder;
@@ -85,7 +86,8 @@ impl From<StoreError> for StepError {
 
 /// What a loop remembers between rounds. Losing it costs nothing but a slower start.
 pub(crate) struct Memory {
-    backlog: Backlog,
+    /// What the meter remembers.
+    metering: Metering,
     /// When each submission's jobs were last asked to be killed, epoch milliseconds.
     kills: HashMap<i64, i64>,
     /// Whether an API failure event may be open.
@@ -127,10 +129,9 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    pub(crate) fn new(handle: &ClusterHandle) -> Memory {
-        let backlog = Backlog::new(&handle.row.limits);
+    pub(crate) fn new() -> Memory {
         Memory {
-            backlog,
+            metering: Metering::default(),
             kills: HashMap::new(),
             failing: true,
             listed: HashMap::new(),
@@ -158,8 +159,23 @@ impl Memory {
 pub(crate) struct Round<'a> {
     pub(crate) grid: &'a Grid,
     pub(crate) handle: &'a Arc<ClusterHandle>,
+    /// What the admin allows there now.
+    pub(crate) limits: Arc<ClusterLimits>,
     /// Epoch milliseconds.
     pub(crate) now: i64,
+}
+
+impl<'a> Round<'a> {
+    /// A round at `now` (epoch milliseconds), under what the admin allows then.
+    pub(crate) async fn begin(
+        grid: &'a Grid,
+        handle: &'a Arc<ClusterHandle>,
+        now: i64,
+    ) -> Result<Round<'a>, StepError> {
+        let name = handle.row.name.clone();
+        let limits = Arc::new(crate::blocking(&grid.store, move |store| store.cluster_limits(&name)).await?);
+        Ok(Round { grid, handle, limits, now })
+    }
 }
 
 impl Round<'_> {

@@ -29,7 +29,7 @@ pub(super) fn problem(round: &Round<'_>, spec: Option<&ClusterSpec>) -> Option<S
 
 /// A job that is let wait now may start until the next round but one.
 fn slack_ms(round: &Round<'_>) -> i64 {
-    2000 * round.handle.row.limits.period_s as i64
+    2000 * round.limits.period_s as i64
 }
 
 /// Takes back what waits and may not start at this hour: nightly jobs that would pass the morning, and by day those

@@ -3,7 +3,7 @@
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::ledger;
 use cigri_core::meter::Term;
-use cigri_core::plan::{self, CampaignView, ClusterView, Decision};
+use cigri_core::plan::{self, CampaignView, Decision};
 use cigri_core::state::SubmissionState;
 use cigri_core::turn::{self, Turn};
 use cigri_store::{DecisionRow, EventRow, RoundCampaign, RoundView, StoreError};
@@ -11,7 +11,8 @@ use cigri_store::{DecisionRow, EventRow, RoundCampaign, RoundView, StoreError};
 use oar_client::Error as ApiError;
 
 use super::{
-    Memory, Round, StepError, account, endless, gates, kill, nights, observe, reset, settle, steps, submit, sweep,
+    Memory, Round, StepError, account, endless, gates, kill, metering, nights, observe, reset, settle, steps, submit,
+    sweep,
 };
 use crate::grid::GridError;
 
@@ -115,18 +116,9 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory, starts: u64) ->
         widen(round, campaign)?;
     }
     memory.listed.retain(|id, _| view.submissions.iter().any(|submission| submission.id == *id));
-    let limits = round.handle.row.limits;
-    let waiting = view.waiting.max(0) as u64;
-    memory.backlog = memory.backlog.observe(starts, waiting, &limits);
+    metering::look(round, memory, &view, starts);
     let campaigns = campaign_views(round, memory, &view)?;
-    let cluster = ClusterView {
-        limits,
-        waiting,
-        live: view.live.max(0) as u64,
-        backlog: memory.backlog,
-        hold: find_hold(&view.holds, None, None),
-    };
-    let decisions = plan::plan(&cluster, &campaigns);
+    let decisions = plan::plan(&metering::cluster_view(round, memory, &view), &campaigns);
     record(round, memory, (&campaigns, &decisions)).await?;
     let mut tried = false;
     let mut doubt = None;
@@ -137,7 +129,9 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory, starts: u64) ->
     for decision in decisions.iter().filter(|decision| decision.allowance.allowed > 0) {
         if let Some(campaign) = view.campaigns.iter().find(|campaign| campaign.row.id == decision.campaign) {
             tried = true;
-            match submit::submit(round, memory, campaign, (decision.role, decision.allowance.allowed)).await {
+            let allowed = decision.allowance.allowed;
+            metering::sent(round, memory, campaign, allowed);
+            match submit::submit(round, memory, campaign, (decision.role, allowed)).await {
                 // The cluster failed this campaign's jobs; others may ask for something that it can do.
                 Err(StepError::Api(error @ ApiError::Server { .. })) => doubt = Some(error),
                 // What is stored of this campaign cannot be read; that of others can.
@@ -188,8 +182,11 @@ fn campaign_view(
         tasks_at_once: spec.map_or(1, |spec| u64::from(spec.grouping.side_by_side.max(1))),
         live_here: campaign.live_here.max(0) as u64,
         max_jobs: spec.and_then(|spec| spec.max_jobs).map(u64::from),
-        hold: find_hold(&view.holds, Some(row.id), None).or_else(|| pause(campaign, round.now)),
-        probes_after: (campaign.unanswered >= ledger::BAD_LUCK).then_some(campaign.unanswered),
+        shape: metering::shape(round, campaign),
+        project: spec.and_then(|spec| spec.project.clone()),
+        priority: 0,
+        hold: find_hold(&view.holds, Some(row.id), None),
+        breaker: breaker(campaign, round.now),
         token_problem: token.err().or(no_account).or(user_hold),
         in_doubt: campaign.in_doubt.max(0) as u64,
         // Epilogues and samples run by day as well; a prologue waits with the tasks that it is for.
@@ -198,20 +195,18 @@ fn campaign_view(
     })
 }
 
-/// Why a campaign whose last submissions were lost waits, and how long.
-fn pause(campaign: &RoundCampaign, now: i64) -> Option<String> {
+/// How many of a campaign's last submissions were lost, and how long it waits for that, in seconds.
+fn breaker(campaign: &RoundCampaign, now: i64) -> Option<(u32, u64)> {
     let (streak, at) = campaign.abandoned;
     let left = at + ledger::pause_after_abandoned_ms(streak) - now;
-    (left > 0).then(|| {
-        format!(
-            "{streak} submissions in a row got no usable answer; the next try is at most {} s away",
-            left / 1000 + 1
-        )
-    })
+    match left {
+        1.. => Some((streak, left as u64 / 1000 + 1)),
+        _ => (campaign.unanswered >= ledger::BAD_LUCK).then_some((campaign.unanswered, 0)),
+    }
 }
 
 /// The message of the open event that holds exactly this scope.
-fn find_hold(holds: &[EventRow], campaign: Option<i64>, owner: Option<&str>) -> Option<String> {
+pub(super) fn find_hold(holds: &[EventRow], campaign: Option<i64>, owner: Option<&str>) -> Option<String> {
     // Whether there is an account now is asked again before each first submission, whatever was found last.
     let of_scope = |hold: &&EventRow| {
         hold.campaign_id == campaign && hold.owner.as_deref() == owner && hold.code != Code::NoAccount.as_str()
@@ -232,18 +227,18 @@ async fn record(
     let mut rows = Vec::new();
     let mut events = Vec::new();
     for Decision { campaign, allowance, .. } in decisions {
-        let new = (allowance.allowed, allowance.binding.reason.clone());
+        let binding = allowance.binding();
+        let new = (allowance.allowed, binding.reason.to_string());
         if memory.decided.get(campaign) != Some(&new) {
             rows.push(DecisionRow {
                 campaign_id: *campaign,
                 cluster: round.name().to_owned(),
                 decided_at: round.now,
                 allowed: allowance.allowed as i64,
-                bound_by: allowance.binding.term.as_str().to_owned(),
+                bound_by: binding.term().as_str().to_owned(),
                 reason: new.1.clone(),
             });
-            if let (Term::Token, Some(view)) = (allowance.binding.term, views.iter().find(|view| view.id == *campaign))
-            {
+            if let (Term::Token, Some(view)) = (binding.term(), views.iter().find(|view| view.id == *campaign)) {
                 let scope = Scope::user_on(&view.owner, round.name());
                 events.push(NewEvent::note(scope, Code::TokenNotFound, &new.1));
             }

@@ -21,7 +21,7 @@ pub(super) async fn submit(
     (role, allowed): (Role, u64),
 ) -> Result<(), StepError> {
     let Some(spec) = campaign.row.spec.clusters.get(round.name()) else { return Ok(()) };
-    let spec = &steps::as_sent(spec, role, round.handle.row.limits.normal_jobs);
+    let spec = &steps::as_sent(spec, role, round.limits.normal_jobs);
     let Ok((token, login)) = round.grid.token(&campaign.row.owner, round.handle)? else { return Ok(()) };
     if let Some(event) = property_problem(round, campaign, spec).await? {
         return round.tell(event).await;

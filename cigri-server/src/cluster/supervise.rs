@@ -78,10 +78,18 @@ async fn supervise(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: Cancellati
 
 async fn rounds(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: CancellationToken) {
     let pace = Pace::of(&handle);
-    let mut memory = Memory::new(&handle);
+    let mut memory = Memory::new();
     let mut failures = 0u32;
     while !stop.is_cancelled() {
-        let round = Round { grid: &grid, handle: &handle, now: now_ms() };
+        let round = match Round::begin(&grid, &handle, now_ms()).await {
+            Ok(round) => round,
+            Err(error) => {
+                failures += 1;
+                warn!(cluster.name = %handle.row.name, "round failed: {error}");
+                wait(&stop, backoff(failures, &pace)).await;
+                continue;
+            }
+        };
         match step::step(&round, &mut memory).await {
             Ok(progress) => {
                 failures = 0;

@@ -197,17 +197,16 @@ impl Bed {
 
     pub(super) async fn step_at(&self, now: i64, memory: &mut Memory) -> Result<(), StepError> {
         let handle = self.grid.cluster("dahu").unwrap();
-        let round = Round { grid: &self.grid, handle: &handle, now };
+        let round = Round::begin(&self.grid, &handle, now).await.unwrap();
         step::step(&round, memory).await.map(|_| ())
     }
 
     /// Steps until `done`, forgetting everything between steps as a restart would.
     pub(super) async fn step_until(&self, id: i64, done: impl Fn(&CampaignRow) -> bool) -> CampaignRow {
-        let handle = self.grid.cluster("dahu").unwrap();
         let mut changes = self.grid.local.as_ref().unwrap().cluster.changes();
         let deadline = Instant::now() + Duration::from_secs(60);
         while Instant::now() < deadline {
-            self.step(&mut Memory::new(&handle)).await.ok();
+            self.step(&mut Memory::new()).await.ok();
             let row = self.grid.store.campaign(id).unwrap();
             assert_eq!(row.task_count, row.pending + row.live + row.done + row.failed + row.cancelled);
             if done(&row) {
@@ -263,7 +262,7 @@ async fn every_task_runs_once_whatever_happens_to_the_posts() {
 async fn a_refused_submission_holds_the_campaign_there_with_the_clusters_words() {
     let bed = Bed::new(&[Fault::None, Fault::Forbidden]);
     let id = bed.campaign(NOTE, 3);
-    bed.step(&mut Memory::new(&bed.grid.cluster("dahu").unwrap())).await.unwrap();
+    bed.step(&mut Memory::new()).await.unwrap();
     let row = bed.grid.store.campaign(id).unwrap();
     assert_eq!((row.pending, row.live), (3, 0), "the tasks are back in the bag");
     let hold = bed.grid.store.shares(&row).unwrap()["dahu"].hold.clone().unwrap();
@@ -358,10 +357,9 @@ async fn a_post_carried_out_long_after_it_was_given_up_starts_nothing_and_is_swe
     let late = InProcess(Arc::clone(&bed.grid.local.as_ref().unwrap().cluster));
     assert_eq!(late.send(request, Duration::from_secs(1)).await.unwrap().status(), 200);
     assert_eq!(bed.left().await.len(), 9, "eight rows and the gate that they wait for");
-    let handle = bed.grid.cluster("dahu").unwrap();
-    bed.step_at(now_ms() + 3 * 60_000, &mut Memory::new(&handle)).await.unwrap();
+    bed.step_at(now_ms() + 3 * 60_000, &mut Memory::new()).await.unwrap();
     assert_eq!(bed.left().await.len(), 1, "the rows are gone, the gate stays shut: more may arrive");
-    bed.step_at(now_ms() + 31 * 24 * 3_600_000, &mut Memory::new(&handle)).await.unwrap();
+    bed.step_at(now_ms() + 31 * 24 * 3_600_000, &mut Memory::new()).await.unwrap();
     assert_eq!(bed.left().await, []);
     assert_eq!(bed.runs(), each_once(8));
 }
@@ -389,8 +387,7 @@ async fn a_campaign_that_the_cluster_always_fails_pauses_and_others_go_on() {
     assert_eq!((row.pending, row.live), (3, 0), "its tasks wait");
     let other = bed.campaign("exit 0", 4);
     assert_eq!(bed.step_until(other, over).await.done, 4);
-    let handle = bed.grid.cluster("dahu").unwrap();
-    bed.step_at(now_ms() + 31_000, &mut Memory::new(&handle)).await.unwrap();
+    bed.step_at(now_ms() + 31_000, &mut Memory::new()).await.unwrap();
     assert_eq!(bed.grid.store.campaign(failing).unwrap().pending, 2, "after a while it tries with one job");
     assert_eq!(bed.step_until(failing, over).await.done, 3);
 }
@@ -399,8 +396,7 @@ async fn a_campaign_that_the_cluster_always_fails_pauses_and_others_go_on() {
 async fn what_the_local_cluster_lost_comes_back_and_an_ended_campaign_stays_ended() {
     let bed = Bed::new(&[]);
     let id = bed.campaign(NOTE, 3);
-    let handle = bed.grid.cluster("dahu").unwrap();
-    bed.step(&mut Memory::new(&handle)).await.unwrap();
+    bed.step(&mut Memory::new()).await.unwrap();
     // The jobs are in the ledger; a cluster that knows nothing of them takes the place of the first.
     let empty = InProcess(local_cluster(&bed.folder.path().join("empty")));
     bed.grid.add_with(bed.grid.local_row("dahu".into()), Arc::new(empty)).unwrap();

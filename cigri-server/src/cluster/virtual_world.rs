@@ -249,7 +249,7 @@ impl VirtualServer {
     /// `None`: it was killed.
     async fn step(&mut self, now: i64) -> Option<Result<step::Progress, StepError>> {
         let handle = self.grid.cluster("dahu").unwrap();
-        let round = Round { grid: &self.grid, handle: &handle, now };
+        let round = Round::begin(&self.grid, &handle, now).await.unwrap();
         tokio::select! {
             biased;
             () = self.world.life.over.notified() => None,
@@ -286,7 +286,7 @@ fn restart(grid: &Grid, world: &Arc<World>) -> Memory {
     let (name, url) = ("dahu".to_owned(), "http://virtual.test/".to_owned());
     let row = ClusterRow { name, kind: ClusterKind::Oar3, url, limits, last_round_at: None };
     grid.add_with(row, Arc::new(Wire(Arc::clone(world)))).unwrap();
-    Memory::new(&grid.cluster("dahu").unwrap())
+    Memory::new()
 }
 
 /// The way to the cluster.

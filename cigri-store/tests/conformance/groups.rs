@@ -26,12 +26,12 @@ pub(super) fn tasks_of_a_group_share_a_remote_job_and_end_each_in_its_own_way(da
     let first = submission.id * 1000 + 1;
     assert_eq!(live.iter().map(|job| job.remote_id.unwrap()).collect::<Vec<_>>(), [first, first, first + 1, first + 1]);
     let view = store.round_view("dahu").unwrap();
-    assert_eq!((view.live, view.waiting, view.campaigns[0].live_here), (2, 2, 2), "remote jobs");
+    assert_eq!((view.live(), view.waiting(), view.campaigns[0].live_here), (2, 2, 2), "remote jobs");
     assert_eq!(counters(&store, id), [1, 4, 0, 0, 0, 0, 0], "tasks");
     let started: Vec<i64> = live[..2].iter().map(|job| job.id).collect();
     store.record_look(&submission, &look(1, 0, &started, &[]), 4000).unwrap();
     let view = store.round_view("dahu").unwrap();
-    assert_eq!((view.live, view.waiting), (2, 1));
+    assert_eq!((view.live(), view.waiting()), (2, 1));
     let live = store.live_jobs(submission.id).unwrap();
     assert_eq!(live[0].started_at, Some(4000));
     let not_begun = JobEnd {
@@ -42,7 +42,7 @@ pub(super) fn tasks_of_a_group_share_a_remote_job_and_end_each_in_its_own_way(da
     };
     store.record_look(&submission, &look(1, 1, &[], &[end(&live[0], JobState::Failed), not_begun]), 5000).unwrap();
     assert_eq!(counters(&store, id), [2, 2, 0, 0, 1, 0, 0]);
-    assert_eq!(store.round_view("dahu").unwrap().live, 1);
+    assert_eq!(store.round_view("dahu").unwrap().live(), 1);
     finish(&store, &submission, &[JobState::Done, JobState::Done]);
     assert_eq!(store.submission(submission.id).unwrap().state, SubmissionState::Closed);
     let slots = store.list_jobs(id, &cigri_store::JobFilter { limit: 9, ..Default::default() }).unwrap();

@@ -70,7 +70,7 @@ pub(super) fn a_step_is_in_no_counter_whatever_happens_to_it(database: &Fresh) {
     assert!(intend(&store, id, "dahu", (Role::Prologue, 1)).is_none(), "one at a time");
     assert!(matches!(steps(&store, id, "dahu").0, StepState::Live { job, since: 2000 } if job == live[0].id));
     let view = store.round_view("dahu").unwrap();
-    assert_eq!((view.live, view.waiting, view.campaigns[0].live_here), (1, 1, 1), "the cluster has it, though");
+    assert_eq!((view.live(), view.waiting(), view.campaigns[0].live_here), (1, 1, 1), "the cluster has it, though");
     store.record_look(&sent, &look(0, 0, &[live[0].id], &[]), 4000).unwrap();
     assert_eq!(counters(&store, id), untouched);
     let missing = cigri_store::Look { missing: vec![live[0].id], ..look(0, 0, &[], &[]) };

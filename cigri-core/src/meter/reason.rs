@@ -1,0 +1,322 @@
+//! The terms of an allowance, and what each says when it binds: a sentence with its numbers, and a remedy.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Declares the terms with their stored words once, for [`Term`] and [`Reason::term`].
+macro_rules! terms {
+    ($($(#[$doc:meta])* $name:ident $word:literal,)+) => {
+        /// What may bound an allowance.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Term { $($(#[$doc])* $name,)+ }
+
+        impl Term {
+            /// All of them.
+            pub const ALL: &[Term] = &[$(Term::$name,)+];
+
+            /// The stored and shown word.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Term::$name => $word,)+ }
+            }
+        }
+
+        impl Reason {
+            /// Which term this is a reason of.
+            pub fn term(&self) -> Term {
+                match self { $(Reason::$name { .. } => Term::$name,)+ }
+            }
+        }
+    };
+}
+
+terms! {
+    /// Tasks that can be sent there now.
+    Pending "pending",
+    /// The cluster takes nothing new: it is drained or disabled.
+    Mode "mode",
+    /// The cluster is on hold for everybody.
+    ClusterHold "cluster_hold",
+    /// The campaign is on hold there.
+    Hold "hold",
+    /// The owner has no usable token there.
+    Token "token",
+    /// None of the cluster's windows is open.
+    Window "window",
+    /// Its jobs run by night only.
+    Calendar "calendar",
+    /// Submissions of this campaign there are in doubt.
+    Doubt "doubt",
+    /// Its last submissions there failed: it waits, then tries with one job.
+    Breaker "breaker",
+    /// What is known of the cluster is too old.
+    Stale "stale",
+    /// Its prologue has not succeeded there.
+    Prologue "prologue",
+    /// Its epilogue is due or runs there.
+    Epilogue "epilogue",
+    /// Only its sample is sent.
+    TestMode "test_mode",
+    /// The admin's cap on our waiting jobs.
+    WaitingCap "waiting_cap",
+    /// The admin's cap on our running jobs.
+    RunningCap "running_cap",
+    /// The admin's cap on jobs sent in one period.
+    CycleCap "cycle_cap",
+    /// The cluster's budget of requests is used up.
+    Requests "requests",
+    /// The cluster says that it is under stress.
+    Stress "stress",
+    /// The load of the file server that the cluster's jobs use.
+    FileServer "file_server",
+    /// Jobs the cluster should have waiting, from the starts seen.
+    Backlog "backlog",
+    /// The admin's quota for the user.
+    UserQuota "user_quota",
+    /// The admin's quota for a group of the user.
+    GroupQuota "group_quota",
+    /// The admin's quota for the project.
+    ProjectQuota "project_quota",
+    /// The campaign's own `max_jobs` on this cluster.
+    MaxJobs "max_jobs",
+    /// Its share of the round, beside other campaigns.
+    Share "share",
+    /// Largest array that is posted at once.
+    ArraySize "array_size",
+}
+
+/// Why a term allows what it allows, with its numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "term", rename_all = "snake_case")]
+pub enum Reason {
+    /// So many tasks wait.
+    Pending {
+        /// Tasks of the bag that may go there now.
+        tasks: u64,
+    },
+    /// The admin drained or disabled the cluster.
+    Mode {
+        /// `drained` or `disabled`.
+        mode: super::Mode,
+        /// What the admin said.
+        note: String,
+    },
+    /// An event holds the cluster.
+    ClusterHold {
+        /// The event, in words.
+        text: String,
+    },
+    /// An event holds the campaign there.
+    Hold {
+        /// The event, in words.
+        text: String,
+    },
+    /// What is wrong with the token.
+    Token {
+        /// In words.
+        text: String,
+    },
+    /// When the next window opens.
+    Window {
+        /// In words.
+        text: String,
+    },
+    /// When the next night begins.
+    Calendar {
+        /// In words.
+        text: String,
+    },
+    /// Submissions that may or may not have arrived.
+    Doubt {
+        /// How many.
+        submissions: u64,
+    },
+    /// Submissions in a row got no usable answer.
+    Breaker {
+        /// How many.
+        failures: u32,
+        /// Seconds until the next try; 0: one job may try now.
+        left_s: u64,
+    },
+    /// The round's picture is old.
+    Stale {
+        /// Seconds.
+        age_s: u64,
+        /// Seconds.
+        most_s: u64,
+    },
+    /// How far the prologue is.
+    Prologue {
+        /// In words.
+        text: String,
+    },
+    /// How far the epilogue is.
+    Epilogue {
+        /// In words.
+        text: String,
+    },
+    /// How far the sample is.
+    TestMode {
+        /// In words.
+        text: String,
+    },
+    /// Our waiting jobs there, and the cap.
+    WaitingCap {
+        /// Jobs.
+        waiting: u64,
+        /// Jobs.
+        most: u64,
+    },
+    /// Our live jobs there, and the cap: what waits may run any moment.
+    RunningCap {
+        /// Jobs.
+        live: u64,
+        /// Jobs.
+        most: u64,
+    },
+    /// Jobs sent within the present period, and the cap.
+    CycleCap {
+        /// Jobs.
+        sent: u64,
+        /// Jobs.
+        most: u64,
+        /// Seconds.
+        period_s: u64,
+    },
+    /// The budget of requests, bytes or time is used up.
+    Requests {
+        /// Seconds until a request may be sent.
+        wait_s: u64,
+        /// Which budget, in words.
+        text: String,
+    },
+    /// The cluster's load against its reference.
+    Stress {
+        /// What the cluster says.
+        load: f64,
+        /// Above this nothing is sent.
+        most: f64,
+    },
+    /// The file server's load against its reference, or the floor without a reading.
+    FileServer {
+        /// The last reading; none when it is too old.
+        load: Option<f64>,
+        /// What the controller steers to.
+        reference: f64,
+        /// Jobs that may be sent per cycle.
+        per_cycle: u64,
+    },
+    /// Waiting jobs of this kind, and how many should wait.
+    Backlog {
+        /// Jobs.
+        waiting: u64,
+        /// Jobs.
+        target: u64,
+    },
+    /// The user's live jobs there, and the quota.
+    UserQuota {
+        /// Login.
+        user: String,
+        /// Jobs.
+        live: u64,
+        /// Jobs.
+        most: u64,
+    },
+    /// The group's live jobs there, and the quota.
+    GroupQuota {
+        /// Name.
+        group: String,
+        /// Jobs.
+        live: u64,
+        /// Jobs.
+        most: u64,
+    },
+    /// The project's live jobs there, and the quota.
+    ProjectQuota {
+        /// Name.
+        project: String,
+        /// Jobs.
+        live: u64,
+        /// Jobs.
+        most: u64,
+    },
+    /// The campaign's live jobs there, and its own limit.
+    MaxJobs {
+        /// Jobs.
+        live: u64,
+        /// Jobs.
+        most: u64,
+    },
+    /// Others take part in the round.
+    Share {
+        /// Campaigns, this one included.
+        campaigns: u64,
+        /// Their owners.
+        users: u64,
+    },
+    /// The largest array.
+    ArraySize {
+        /// Jobs.
+        most: u64,
+    },
+}
+
+impl fmt::Display for Reason {
+    /// One sentence without a full stop.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Pending { tasks: 0 } => write!(f, "no task waits for this cluster"),
+            Reason::Pending { tasks } => write!(f, "{tasks} tasks wait"),
+            Reason::Mode { mode, note } if note.is_empty() => write!(f, "the cluster is {mode}"),
+            Reason::Mode { mode, note } => write!(f, "the cluster is {mode}: {note}"),
+            Reason::ClusterHold { text }
+            | Reason::Hold { text }
+            | Reason::Token { text }
+            | Reason::Window { text }
+            | Reason::Calendar { text }
+            | Reason::Prologue { text }
+            | Reason::Epilogue { text }
+            | Reason::TestMode { text }
+            | Reason::Requests { text, .. } => f.write_str(text),
+            Reason::Doubt { .. } => write!(f, "a submission is in doubt and being looked up"),
+            Reason::Breaker { failures, left_s: 0 } => {
+                write!(f, "one job to try with, after {failures} submissions without an answer")
+            }
+            Reason::Breaker { failures, left_s } => write!(
+                f,
+                "{failures} submissions in a row got no usable answer; the next try is at most {left_s} s away"
+            ),
+            Reason::Stale { age_s, most_s } => {
+                write!(f, "what is known of the cluster is {age_s} s old, {most_s} s at most are good enough")
+            }
+            Reason::WaitingCap { waiting, most } => write!(f, "waiting jobs {waiting}/{most} (admin's cap)"),
+            Reason::RunningCap { live, most } => {
+                write!(f, "live jobs {live}/{most} (admin's cap on running jobs; what waits counts)")
+            }
+            Reason::CycleCap { sent, most, period_s } => {
+                write!(f, "{sent}/{most} jobs sent within {period_s} s (admin's cap)")
+            }
+            Reason::Stress { load, most } => write!(f, "the cluster is under stress: {load:.2}, at most {most:.2}"),
+            Reason::FileServer { load: Some(load), reference, per_cycle } => write!(
+                f,
+                "the file server's load is {load:.1}, {reference:.1} is its limit: {per_cycle} jobs per cycle"
+            ),
+            Reason::FileServer { load: None, per_cycle, .. } => {
+                write!(f, "the file server's load is not known: {per_cycle} jobs per cycle")
+            }
+            Reason::Backlog { waiting, target } => {
+                write!(f, "{waiting} of our jobs wait there, {target} are enough for the starts seen")
+            }
+            Reason::UserQuota { user, live, most } => write!(f, "{user} has {live} of {most} live jobs there"),
+            Reason::GroupQuota { group, live, most } => write!(f, "group {group} has {live} of {most} live jobs there"),
+            Reason::ProjectQuota { project, live, most } => {
+                write!(f, "project {project} has {live} of {most} live jobs there")
+            }
+            Reason::MaxJobs { live, most } => write!(f, "{live} of max_jobs {most} are live there"),
+            Reason::Share { campaigns, users } => {
+                write!(f, "its share of the round, {campaigns} campaigns of {users} users taking part")
+            }
+            Reason::ArraySize { most } => write!(f, "at most {most} jobs per submission"),
+        }
+    }
+}
