@@ -51,6 +51,7 @@ pub use manual::with_field_tables;
 pub use named::check_names;
 pub use parameters::{Parameters, check_parameter};
 pub use parts::{AfterTest, Checkpoint, Endless, Gathering, Grouping, InTurn, Output, Step, TestMode};
+pub(crate) use problem::nearest;
 pub use problem::{Problem, Problems};
 pub use resolve::{Context, Resolved, resolve};
 pub use schema::json_schema;

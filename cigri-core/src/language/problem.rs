@@ -164,7 +164,7 @@ pub(super) fn excerpt(text: &str) -> String {
 }
 
 /// The candidate that `word` was probably meant to be: same but for case, or one or two slips away.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A word far longer than any candidate would only cost time.
     if word.len() > 100 {
         return None;

@@ -1,4 +1,7 @@
-//! What a cluster's administrator allows there.
+//! What a cluster's administrator allows there: in the configuration, and changed at run time.
+
+mod check;
+mod merge;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::law::LawSettings;
 use super::window::Window;
+pub use merge::{keep, merge};
 
 /// Limits of a cluster, set by its admin: in the configuration, and changed at run time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,178 @@
+//! What makes no sense in a cluster's limits: each problem with its key, what was found and what was expected.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use super::{ClusterLimits, FileServerSettings, StressLimit};
+
+/// No cluster has more jobs of ours: a larger number is a slip.
+const MOST_JOBS: u64 = 10_000_000;
+/// A weight above it would leave others nothing that can be told from nothing.
+const MOST_WEIGHT: f64 = 1e6;
+/// Characters of a note: it is shown in one line.
+const LONGEST_NOTE: usize = 500;
+const MOST_WINDOWS: usize = 50;
+
+impl ClusterLimits {
+    /// Everything that is wrong, each as `key: what was found; what is expected`.
+    pub fn check(&self) -> Vec<String> {
+        let mut found = Problems::default();
+        for (key, jobs) in [
+            ("max_waiting", self.max_waiting),
+            ("max_running", self.max_running),
+            ("max_per_cycle", self.max_per_cycle),
+        ] {
+            found.whole(key, jobs, 0..=MOST_JOBS);
+        }
+        found.whole("max_array", self.max_array, 1..=MOST_JOBS);
+        found.whole("period_s", self.period_s, 1..=3600);
+        found.number("requests_per_s", self.requests_per_s, 0.01..=10_000.0);
+        found.number("bytes_per_s", self.bytes_per_s, 1000.0..=1e12);
+        found.number("busy", self.busy, 0.001..=1.0);
+        found.quotas("user_quotas", &self.user_quotas);
+        found.quotas("group_quotas", &self.group_quotas);
+        found.quotas("project_quotas", &self.project_quotas);
+        for (user, weight) in &self.weights {
+            found.name("weights", user);
+            found.number(&format!("weights.{user}"), *weight, 0.0..=MOST_WEIGHT);
+        }
+        self.check_rest(&mut found);
+        found.0
+    }
+
+    fn check_rest(&self, found: &mut Problems) {
+        let length = self.note.chars().count();
+        if length > LONGEST_NOTE || self.note.contains(char::is_control) {
+            found.add("note", format!("{length} characters; one line of at most {LONGEST_NOTE} is expected"));
+        }
+        if self.windows.len() > MOST_WINDOWS {
+            found.add("windows", format!("{}; at most {MOST_WINDOWS} are expected", self.windows.len()));
+        }
+        if let Some(stress) = &self.stress {
+            found.stress(stress);
+        }
+        if let Some(server) = &self.file_server {
+            found.file_server(server);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Problems(Vec<String>);
+
+impl Problems {
+    fn add(&mut self, key: &str, problem: String) {
+        self.0.push(format!("{key}: {problem}"));
+    }
+
+    fn whole(&mut self, key: &str, value: u64, good: RangeInclusive<u64>) {
+        if !good.contains(&value) {
+            let (least, most) = good.into_inner();
+            self.add(key, format!("{value}; a whole number from {least} to {most} is expected"));
+        }
+    }
+
+    fn number(&mut self, key: &str, value: f64, good: RangeInclusive<f64>) {
+        // What is no number is in no range.
+        if !good.contains(&value) {
+            let (least, most) = good.into_inner();
+            self.add(key, format!("{value}; a number from {least} to {most} is expected"));
+        }
+    }
+
+    fn name(&mut self, key: &str, name: &str) {
+        if name.is_empty() || name.len() > 255 || name.contains(|c: char| c.is_control() || c.is_whitespace()) {
+            self.add(key, format!("{name:?}; a name without blanks is expected"));
+        }
+    }
+
+    fn quotas(&mut self, key: &str, quotas: &BTreeMap<String, u64>) {
+        for (name, jobs) in quotas {
+            self.name(key, name);
+            self.whole(&format!("{key}.{name}"), *jobs, 0..=MOST_JOBS);
+            if name == "*" && key != "user_quotas" {
+                self.add(key, "\"*\"; a name is expected, only users have a quota for all others".to_owned());
+            }
+        }
+    }
+
+    fn stress(&mut self, stress: &StressLimit) {
+        self.number("stress.reference", stress.reference, 1e-6..=1e9);
+        self.number("stress.limit", stress.limit, 1e-6..=1000.0);
+    }
+
+    fn file_server(&mut self, server: &FileServerSettings) {
+        if server.sensor.trim().is_empty() || server.sensor.contains('\0') {
+            self.add("file_server.sensor", "empty; a URL or a command is expected".to_owned());
+        }
+        self.number("file_server.reference", server.reference, 1e-6..=1e9);
+        self.number("file_server.job_mb", server.job_mb, 1e-3..=1e9);
+        // With more the computed gain would be negative.
+        self.number("file_server.settling", server.settling, 1.0..=15.0);
+        self.whole("file_server.period_s", server.period_s, 1..=3600);
+        self.whole("file_server.ttl_s", server.ttl_s, 1..=86_400);
+        self.whole("file_server.floor", server.floor, 0..=MOST_JOBS);
+        if server.ttl_s < server.period_s {
+            let (ttl, period) = (server.ttl_s, server.period_s);
+            self.add("file_server.ttl_s", format!("{ttl}; at least period_s, {period}, is expected"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_good() {
+        assert_eq!(ClusterLimits::default().check(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_problem_is_said_with_its_key_what_was_found_and_what_was_expected() {
+        let limits = ClusterLimits {
+            max_waiting: 10_000_001,
+            max_array: 0,
+            period_s: 0,
+            busy: 1.5,
+            requests_per_s: -1.0,
+            bytes_per_s: f64::NAN,
+            user_quotas: BTreeMap::from([("alice".to_owned(), u64::MAX), (String::new(), 1), ("*".to_owned(), 5)]),
+            group_quotas: BTreeMap::from([("*".to_owned(), 5)]),
+            weights: BTreeMap::from([("bob".to_owned(), -0.5), ("carol".to_owned(), f64::NAN)]),
+            note: "x".repeat(501),
+            ..ClusterLimits::default()
+        };
+        assert_eq!(
+            limits.check(),
+            [
+                "max_waiting: 10000001; a whole number from 0 to 10000000 is expected",
+                "max_array: 0; a whole number from 1 to 10000000 is expected",
+                "period_s: 0; a whole number from 1 to 3600 is expected",
+                "requests_per_s: -1; a number from 0.01 to 10000 is expected",
+                "bytes_per_s: NaN; a number from 1000 to 1000000000000 is expected",
+                "busy: 1.5; a number from 0.001 to 1 is expected",
+                "user_quotas: \"\"; a name without blanks is expected",
+                "user_quotas.alice: 18446744073709551615; a whole number from 0 to 10000000 is expected",
+                "group_quotas: \"*\"; a name is expected, only users have a quota for all others",
+                "weights.bob: -0.5; a number from 0 to 1000000 is expected",
+                "weights.carol: NaN; a number from 0 to 1000000 is expected",
+                "note: 501 characters; one line of at most 500 is expected",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_load_needs_a_reference_and_a_file_server_gains_that_can_be_computed() {
+        let text = r#"{"sensor": " ", "reference": 0, "settling": 16, "period_s": 60, "ttl_s": 30}"#;
+        let limits = ClusterLimits {
+            stress: Some(StressLimit { reference: -4.0, limit: f64::INFINITY }),
+            file_server: serde_json::from_str(text).unwrap(),
+            ..ClusterLimits::default()
+        };
+        let keys: Vec<String> = limits.check().iter().map(|text| text.split(':').next().unwrap().to_owned()).collect();
+        let server = ["sensor", "reference", "settling", "ttl_s"].map(|key| format!("file_server.{key}"));
+        assert_eq!(keys[..2], ["stress.reference", "stress.limit"]);
+        assert_eq!(keys[2..], server);
+    }
+}
