@@ -100,6 +100,11 @@ fn read_nights(text: &str) -> Result<(NaiveTime, NaiveTime), String> {
 }
 
 impl Calendar {
+    /// The time zone of the cluster's clocks.
+    pub fn zone(&self) -> Tz {
+        self.zone
+    }
+
     /// Whether it is night at `now` (epoch milliseconds).
     pub fn is_night(&self, now: i64) -> bool {
         self.night(now).begins <= now

@@ -149,6 +149,15 @@ impl Settings {
         if problems.is_empty() { Ok(calendars) } else { Err(SettingsError::Value(problems.join("\n"))) }
     }
 
+    fn check_limits(&self) -> Result<(), SettingsError> {
+        let of_cluster = |(name, cluster): (&String, &ClusterSettings)| {
+            let place = |problem: String| format!("clusters.{name}.{problem}");
+            cluster.limits.check().into_iter().map(place).collect::<Vec<String>>()
+        };
+        let problems: Vec<String> = self.clusters.iter().flat_map(of_cluster).collect();
+        if problems.is_empty() { Ok(()) } else { Err(SettingsError::Value(problems.join("\n"))) }
+    }
+
     fn check(&self) -> Result<(), SettingsError> {
         let wrong = |problem: &str| Err(SettingsError::Value(problem.to_owned()));
         self.calendars()?;
@@ -161,6 +170,7 @@ impl Settings {
                 return wrong(&format!("`clusters.{name}.best_effort_walltime` is a walltime, like \"2:00:00\""));
             }
         }
+        self.check_limits()?;
         if !(1..=3600).contains(&standby.lease_s) {
             return wrong("`standby.lease_s` is a number of seconds from 1 to 3600");
         }
@@ -243,6 +253,19 @@ mod tests {
         assert!(error.contains("clusters.luke.calendar.time_zone: \"Mars\""), "{error}");
         std::fs::write(&file, text.replace("late", "22:00-06:00").replace("Mars", "Europe/Paris")).unwrap();
         assert_eq!(read(Some(&file)).unwrap().calendars().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn what_is_wrong_with_limits_is_said_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("server.toml");
+        let text = "[clusters.dahu]\nurl = \"https://dahu\"\nmax_array = 0\nuser_quotas = { alice = 20000000 }\n\
+                    [clusters.luke]\nurl = \"https://luke\"\nbusy = 2.0\n";
+        std::fs::write(&file, text).unwrap();
+        let error = read(Some(&file)).unwrap_err().to_string();
+        assert!(error.contains("clusters.dahu.max_array: 0; a whole number from 1"), "{error}");
+        assert!(error.contains("clusters.dahu.user_quotas.alice: 20000000; "), "{error}");
+        assert!(error.contains("clusters.luke.busy: 2; a number from 0.001 to 1"), "{error}");
     }
 
     #[test]
