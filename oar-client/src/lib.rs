@@ -8,7 +8,8 @@
 //! - [`request`] and [`response`] build and read messages without any I/O, so both are tested against
 //!   exchanges recorded from a real OAR 3;
 //! - a [`Transport`] carries one message ([`HttpTransport`], or a function call in tests);
-//! - [`Client`] joins them, lets one database request at a time through, and walks the pages;
+//! - [`Client`] joins them, lets one database request at a time through, the most urgent first and all within a
+//!   [`Budget`], and walks the pages;
 //! - [`Error`] says for each failure whether the request is certainly not done or in doubt.
 //!
 //! ```no_run
@@ -32,6 +33,7 @@
 //! # }
 //! ```
 
+mod budget;
 mod client;
 mod condition;
 mod error;
@@ -41,6 +43,7 @@ mod lane;
 mod new_job;
 mod outcome;
 mod paging;
+mod pressure;
 mod property;
 mod property_kinds;
 mod query;
@@ -53,8 +56,10 @@ mod sql_words;
 mod state;
 mod token;
 mod transport;
+mod urgency;
 mod validate;
 
+pub use budget::{BURST, Budget, LARGEST_DEBT, Which};
 pub use client::{Client, Settings};
 pub use condition::Condition;
 pub use error::{Error, Invalid};
@@ -62,6 +67,7 @@ pub use http_transport::HttpTransport;
 pub use job::{JobDetails, JobEvent, JobSummary};
 pub use new_job::NewJob;
 pub use outcome::{DeleteOutcome, Version};
+pub use pressure::{Counter, Counters, Pressure};
 pub use property::property_columns;
 pub use property_kinds::{ColumnKind, check_property, column_kinds};
 pub use query::{JobQuery, Page};
@@ -71,3 +77,4 @@ pub use resource_request::resource_columns;
 pub use state::State;
 pub use token::{Claims, InvalidToken, Token};
 pub use transport::{BodyLimit, Transport, TransportError};
+pub use urgency::Urgency;

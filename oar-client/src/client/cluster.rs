@@ -12,6 +12,7 @@ use crate::property_kinds::{ColumnKind, column_kinds};
 use crate::query::JobQuery;
 use crate::resource::Resource;
 use crate::token::Token;
+use crate::urgency::Urgency;
 use crate::{request, response};
 
 const RESOURCE_PAGE: u64 = 500;
@@ -45,7 +46,7 @@ impl Client {
     /// All resources with all their columns, ordered by id.
     pub async fn resources(&self) -> Result<Vec<Resource>, Error> {
         self.every_page(
-            Pages { first: 0, size: RESOURCE_PAGE, largest: RESOURCE_PAGE },
+            (Urgency::Submit, Pages { first: 0, size: RESOURCE_PAGE, largest: RESOURCE_PAGE }),
             |offset, limit| request::resources(self.base(), offset, limit),
             response::resources,
         )
@@ -55,7 +56,7 @@ impl Client {
     /// The names that a `property` may use; empty for a cluster without resources.
     pub async fn columns(&self) -> Result<BTreeSet<String>, Error> {
         let request = request::resources(self.base(), 0, 1)?;
-        let page = response::resources(&self.ask_database(request).await?)?;
+        let page = response::resources(&self.ask_database(Urgency::Submit, request).await?)?;
         let first = page.map(|page| page.items).unwrap_or_default();
         Ok(column_kinds(&first).into_keys().collect())
     }
@@ -69,37 +70,37 @@ impl Client {
     /// `None` when it says nothing.
     pub async fn stress_factor(&self) -> Result<Option<f64>, Error> {
         let request = request::get(self.base(), "/stress_factor", None)?;
-        response::stress_factor(&self.ask(request).await?)
+        response::stress_factor(&self.ask(Urgency::Poll, request).await?)
     }
 
     /// The server's versions. Says nothing about its health.
     pub async fn version(&self) -> Result<Version, Error> {
         let request = request::get(self.base(), "/version", None)?;
-        response::version(&self.ask(request).await?)
+        response::version(&self.ask(Urgency::Poll, request).await?)
     }
 
     /// Whom the server sees in the token; `None` if it is bad or expired. Revocation is not looked at.
     pub async fn whoami(&self, token: &Token) -> Result<Option<String>, Error> {
         let request = request::get(self.base(), "/whoami", Some(token))?;
-        response::whoami(&self.ask(request).await?)
+        response::whoami(&self.ask(Urgency::Poll, request).await?)
     }
 
     /// The user of a valid token; [`Error::Unauthorized`] if it is bad, expired or revoked.
     pub async fn check_token(&self, token: &Token) -> Result<String, Error> {
         let request = request::get(self.base(), "/check_token", Some(token))?;
-        response::checked_token(&self.ask(request).await?)
+        response::checked_token(&self.ask(Urgency::Poll, request).await?)
     }
 
     /// A new token for the same user, with its full life before it. Impossible once the old one expired.
     pub async fn renew_token(&self, token: &Token) -> Result<Token, Error> {
         let request = request::get(self.base(), "/get_new_token", Some(token))?;
-        response::new_token(&self.ask(request).await?)
+        response::new_token(&self.ask(Urgency::Poll, request).await?)
     }
 
     /// Whether the API can reach its database, which `GET /` cannot tell.
     pub async fn probe(&self) -> Result<(), Error> {
         let one = JobQuery { limit: 1, ..JobQuery::default() };
         let request = request::jobs(self.base(), &one, false)?;
-        response::summaries(&self.ask_database(request).await?).map(drop)
+        response::summaries(&self.ask_database(Urgency::Poll, request).await?).map(drop)
     }
 }

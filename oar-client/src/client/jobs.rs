@@ -12,6 +12,7 @@ use crate::paging::{Row, Step, Walk};
 use crate::query::{JobQuery, Page};
 use crate::request::{self, chunk_ids};
 use crate::response;
+use crate::urgency::Urgency;
 
 /// Rows a page: a list of so many takes OAR about 0.2 s.
 const LIST_PAGE: u64 = 2_500;
@@ -84,7 +85,7 @@ impl Client {
     /// One job, even one that lists do not show yet. OAR answers 500 ([`Error::Server`]) when there is none,
     /// as it does when it is broken.
     pub async fn job_direct(&self, id: u64) -> Result<JobDetails, Error> {
-        let answer = self.ask_database(request::job(self.base(), id)?).await?;
+        let answer = self.ask_database(Urgency::Poll, request::job(self.base(), id)?).await?;
         response::job(&answer)
     }
 
@@ -96,6 +97,7 @@ impl Client {
         name: &str,
         window: Option<(i64, i64)>,
     ) -> Result<Vec<JobSummary>, Error> {
+        let client = self.at(self.urgency.unwrap_or(Urgency::Doubt));
         let live = JobQuery { user: Some(user.to_owned()), ..JobQuery::default() };
         let mut queries = vec![live.clone()];
         if window.is_some() {
@@ -103,7 +105,7 @@ impl Client {
         }
         let mut found = BTreeMap::new();
         for query in queries {
-            let jobs = self.list_all(&query).await?;
+            let jobs = client.list_all(&query).await?;
             let named = jobs.into_iter().filter(|j| j.name.as_deref() == Some(name));
             found.extend(named.map(|job| (job.id, job)));
         }
@@ -113,7 +115,7 @@ impl Client {
     /// Reads a list page by page, again with larger pages when it moved.
     pub(super) async fn every_page<T: Row>(
         &self,
-        pages: Pages,
+        (urgency, pages): (Urgency, Pages),
         request: impl Fn(u64, u64) -> Result<Request<Bytes>, Error>,
         read: ReadPage<T>,
     ) -> Result<Vec<T>, Error> {
@@ -122,7 +124,7 @@ impl Client {
             let mut walk = Walk::new(pages.first, size);
             loop {
                 let request = request(walk.offset(), walk.limit())?;
-                match walk.take(read(&self.ask_database(request).await?)?) {
+                match walk.take(read(&self.ask_database(urgency, request).await?)?) {
                     Step::More => {}
                     Step::Done => return Ok(walk.into_rows()),
                     Step::Moved(total) => {
@@ -149,7 +151,7 @@ impl Client {
                 let part = JobQuery { offset, limit, ..query.clone() };
                 request::jobs(self.base(), &part, details)
             };
-            return self.every_page(pages, request, read).await;
+            return self.every_page((Urgency::Poll, pages), request, read).await;
         }
         let mut rows = Vec::new();
         for part in self.split(query, pages.size as usize)? {
@@ -161,7 +163,7 @@ impl Client {
 
     async fn page<T>(&self, query: &JobQuery, details: bool, read: ReadPage<T>) -> Result<Option<Page<T>>, Error> {
         let request = request::jobs(self.base(), query, details)?;
-        read(&self.ask_database(request).await?)
+        read(&self.ask_database(Urgency::Poll, request).await?)
     }
 
     /// The query once for each group of ids that fits a URL and a page; unchanged without ids. Each group is
