@@ -17,6 +17,7 @@ use url::Url;
 
 use crate::admission::Admission;
 use crate::clock::now_ms;
+use crate::gatekeeper::{Barrier, Gatekeeper};
 use crate::secret::{Sealer, SecretError};
 
 /// Why something around the grid's clusters and tokens failed.
@@ -44,6 +45,8 @@ pub(crate) struct ClusterHandle {
     pub(crate) client: Client,
     /// Rung when there may be something to do before the period is over.
     pub(crate) wake: Arc<Notify>,
+    /// Shut while the cluster is disabled.
+    pub(crate) barrier: Barrier,
 }
 
 /// Base of the local cluster's requests, which never leave the process.
@@ -165,8 +168,10 @@ impl Grid {
         let url = Url::parse(text)
             .map_err(|error| GridError::Cluster { cluster: row.name.clone(), problem: error.to_string() })?;
         let settings = Settings { reads_any_path: row.kind == ClusterKind::Local, ..Settings::default() };
-        let client = Client::new(url, transport, settings);
-        let handle = Arc::new(ClusterHandle { client, wake: Arc::new(Notify::new()), row });
+        let barrier = Barrier::default();
+        let way = Gatekeeper { inner: transport, barrier: barrier.clone() };
+        let client = Client::new(url, Arc::new(way), settings);
+        let handle = Arc::new(ClusterHandle { client, wake: Arc::new(Notify::new()), row, barrier });
         let mut clusters = self.clusters.write().unwrap_or_else(PoisonError::into_inner);
         clusters.insert(handle.row.name.clone(), handle);
         drop(clusters);

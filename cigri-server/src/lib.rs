@@ -11,6 +11,7 @@ mod clock;
 mod cluster;
 mod data_dir;
 pub mod embedded;
+mod gatekeeper;
 mod grid;
 mod leadership;
 mod output;

@@ -18,6 +18,8 @@ use crate::output::Stream;
 const TAILS_PER_LOOK: usize = 50;
 /// Lines of stderr kept with a failed job.
 const TAIL_LINES: u32 = 5;
+/// The cause of a job that was taken back before it started.
+pub(super) const WITHDRAWN: &str = "withdrawn";
 /// Characters of stderr kept with a failed job.
 const TAIL_CHARS: usize = 2000;
 
@@ -191,7 +193,7 @@ async fn apply(
         job: facts.job.clone(),
         state,
         exit_code: exit_code(&facts.cause),
-        cause: if withdrawn { "withdrawn" } else { facts.cause.as_str() }.to_owned(),
+        cause: if withdrawn { WITHDRAWN } else { facts.cause.as_str() }.to_owned(),
         killed: back.is_some() && facts.cause.is_kill() && !withdrawn,
         detail,
         started_at,

@@ -21,11 +21,14 @@ mod kill;
 #[cfg(test)]
 mod loss_tests;
 mod metering;
+#[cfg(test)]
+mod metering_tests;
 mod nights;
 #[cfg(test)]
 mod nights_tests;
 mod observe;
 pub(crate) mod preview;
+mod readings;
 mod reset;
 mod settle;
 mod step;
@@ -39,19 +42,23 @@ mod sweep;
 mod tests;
 #[cfg(test)]
 mod virtual_world;
+mod withdraw;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Instant;
 
 use account::Account;
 use cigri_core::absence::Gates;
 use cigri_core::calendar::Calendar;
 use cigri_core::event::{Code, NewEvent, Scope};
-use cigri_core::meter::{ClusterLimits, Metering};
+use cigri_core::meter::law::Key;
+use cigri_core::meter::{ClusterLimits, Metering, Mode};
 use cigri_store::{Store, StoreError};
 
 pub(crate) use groups::folder as results_folder;
 
+use crate::clock::monotonic;
 use crate::grid::{ClusterHandle, Grid, GridError};
 
 /// Why a round ended early.
@@ -88,6 +95,8 @@ impl From<StoreError> for StepError {
 pub(crate) struct Memory {
     /// What the meter remembers.
     metering: Metering,
+    /// What was seen to move since the laws moved last.
+    moved: BTreeMap<Key, observe::Moved>,
     /// When each submission's jobs were last asked to be killed, epoch milliseconds.
     kills: HashMap<i64, i64>,
     /// Whether an API failure event may be open.
@@ -132,6 +141,7 @@ impl Memory {
     pub(crate) fn new() -> Memory {
         Memory {
             metering: Metering::default(),
+            moved: BTreeMap::new(),
             kills: HashMap::new(),
             failing: true,
             listed: HashMap::new(),
@@ -163,10 +173,13 @@ pub(crate) struct Round<'a> {
     pub(crate) limits: Arc<ClusterLimits>,
     /// Epoch milliseconds.
     pub(crate) now: i64,
+    /// When its picture of the cluster began to be made.
+    began: Instant,
 }
 
 impl<'a> Round<'a> {
-    /// A round at `now` (epoch milliseconds), under what the admin allows then.
+    /// A round at `now` (epoch milliseconds), under what the admin allows then. No request reaches a disabled cluster
+    /// from now on.
     pub(crate) async fn begin(
         grid: &'a Grid,
         handle: &'a Arc<ClusterHandle>,
@@ -174,7 +187,8 @@ impl<'a> Round<'a> {
     ) -> Result<Round<'a>, StepError> {
         let name = handle.row.name.clone();
         let limits = Arc::new(crate::blocking(&grid.store, move |store| store.cluster_limits(&name)).await?);
-        Ok(Round { grid, handle, limits, now })
+        handle.barrier.set(limits.mode == Mode::Disabled);
+        Ok(Round { grid, handle, limits, now, began: monotonic() })
     }
 }
 

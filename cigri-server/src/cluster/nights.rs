@@ -4,13 +4,10 @@ use std::collections::HashMap;
 
 use cigri_core::calendar::{self, Calendar};
 use cigri_core::language::{ClusterSpec, JobKind};
-use cigri_core::state::{Role, SubmissionState, Wish};
+use cigri_core::state::Role;
 use cigri_store::{RoundView, SubmissionRow};
 
-use super::{Memory, Round, StepError};
-
-/// Waiting jobs that are taken back per round.
-const CHUNK: i64 = 100;
+use super::{Memory, Round, StepError, withdraw};
 
 /// What a campaign's kind says about its jobs on the cluster: nothing for those that know no night.
 pub(super) type Kinds = HashMap<i64, Option<(JobKind, u64)>>;
@@ -37,23 +34,14 @@ fn slack_ms(round: &Round<'_>) -> i64 {
 pub(super) async fn withdraw(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -> Result<(), StepError> {
     let Some(calendar) = round.calendar() else { return Ok(()) };
     remember_kinds(round, memory, view).await?;
-    let mut left = CHUNK;
+    let mut left = withdraw::CHUNK;
     // Steps and samples run by day as well.
-    let adopted = |s: &&SubmissionRow| {
-        s.role == Role::Tasks && matches!(s.state, SubmissionState::Submitted | SubmissionState::Open)
-    };
+    let adopted = |s: &&SubmissionRow| s.role == Role::Tasks && withdraw::is_adopted(s);
     for submission in view.submissions.iter().filter(adopted) {
         let Some((kind, longest_s)) = memory.kinds.get(&submission.campaign_id).copied().flatten() else { continue };
-        if left <= 0 || !is_late(round, calendar, (kind, longest_s), submission.created_at) {
-            continue;
+        if is_late(round, calendar, (kind, longest_s), submission.created_at) {
+            left -= withdraw::take_back(round, memory, submission, left).await?;
         }
-        let (id, most) = (submission.id, left);
-        let wished = round.store(move |store| store.wish_waiting(id, Wish::Again, most)).await?;
-        if wished > 0 {
-            // At once: what waits now may run in a moment.
-            memory.kills.remove(&id);
-        }
-        left -= wished;
     }
     Ok(())
 }

@@ -3,10 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use cigri_core::canary::{self, Canary};
+use cigri_core::cause::Cause;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::ledger;
 use cigri_core::state::JobState;
-use cigri_store::{LiveJob, Look, SubmissionRow};
+use cigri_store::{JobEnd, LiveJob, Look, SubmissionRow};
 use oar_client::{JobQuery, JobSummary, State};
 
 use super::{Memory, Round, StepError, absent, adopt, endless, ends, reset};
@@ -19,10 +20,10 @@ const FINAL: &[State] = &[State::Terminated, State::Error];
 /// Equal counts may hide a change; a submission is listed whole at least this often.
 const LIST_EVERY_MS: i64 = 300_000;
 
-/// Looks at a submission and writes down what changed. Returns how many jobs started since the last look; an error if
-/// the cluster turned out to be another than the one we knew.
-pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &SubmissionRow) -> Result<u64, StepError> {
-    let Some(array_id) = seen.array_id else { return Ok(0) };
+/// Looks at a submission and writes down what changed. Returns what moved since the last look; an error if the cluster
+/// turned out to be another than the one we knew.
+pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &SubmissionRow) -> Result<Moved, StepError> {
+    let Some(array_id) = seen.array_id else { return Ok(Moved::default()) };
     // After a reset that an admin accepted, others' rows under our ids are no news.
     let is_older = seen.created_at < memory.ids_since;
     let client = &round.handle.client;
@@ -31,7 +32,7 @@ pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &Submi
     let waiting = client.count(&JobQuery { states: WAITING.to_vec(), ..array.clone() }).await? as i64;
     let due = memory.listed.get(&seen.id).is_none_or(|at| round.now - at >= LIST_EVERY_MS);
     if !due && (waiting, finals) == (seen.seen_waiting, seen.seen_final) {
-        return Ok(0);
+        return Ok(Moved::default());
     }
     memory.listed.insert(seen.id, round.now);
     let limit = seen.remote_count as u64 + 100;
@@ -62,7 +63,7 @@ pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &Submi
     if ended.endless {
         ended.events.extend(endless::count_failures(round, memory, seen, &ended.ends));
     }
-    let starts = starts(seen, waiting);
+    let moved = Moved::of(seen, waiting, &ended.ends);
     let (ends, exhausted, pace) = (ended.ends, ended.exhausted, ended.pace);
     let (started, back) = (found.started, found.back);
     let look = Look { waiting, finals, started, missing: missing.new, found: back, ends, exhausted, pace };
@@ -71,7 +72,7 @@ pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &Submi
     if settled {
         absent::forget(round, seen).await?;
     }
-    Ok(starts)
+    Ok(moved)
 }
 
 /// What a listing says about the live jobs.
@@ -166,10 +167,29 @@ async fn second_look(
     Ok((there, denied))
 }
 
-/// Jobs that left the queue since the last look.
-fn starts(seen: &SubmissionRow, waiting: i64) -> u64 {
-    let before = if seen.seen_waiting < 0 { seen.remote_count } else { seen.seen_waiting };
-    (before - waiting).max(0) as u64
+/// Remote jobs of a submission that moved since the last look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Moved {
+    /// They left the queue, and not because they were taken out of it.
+    pub(super) starts: u64,
+    /// They were killed for others.
+    pub(super) kills: u64,
+}
+
+impl Moved {
+    fn of(seen: &SubmissionRow, waiting: i64, ends: &[JobEnd]) -> Moved {
+        let before = if seen.seen_waiting < 0 { seen.remote_count } else { seen.seen_waiting };
+        let left = (before - waiting).max(0) as u64;
+        // The tasks of a group are one remote job.
+        let count = |which: &dyn Fn(&&JobEnd) -> bool| {
+            ends.iter().filter(which).map(|end| end.job.remote_id).collect::<HashSet<_>>().len() as u64
+        };
+        let withdrawn = count(&|end| end.cause == ends::WITHDRAWN);
+        let cancelled = |end: &&JobEnd| end.job.state == JobState::Submitted && end.state == JobState::Cancelled;
+        let starts = left.saturating_sub(withdrawn + count(&cancelled));
+        let killed = Cause::BestEffortKill.as_str();
+        Moved { starts, kills: count(&|end| end.cause == killed) }
+    }
 }
 
 /// What a look changes, and what it says beside that: whether to look again whatever the counts say, jobs that go on

@@ -2,7 +2,7 @@
 
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::ledger;
-use cigri_core::meter::Term;
+use cigri_core::meter::{Mode, Term};
 use cigri_core::plan::{self, CampaignView, Decision};
 use cigri_core::state::SubmissionState;
 use cigri_core::turn::{self, Turn};
@@ -11,8 +11,8 @@ use cigri_store::{DecisionRow, EventRow, RoundCampaign, RoundView, StoreError};
 use oar_client::Error as ApiError;
 
 use super::{
-    Memory, Round, StepError, account, endless, gates, kill, metering, nights, observe, reset, settle, steps, submit,
-    sweep,
+    Memory, Round, StepError, account, endless, gates, kill, metering, nights, observe, readings, reset, settle, steps,
+    submit, sweep, withdraw,
 };
 use crate::grid::GridError;
 
@@ -28,6 +28,9 @@ pub(crate) struct Progress {
 /// Observes, reconciles, reacts, then plans and submits.
 pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progress, StepError> {
     endless::close_due(round).await?;
+    if round.limits.mode == Mode::Disabled {
+        return held(round, memory).await;
+    }
     let name = round.name().to_owned();
     let view = round.store(move |store| store.round_view(&name)).await?;
     if reset::is_held(&view) || !reset::recognise(round, memory, &view).await? {
@@ -35,37 +38,37 @@ pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progr
     }
     let name = round.name().to_owned();
     memory.ids_since = round.store(move |store| store.ids_since(&name)).await?;
-    let starts = match observe_all(round, memory, &view).await {
+    match observe_all(round, memory, &view).await {
         Err(StepError::Reset) => return held(round, memory).await,
         other => other?,
-    };
+    }
     nights::withdraw(round, memory, &view).await?;
+    withdraw::drain(round, memory, &view).await?;
     kill::kill_unwanted(round, memory, &view).await?;
     sweep::sweep_if_due(round, memory).await?;
     gates::try_out(round, memory, &view).await?;
-    let tried = plan_and_submit(round, memory, starts).await?;
+    let (started, tried) = plan_and_submit(round, memory).await?;
     let busy = tried || !view.submissions.is_empty();
     if memory.failing && busy {
         recovered(round, memory).await?;
     }
-    Ok(Progress { changed: starts > 0 || tried, busy })
+    Ok(Progress { changed: started || tried, busy })
 }
 
 /// Nothing that the cluster shows is believed: only the reason is written down.
 async fn held(round: &Round<'_>, memory: &mut Memory) -> Result<Progress, StepError> {
     // What it is after this, nobody knows.
     memory.gates = None;
-    plan_and_submit(round, memory, 0).await.map(|_| Progress::default())
+    plan_and_submit(round, memory).await.map(|_| Progress::default())
 }
 
-/// Settles what is in doubt and looks at what is there; returns how many jobs started.
-async fn observe_all(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -> Result<u64, StepError> {
-    let mut starts = 0;
+/// Settles what is in doubt and looks at what is there.
+async fn observe_all(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -> Result<(), StepError> {
     for submission in &view.submissions {
-        starts += match submission.state {
+        let moved = match submission.state {
             SubmissionState::Intent | SubmissionState::Unknown => {
                 settle::settle(round, memory, submission).await?;
-                0
+                continue;
             }
             SubmissionState::Submitted => {
                 settle::open_gate(round, submission).await?;
@@ -73,8 +76,9 @@ async fn observe_all(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -
             }
             _ => observe::observe(round, memory, submission).await?,
         };
+        metering::saw(round, memory, (view, submission), moved);
     }
-    Ok(starts)
+    Ok(())
 }
 
 /// A round went well: an open event about failing is over.
@@ -103,8 +107,8 @@ pub(crate) async fn failed(round: &Round<'_>, memory: &mut Memory, error: &StepE
     round.store(move |store| store.open_events(&[event], now)).await
 }
 
-/// True when anything was sent, or refused on the way: the next round has news then.
-async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory, starts: u64) -> Result<bool, StepError> {
+/// Whether anything had started, and whether anything was sent, or refused on the way: the next round has news then.
+async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory) -> Result<(bool, bool), StepError> {
     let name = round.name().to_owned();
     let mut view = round.store(move |store| store.round_view(&name)).await?;
     if steps::end_samples(round, &view).await? {
@@ -116,7 +120,7 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory, starts: u64) ->
         widen(round, campaign)?;
     }
     memory.listed.retain(|id, _| view.submissions.iter().any(|submission| submission.id == *id));
-    metering::look(round, memory, &view, starts);
+    let started = metering::look(round, memory, &view);
     let campaigns = campaign_views(round, memory, &view)?;
     let decisions = plan::plan(&metering::cluster_view(round, memory, &view), &campaigns);
     record(round, memory, (&campaigns, &decisions)).await?;
@@ -127,6 +131,10 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory, starts: u64) ->
         round.handle.client.probe().await?;
     }
     for decision in decisions.iter().filter(|decision| decision.allowance.allowed > 0) {
+        if readings::is_stale(round) {
+            // The first submissions took too long: the others are for the next round.
+            break;
+        }
         if let Some(campaign) = view.campaigns.iter().find(|campaign| campaign.row.id == decision.campaign) {
             tried = true;
             let allowed = decision.allowance.allowed;
@@ -143,7 +151,7 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory, starts: u64) ->
             }
         }
     }
-    doubt.map_or(Ok(tried), |error| Err(error.into()))
+    doubt.map_or(Ok((started, tried)), |error| Err(error.into()))
 }
 
 /// A cluster that the owner cannot use is nowhere to go: even tasks that should rather avoid this one may come.

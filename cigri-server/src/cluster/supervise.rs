@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cigri_core::event::{Code, NewEvent, Scope};
+use cigri_core::meter::ClusterLimits;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -25,14 +26,14 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    fn of(handle: &ClusterHandle) -> Pace {
+    fn of(handle: &ClusterHandle, limits: &ClusterLimits) -> Pace {
         match handle.row.kind {
             // Signals wake it: the periods only guard against a lost one.
             cigri_store::ClusterKind::Local => {
                 Pace { gap: Duration::from_millis(100), busy: Duration::from_secs(1), idle: Duration::from_secs(60) }
             }
             cigri_store::ClusterKind::Oar3 => {
-                let busy = Duration::from_secs(handle.row.limits.period_s.max(1));
+                let busy = Duration::from_secs(limits.period_s.max(1));
                 Pace { gap: busy / 3, busy, idle: busy * 4 }
             }
         }
@@ -77,7 +78,7 @@ async fn supervise(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: Cancellati
 }
 
 async fn rounds(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: CancellationToken) {
-    let pace = Pace::of(&handle);
+    let mut pace = Pace::of(&handle, &handle.row.limits);
     let mut memory = Memory::new();
     let mut failures = 0u32;
     while !stop.is_cancelled() {
@@ -90,6 +91,7 @@ async fn rounds(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: CancellationT
                 continue;
             }
         };
+        pace = Pace::of(&handle, &round.limits);
         match step::step(&round, &mut memory).await {
             Ok(progress) => {
                 failures = 0;

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ pub(super) struct World {
     pub(super) step_exit: Arc<AtomicI32>,
     /// Whether the cluster ignores what jobs wait for: gates don't work there.
     pub(super) ignores_gates: AtomicBool,
+    /// Requests that reached the cluster.
+    pub(super) requests: AtomicU64,
     life: Arc<Life>,
 }
 
@@ -195,7 +197,7 @@ impl VirtualServer {
         let token = cluster.issue_token("alice", 10 * 365 * 86_400, T0);
         let face = Mutex::new(ChaoticFace::new(cluster, Chaos::new(seed, plan)));
         let (now, ignores_gates) = (AtomicI64::new(T0), AtomicBool::new(false));
-        let world = Arc::new(World { face, now, step_exit, ignores_gates, life });
+        let world = Arc::new(World { face, now, step_exit, ignores_gates, requests: AtomicU64::new(0), life });
         let memory = restart(&grid, &world);
         grid.put_token("alice", "dahu", &Token::new(token).unwrap()).unwrap();
         VirtualServer { _folder: folder, grid, world, memory }
@@ -257,6 +259,13 @@ impl VirtualServer {
         }
     }
 
+    /// The admin allows something else from now on.
+    pub(super) fn limit(&self, change: impl FnOnce(&mut ClusterLimits)) {
+        let mut row = self.grid.cluster("dahu").unwrap().row.clone();
+        change(&mut row.limits);
+        self.grid.store.put_cluster(&row).unwrap();
+    }
+
     /// Time goes by without a round.
     pub(super) fn sleep(&self, ms: i64) {
         self.world.now.fetch_add(ms, Ordering::SeqCst);
@@ -303,6 +312,7 @@ impl Transport for Wire {
             if world.life.is_over() {
                 std::future::pending::<()>().await;
             }
+            world.requests.fetch_add(1, Ordering::SeqCst);
             let dies = world.life.requests.fetch_sub(1, Ordering::SeqCst) == 0;
             let request = if world.ignores_gates.load(Ordering::SeqCst) { without_gate(request) } else { request };
             let outcome = world.face.lock().unwrap().send(request, world.now.load(Ordering::SeqCst));

@@ -1,0 +1,123 @@
+//! What an admin closes, and what the meter takes back, on a cluster in virtual time.
+
+use std::sync::atomic::Ordering;
+
+use cigri_core::meter::{ClusterLimits, Mode};
+use cigri_core::state::{CampaignState, JobState};
+use cigri_store::{CampaignRow, JobFilter};
+use oar_local::chaos::Plan;
+use oar_local::machine::Query;
+
+use super::virtual_world::VirtualServer;
+
+fn row(server: &VirtualServer, id: i64) -> CampaignRow {
+    server.grid.store.campaign(id).unwrap()
+}
+
+/// The last decision about a campaign: the term that bound, its reason, and when it was written.
+fn decision(server: &VirtualServer, id: i64) -> (String, String, i64) {
+    let decision = server.grid.store.decisions(id).unwrap().remove(0);
+    (decision.bound_by, decision.reason, decision.decided_at)
+}
+
+/// Live jobs of a campaign that wait, and that run, as the ledger has them.
+fn live(server: &VirtualServer, id: i64) -> (usize, usize) {
+    let filter = JobFilter { limit: 1000, ..JobFilter::default() };
+    let jobs = server.grid.store.list_jobs(id, &filter).unwrap();
+    let count = |state| jobs.iter().filter(|job| job.state == state).count();
+    (count(JobState::Submitted), count(JobState::Running))
+}
+
+async fn until(server: &mut VirtualServer, what: &str, mut done: impl FnMut(&VirtualServer) -> bool) {
+    for _ in 0..300 {
+        if done(server) {
+            return;
+        }
+        server.round(None).await;
+    }
+    panic!("never: {what}");
+}
+
+fn in_mode(mode: Mode) -> impl FnOnce(&mut ClusterLimits) {
+    move |limits| (limits.mode, limits.note) = (mode, "disks are replaced".to_owned())
+}
+
+#[tokio::test]
+async fn a_drained_cluster_gives_back_what_waits_and_ends_what_runs() {
+    let mut server = VirtualServer::new(5, Plan::default());
+    let id = server.campaign(200);
+    until(&mut server, "some wait while others run", |server| {
+        let (waiting, running) = live(server, id);
+        waiting > 0 && running > 0
+    })
+    .await;
+    let before = row(&server, id);
+    server.limit(in_mode(Mode::Drained));
+    until(&mut server, "nothing is left there", |server| row(server, id).live == 0).await;
+    let (term, reason, _) = decision(&server, id);
+    assert_eq!((term.as_str(), reason.as_str()), ("mode", "the cluster is drained: disks are replaced"));
+    let drained = row(&server, id);
+    assert!(drained.done > before.done, "what ran ended by itself");
+    assert_eq!((drained.state, drained.failed), (CampaignState::Active, 0));
+    assert_eq!(server.live().len(), 0);
+    let filter = JobFilter { state: Some(JobState::Killed), limit: 1000, ..JobFilter::default() };
+    let killed = server.grid.store.list_jobs(id, &filter).unwrap();
+    assert!(killed.iter().any(|job| job.cause.as_deref() == Some("withdrawn")), "what waited was taken back");
+    server.limit(|limits| limits.mode = Mode::Open);
+    until(&mut server, "it ends", |server| row(server, id).state == CampaignState::Finished).await;
+    assert_eq!(row(&server, id).done, 200);
+}
+
+#[tokio::test]
+async fn a_disabled_cluster_gets_no_request_and_is_taken_up_again_where_it_was() {
+    let mut server = VirtualServer::new(5, Plan::default());
+    let id = server.campaign(40);
+    until(&mut server, "something runs", |server| live(server, id).1 > 0).await;
+    server.limit(in_mode(Mode::Disabled));
+    server.round(None).await;
+    let (asked, decided) = (server.world.requests.load(Ordering::SeqCst), decision(&server, id));
+    assert_eq!((decided.0.as_str(), decided.1.as_str()), ("mode", "the cluster is disabled: disks are replaced"));
+    for _ in 0..20 {
+        server.round(None).await;
+    }
+    assert_eq!(server.world.requests.load(Ordering::SeqCst), asked);
+    assert_eq!(decision(&server, id), decided, "it is written once");
+    let handle = server.grid.cluster("dahu").unwrap();
+    assert!(handle.client.probe().await.is_err(), "not even for somebody else's question");
+    server.limit(|limits| limits.mode = Mode::Open);
+    until(&mut server, "it ends", |server| row(server, id).state == CampaignState::Finished).await;
+    assert_eq!(row(&server, id).done, 40);
+}
+
+/// The cluster's admin keeps jobs of this walltime from starting.
+fn hold_back(server: &VirtualServer, walltime: i64) {
+    server.change(|cluster, now| {
+        let query = Query { states: vec!["Waiting".to_owned()], ..Query::default() };
+        let (_, jobs) = cluster.machine().list(&query, 0, usize::MAX);
+        let ids: Vec<u64> = jobs.iter().filter(|job| job.batch.walltime == walltime).map(|job| job.id).collect();
+        cluster.change(now, |machine, now| ids.iter().for_each(|id| drop(machine.hold(*id, "root", now))));
+    });
+}
+
+#[tokio::test]
+async fn a_shape_that_nothing_of_starts_does_not_stop_another() {
+    let mut server = VirtualServer::new(5, Plan::default());
+    let stuck = server.campaign_with("alice", 500, |spec| {
+        spec.clusters.values_mut().for_each(|cluster| cluster.walltime_s = 1200);
+    });
+    for _ in 0..20 {
+        server.round(None).await;
+        hold_back(&server, 1200);
+    }
+    assert_eq!(decision(&server, stuck).0, "backlog", "its own queue is full");
+    let id = server.campaign(100);
+    until(&mut server, "it ends", |server| {
+        hold_back(server, 1200);
+        row(server, id).state == CampaignState::Finished
+    })
+    .await;
+    let seen = row(&server, stuck);
+    assert!(seen.live > 0 && seen.live <= 20, "few of what does not start are there: {}", seen.live);
+    // Releasing a gate makes the cluster schedule: some were faster than its admin.
+    assert!(seen.done < 20, "{}", seen.done);
+}
