@@ -74,6 +74,8 @@ pub enum Code {
     OnlyFailures,
     /// The results of grouped tasks cannot be read, or are missing.
     ResultsUnreadable,
+    /// The sensor of a cluster's file server gives no number.
+    SensorFailed,
     /// The database was restored from a backup: the cluster may hold jobs that it does not know.
     Restored,
 }
@@ -105,6 +107,7 @@ impl Code {
             Code::Strangers => "STRANGERS",
             Code::OnlyFailures => "ONLY_FAILURES",
             Code::ResultsUnreadable => "RESULTS_UNREADABLE",
+            Code::SensorFailed => "SENSOR_FAILED",
             Code::Restored => "RESTORED",
         }
     }
@@ -119,7 +122,8 @@ impl Code {
             | Code::JobVanished
             | Code::JobLost
             | Code::OrphansRemoved
-            | Code::ResultsUnreadable => Severity::Medium,
+            | Code::ResultsUnreadable
+            | Code::SensorFailed => Severity::Medium,
             _ => Severity::High,
         }
     }

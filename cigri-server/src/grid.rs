@@ -19,6 +19,7 @@ use crate::admission::Admission;
 use crate::clock::now_ms;
 use crate::gatekeeper::{Barrier, Gatekeeper};
 use crate::secret::{Sealer, SecretError};
+use crate::sensors::Sensor;
 
 /// Why something around the grid's clusters and tokens failed.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,8 @@ pub(crate) struct ClusterHandle {
     pub(crate) wake: Arc<Notify>,
     /// Shut while the cluster is disabled.
     pub(crate) barrier: Barrier,
+    /// What tells the load of its file server.
+    pub(crate) sensor: Sensor,
 }
 
 /// Base of the local cluster's requests, which never leave the process.
@@ -171,7 +174,8 @@ impl Grid {
         let barrier = Barrier::default();
         let way = Gatekeeper { inner: transport, barrier: barrier.clone() };
         let client = Client::new(url, Arc::new(way), settings);
-        let handle = Arc::new(ClusterHandle { client, wake: Arc::new(Notify::new()), row, barrier });
+        let (wake, sensor) = (Arc::new(Notify::new()), Sensor::default());
+        let handle = Arc::new(ClusterHandle { client, wake, row, barrier, sensor });
         let mut clusters = self.clusters.write().unwrap_or_else(PoisonError::into_inner);
         clusters.insert(handle.row.name.clone(), handle);
         drop(clusters);

@@ -16,6 +16,7 @@ mod grid;
 mod leadership;
 mod output;
 mod secret;
+mod sensors;
 pub mod service;
 pub mod settings;
 

@@ -11,7 +11,7 @@ pub mod window;
 
 use serde::{Deserialize, Serialize};
 
-pub use limits::{ClusterLimits, Mode};
+pub use limits::{ClusterLimits, FileServerSettings, Mode};
 pub use metering::{Metering, Sighting};
 pub use reason::{Reason, Term};
 

@@ -187,6 +187,7 @@ impl<'a> Round<'a> {
     ) -> Result<Round<'a>, StepError> {
         let name = handle.row.name.clone();
         let limits = Arc::new(crate::blocking(&grid.store, move |store| store.cluster_limits(&name)).await?);
+        handle.sensor.want(limits.file_server.as_ref());
         handle.barrier.set(limits.mode == Mode::Disabled);
         Ok(Round { grid, handle, limits, now, began: monotonic() })
     }

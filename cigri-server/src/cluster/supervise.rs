@@ -13,6 +13,7 @@ use super::step::{self, Progress};
 use super::{Memory, Round, StepError};
 use crate::clock::now_ms;
 use crate::grid::{ClusterHandle, Grid};
+use crate::sensors;
 
 /// How long a loop waits between rounds.
 #[derive(Debug, Clone, Copy)]
@@ -62,10 +63,11 @@ pub(crate) async fn run_all(grid: Arc<Grid>, stop: CancellationToken) {
 
 /// Runs the loop in a task of its own, so that a panic ends only that task, which is then started again.
 async fn supervise(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: CancellationToken) {
+    let sensor = tokio::spawn(sensors::watch(Arc::clone(&grid), Arc::clone(&handle), stop.clone()));
     while !stop.is_cancelled() {
         let task = tokio::spawn(rounds(Arc::clone(&grid), Arc::clone(&handle), stop.clone()));
         match task.await {
-            Ok(()) => return,
+            Ok(()) => break,
             Err(panic) => {
                 error!(cluster.name = %handle.row.name, "the cluster's loop failed, it starts again: {panic}");
                 let message = "the cluster's loop failed by a bug and was started again; the log says more";
@@ -75,6 +77,7 @@ async fn supervise(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: Cancellati
         }
         pause(&stop, &handle.wake, Duration::from_secs(1)).await;
     }
+    sensor.await.ok();
 }
 
 async fn rounds(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: CancellationToken) {
