@@ -18,8 +18,11 @@ use url::Url;
 use crate::admission::Admission;
 use crate::clock::now_ms;
 use crate::gatekeeper::{Barrier, Gatekeeper};
+use crate::members::Members;
+use crate::metrics::Metrics;
 use crate::secret::{Sealer, SecretError};
 use crate::sensors::Sensor;
+use crate::settings::Settings as Configuration;
 
 /// Why something around the grid's clusters and tokens failed.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +90,22 @@ pub(crate) fn http_transport(row: &ClusterRow) -> Result<Arc<dyn Transport>, Gri
     Ok(Arc::new(HttpTransport::new(&url).map_err(|error| failed(error.to_string()))?))
 }
 
+/// How long what is written down about rounds counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Retention {
+    /// Changed decisions are kept so long, milliseconds.
+    pub(crate) decisions_ms: i64,
+    /// Half of what a user had counts no more after so long, seconds.
+    pub(crate) half_life_s: f64,
+}
+
+impl Default for Retention {
+    /// The configuration's.
+    fn default() -> Retention {
+        Configuration::default().retention()
+    }
+}
+
 /// Everything that is shared.
 pub(crate) struct Grid {
     pub(crate) store: Store,
@@ -94,8 +113,12 @@ pub(crate) struct Grid {
     pub(crate) instance: String,
     pub(crate) admins: Vec<String>,
     calendars: BTreeMap<String, Calendar>,
-    /// Members of the groups that may have quotas.
-    pub(crate) groups: BTreeMap<String, Vec<String>>,
+    /// Members of the groups that have quotas.
+    pub(crate) members: Members,
+    /// How long what is written down about rounds counts.
+    pub(crate) retention: Retention,
+    /// Figures for monitoring.
+    pub(crate) metrics: Metrics,
     pub(crate) local: Option<LocalPool>,
     /// Turns of reading whole files on clusters.
     pub(crate) files: Semaphore,
@@ -123,7 +146,9 @@ impl Grid {
             instance,
             admins,
             calendars,
-            groups: BTreeMap::new(),
+            members: Members::default(),
+            retention: Retention::default(),
+            metrics: Metrics::default(),
             local,
             files: Semaphore::new(FILES),
             admission,
@@ -140,6 +165,11 @@ impl Grid {
     /// The same, knowing when it is night on clusters.
     pub(crate) fn with_calendars(self, calendars: BTreeMap<String, Calendar>) -> Grid {
         Grid { calendars, ..self }
+    }
+
+    /// The same, knowing who belongs to groups, and how long to remember.
+    pub(crate) fn with_groups(self, groups: BTreeMap<String, Vec<String>>, retention: Retention) -> Grid {
+        Grid { members: Members::new(groups), retention, ..self }
     }
 
     /// When it is night on a cluster; the default where the configuration does not say.

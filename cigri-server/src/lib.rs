@@ -14,6 +14,8 @@ pub mod embedded;
 mod gatekeeper;
 mod grid;
 mod leadership;
+mod members;
+mod metrics;
 mod output;
 mod secret;
 mod sensors;

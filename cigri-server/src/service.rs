@@ -39,9 +39,10 @@ pub fn check(settings: &Settings) -> Result<(), StartError> {
     admission(settings).map(|_| ())
 }
 
-/// The grid with what an administrator says of campaigns and nights.
+/// The grid with what an administrator says of campaigns, nights and groups.
 fn configured(grid: Grid, settings: &Settings) -> Result<Grid, StartError> {
-    Ok(grid.with_admission(admission(settings)?).with_calendars(settings.calendars()?))
+    let grid = grid.with_admission(admission(settings)?).with_calendars(settings.calendars()?);
+    Ok(grid.with_groups(settings.groups.clone(), settings.retention()))
 }
 
 fn admission(settings: &Settings) -> Result<Admission, StartError> {

@@ -12,6 +12,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::grid::Retention;
+
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -30,6 +32,12 @@ pub struct Settings {
     pub rules_file: PathBuf,
     /// How this server shares a database with others.
     pub standby: StandbySettings,
+    /// Hours for which changed decisions are kept, for `cigri why --history`.
+    pub keep_decisions_h: u64,
+    /// Fair share: after so many hours, half of what a user had counts no more.
+    pub share_half_life_h: f64,
+    /// Members of groups that have quotas; a group that is not named is the system's.
+    pub groups: BTreeMap<String, Vec<String>>,
     /// Clusters by name.
     pub clusters: BTreeMap<String, ClusterSettings>,
 }
@@ -63,6 +71,9 @@ impl Default for StandbySettings {
         StandbySettings { listen: String::new(), advertise: String::new(), lease_s: 10 }
     }
 }
+
+/// A year, in hours.
+const YEAR_H: u64 = 8766;
 
 /// One cluster: what is said of it beside the keys of its [`ClusterLimits`], in one table of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -125,6 +136,9 @@ impl Default for Settings {
             admins: Vec::new(),
             rules_file: PathBuf::new(),
             standby: StandbySettings::default(),
+            keep_decisions_h: 48,
+            share_half_life_h: 24.0,
+            groups: BTreeMap::new(),
             clusters: BTreeMap::new(),
         }
     }
@@ -158,6 +172,25 @@ impl Settings {
         if problems.is_empty() { Ok(()) } else { Err(SettingsError::Value(problems.join("\n"))) }
     }
 
+    /// Both in milliseconds and seconds, as the loops use them.
+    pub(crate) fn retention(&self) -> Retention {
+        let decisions_ms = self.keep_decisions_h as i64 * 3_600_000;
+        Retention { decisions_ms, half_life_s: self.share_half_life_h * 3600.0 }
+    }
+
+    fn check_hours(&self) -> Result<(), SettingsError> {
+        let wrong = |key: &str, found: String, expected: &str| {
+            Err(SettingsError::Value(format!("`{key}`: {found}; {expected} to {YEAR_H}, a year's hours")))
+        };
+        if !(1..=YEAR_H).contains(&self.keep_decisions_h) {
+            return wrong("keep_decisions_h", self.keep_decisions_h.to_string(), "a whole number from 1");
+        }
+        if !(0.01..=YEAR_H as f64).contains(&self.share_half_life_h) {
+            return wrong("share_half_life_h", self.share_half_life_h.to_string(), "a number from 0.01");
+        }
+        Ok(())
+    }
+
     fn check(&self) -> Result<(), SettingsError> {
         let wrong = |problem: &str| Err(SettingsError::Value(problem.to_owned()));
         self.calendars()?;
@@ -171,6 +204,7 @@ impl Settings {
             }
         }
         self.check_limits()?;
+        self.check_hours()?;
         if !(1..=3600).contains(&standby.lease_s) {
             return wrong("`standby.lease_s` is a number of seconds from 1 to 3600");
         }
@@ -253,6 +287,23 @@ mod tests {
         assert!(error.contains("clusters.luke.calendar.time_zone: \"Mars\""), "{error}");
         std::fs::write(&file, text.replace("late", "22:00-06:00").replace("Mars", "Europe/Paris")).unwrap();
         assert_eq!(read(Some(&file)).unwrap().calendars().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn groups_are_lists_of_logins_and_hours_have_bounds() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("server.toml");
+        let parse = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            read(Some(&file)).map_err(|error| error.to_string())
+        };
+        let settings = parse("keep_decisions_h = 2\n[groups]\nphysics = [\"alice\", \"bob\"]\n").unwrap();
+        assert_eq!(settings.groups["physics"], ["alice", "bob"]);
+        assert_eq!(settings.retention(), Retention { decisions_ms: 7_200_000, half_life_s: 86_400.0 });
+        let wrong = parse("share_half_life_h = -1.0\n").unwrap_err();
+        assert!(wrong.contains("`share_half_life_h`: -1; a number from 0.01 to 8766"), "{wrong}");
+        assert!(parse("share_half_life_h = nan\n").is_err());
+        assert!(parse("keep_decisions_h = 0\n").unwrap_err().contains("`keep_decisions_h`: 0;"));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod identity;
 mod incoming;
 mod intake;
 mod jobs;
+mod metrics;
 mod once;
 mod pass;
 mod properties;
@@ -72,6 +73,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .app_data(respond::json_errors())
         .app_data(respond::path_errors())
         .route("/health", web::get().to(respond::health))
+        .route("/metrics", web::get().to(metrics::show))
         .route("/admin/backup", web::get().to(admin::backup))
         .route("/clusters/{name}/reset", web::post().to(admin::accept_reset))
         .route("/campaigns", web::get().to(campaigns::list))

@@ -1,15 +1,16 @@
 //! What the meter is told in a round: what waits and started, by shape, and what the plan starts from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cigri_core::meter::law::Key;
 use cigri_core::meter::{Metering, Sighting};
-use cigri_core::plan::ClusterView;
-use cigri_store::{RoundCampaign, RoundView, SubmissionRow};
+use cigri_core::plan::{ClusterView, Decision};
+use cigri_store::{Here, RoundCampaign, RoundView, SubmissionRow};
 
 use super::observe::Moved;
 use super::{Memory, Round, readings, step};
+use crate::metrics::Queue;
 
 /// What a campaign's jobs ask for there.
 pub(super) fn shape(round: &Round<'_>, campaign: &RoundCampaign) -> Arc<str> {
@@ -19,7 +20,11 @@ pub(super) fn shape(round: &Round<'_>, campaign: &RoundCampaign) -> Arc<str> {
 /// Which law's jobs a submission holds. `view` is the picture in which it was live.
 fn key_of(round: &Round<'_>, view: &RoundView, submission: &SubmissionRow) -> Option<Key> {
     let here = view.here.iter().find(|here| here.campaign == submission.campaign_id)?;
-    Some(Metering::key(&round.limits, here.campaign, &here.shape.as_str().into()))
+    Some(key_of_here(round, here))
+}
+
+fn key_of_here(round: &Round<'_>, here: &Here) -> Key {
+    Metering::key(&round.limits, here.campaign, &here.shape.as_str().into())
 }
 
 /// Keeps what a look at a submission showed, until the next [`look`]: a round that is cut short loses nothing.
@@ -48,11 +53,20 @@ pub(super) fn look(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -> 
     }
     let started = seen.values().any(|sighting| sighting.starts > 0);
     for here in &view.here {
-        let key = Metering::key(&round.limits, here.campaign, &here.shape.as_str().into());
-        seen.entry(key).or_default().waiting += here.waiting.max(0) as u64;
+        seen.entry(key_of_here(round, here)).or_default().waiting += here.waiting.max(0) as u64;
     }
     memory.metering.look(round.now, seen, &round.limits);
     started
+}
+
+/// Tells monitoring what was decided, and what is there.
+pub(super) fn publish(round: &Round<'_>, memory: &Memory, (view, decisions): (&RoundView, &[Decision])) {
+    let keys: BTreeSet<Key> = view.here.iter().map(|here| key_of_here(round, here)).collect();
+    let target = keys.iter().map(|key| memory.metering.queue(key, &round.limits).1).sum();
+    let (waiting, live) = (view.waiting().max(0) as u64, view.live().max(0) as u64);
+    let metrics = &round.grid.metrics;
+    metrics.seen(round.name(), Queue { waiting, live, target });
+    metrics.decided(round.name(), decisions.iter().map(|decision| decision.allowance.binding().term()));
 }
 
 /// Jobs of a campaign are about to be sent.
@@ -80,7 +94,7 @@ pub(super) fn cluster_view<'a>(round: &'a Round<'_>, memory: &'a Memory, view: &
         live: view.live().max(0) as u64,
         live_of_user,
         live_of_project,
-        groups: &round.grid.groups,
+        groups: &round.groups,
         usage: BTreeMap::new(),
         hold: step::find_hold(&view.holds, None, None),
         readings: readings::of(round),

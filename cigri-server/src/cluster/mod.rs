@@ -173,6 +173,8 @@ pub(crate) struct Round<'a> {
     pub(crate) limits: Arc<ClusterLimits>,
     /// Epoch milliseconds.
     pub(crate) now: i64,
+    /// Members of the groups with quotas there.
+    groups: BTreeMap<String, Vec<String>>,
     /// When its picture of the cluster began to be made.
     began: Instant,
 }
@@ -189,7 +191,8 @@ impl<'a> Round<'a> {
         let limits = Arc::new(crate::blocking(&grid.store, move |store| store.cluster_limits(&name)).await?);
         handle.sensor.want(limits.file_server.as_ref());
         handle.barrier.set(limits.mode == Mode::Disabled);
-        Ok(Round { grid, handle, limits, now, began: monotonic() })
+        let groups = grid.members.of(limits.group_quotas.keys()).await;
+        Ok(Round { grid, handle, limits, now, groups, began: monotonic() })
     }
 }
 

@@ -1,8 +1,8 @@
-//! Terms of a whole cluster that depend on readings: the age of the picture.
+//! Terms of a whole cluster that depend on readings: its windows, the age of the picture.
 
 use std::time::Duration;
 
-use cigri_core::meter::{Bound, Reason};
+use cigri_core::meter::{Bound, Reason, window};
 
 use super::Round;
 
@@ -11,7 +11,14 @@ const LEAST_PATIENCE_S: u64 = 30;
 
 /// All of them, for the plan.
 pub(super) fn of(round: &Round<'_>) -> Vec<Bound> {
-    stale(round).into_iter().collect()
+    stale(round).into_iter().chain(closed(round)).collect()
+}
+
+/// None of its windows is open: what waits there stays, nothing more is sent.
+fn closed(round: &Round<'_>) -> Option<Bound> {
+    let zone = round.grid.calendar(round.name()).zone();
+    let text = window::problem(&round.limits.windows, zone, round.now)?;
+    Some(Bound::none(Reason::Window { text }))
 }
 
 /// Whether the picture of the cluster is too old to send anything by it.

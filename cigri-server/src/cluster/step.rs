@@ -123,6 +123,7 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory) -> Result<(bool
     let started = metering::look(round, memory, &view);
     let campaigns = campaign_views(round, memory, &view)?;
     let decisions = plan::plan(&metering::cluster_view(round, memory, &view), &campaigns);
+    metering::publish(round, memory, (&view, &decisions));
     record(round, memory, (&campaigns, &decisions)).await?;
     let mut tried = false;
     let mut doubt = None;

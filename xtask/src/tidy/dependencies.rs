@@ -109,6 +109,7 @@ const TABLE: [Allowed; 8] = [
             "http",
             "jsonwebtoken",
             "nix",
+            "prometheus-client",
             "rcgen",
             "reqwest",
             "rustls",
