@@ -172,18 +172,3 @@ pub struct Retried {
     /// Holds of the campaign that were lifted.
     pub holds_lifted: u64,
 }
-
-/// Why a campaign gets no more jobs on one cluster right now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
-    /// Cluster name.
-    pub cluster: String,
-    /// When the round was held, epoch seconds.
-    pub at: i64,
-    /// How many jobs the meter allowed.
-    pub allowed: u64,
-    /// The term that bound (`waiting_cap`, `hold`, `max_jobs`...).
-    pub bound_by: String,
-    /// The same in words.
-    pub reason: String,
-}

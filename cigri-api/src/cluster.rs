@@ -15,6 +15,27 @@ pub struct Cluster {
     pub hold: Option<String>,
     /// When its last round ended well, epoch seconds.
     pub last_round: Option<i64>,
+    /// `open`, `drained` or `disabled`, as an admin set it.
+    #[serde(default)]
+    pub mode: String,
+    /// What the admin said about the mode.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    /// Our jobs that wait there: launching, in doubt, held or waiting.
+    #[serde(default)]
+    pub waiting: u64,
+    /// All our jobs there that have not ended.
+    #[serde(default)]
+    pub live: u64,
+    /// The cap on waiting jobs.
+    #[serde(default)]
+    pub max_waiting: u64,
+    /// The cap on live jobs.
+    #[serde(default)]
+    pub max_running: u64,
+    /// The law that says how many should wait.
+    #[serde(default)]
+    pub law: String,
 }
 
 /// `POST /clusters/{name}/reset`.

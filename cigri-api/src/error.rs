@@ -10,6 +10,8 @@ pub enum ErrorCode {
     InvalidCampaign,
     /// A rule of the administrator refuses the campaign.
     AdmissionRule,
+    /// Limits of a cluster that make no sense; the problems are listed.
+    InvalidLimits,
     /// The request itself is wrong (bad number, missing part).
     InvalidRequest,
     /// The body is larger than the server takes.

@@ -18,12 +18,16 @@
 //! | POST /campaigns/{id}/jobs | a list of parameters (JSON), or multipart: `parameters` (text, one task a line) | 201 [`Added`]: tasks for a campaign that is not cancelled |
 //! | GET /campaigns/{id}/results?after&limit | | [`Results`]: the files of the tasks that are done |
 //! | GET /campaigns/{id}/events?all=0/1 | | [`List`] of [`Event`] |
-//! | GET /campaigns/{id}/why | | [`List`] of [`Refusal`]: why nothing more is sent now |
+//! | GET /campaigns/{id}/why (`?task=N`, `?history=N`) | | [`Why`]: why nothing more is sent now, where one task is, the last N changes of mind |
 //! | GET /jobs/{id} | | [`Job`] |
 //! | DELETE /jobs/{id} (`?again=1`) | | 202 [`Accepted`]: kill it, ending its task or sending it again |
 //! | GET /jobs/{id}/stdout, /jobs/{id}/stderr (`?tail=N` lines) | | [`Output`] |
 //! | GET /jobs/{id}/output | | the file that its program wrote (bytes, at most 64 MB) |
 //! | GET /clusters | | [`List`] of [`Cluster`] |
+//! | GET /clusters/{name} | | [`Cluster`] |
+//! | GET /clusters/{name}/limits | | [`ClusterLimits`]: every limit, and who says so |
+//! | PATCH /clusters/{name}/limits (`?dry_run=1`) | changes (JSON merge patch, RFC 7396; null: back to the configuration) | [`LimitsChanged`]; all or nothing |
+//! | GET /admin/audit?cluster&limit | | [`List`] of [`AuditEntry`], the newest first |
 //! | POST /clusters/{name}/reset ([`AcceptReset`]) | | 202 [`Accepted`]: use a cluster again whose database was reset |
 //! | GET /admin/backup | | a copy of the database as it is now (bytes; whole only if the answer ends well) |
 //! | GET /tokens, POST /tokens ([`NewToken`]), DELETE /tokens/{cluster} | | [`List`] of [`TokenInfo`], 201, 202 |
@@ -40,14 +44,18 @@ mod cluster;
 mod dry_run;
 mod error;
 mod job;
+mod limits;
+mod why;
 
 pub use campaign::{
-    Accepted, Added, Campaign, CampaignState, ClusterShare, Endless, Origin, Refusal, Retried, SubmitOptions, Submitted,
+    Accepted, Added, Campaign, CampaignState, ClusterShare, Endless, Origin, Retried, SubmitOptions, Submitted,
 };
 pub use cluster::{AcceptReset, Cluster, JobsThere, NewToken, TokenInfo};
 pub use dry_run::{ClusterPreview, CommandLine, DryRun, RequestPreview};
 pub use error::{ErrorBody, ErrorCode, Problem};
 pub use job::{Event, Job, Output, ResultFile, Results};
+pub use limits::{AuditEntry, ClusterLimits, Limit, LimitChange, LimitSource, LimitsChanged};
+pub use why::{Refusal, TaskPlace, TermShown, Why};
 
 use serde::{Deserialize, Serialize};
 

@@ -9,6 +9,7 @@ use cigri_api::{AcceptReset, Accepted};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use crate::admin_cluster;
 use crate::attach::with_server;
 use crate::cli::{AdminCommand, JobsThere};
 use crate::command_line::other_command;
@@ -26,6 +27,7 @@ pub(crate) async fn admin(place: &Place, command: &AdminCommand, screen: &Screen
         AdminCommand::Backup { file, force } => backup(place, file, *force, screen).await,
         AdminCommand::Restore { file, config } => restore(place, file, config.as_deref(), screen),
         AdminCommand::Rules(command) => rules::rules(command, screen),
+        AdminCommand::Cluster(command) => admin_cluster::cluster(place, command, screen).await,
         AdminCommand::AcceptReset { cluster, jobs } => accept_reset(place, cluster, *jobs, screen).await,
     }
 }

@@ -224,6 +224,16 @@ impl Api {
         }
     }
 
+    /// `PATCH path` with a JSON body and query parameters.
+    pub(crate) async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &impl Serialize,
+        body: &impl Serialize,
+    ) -> Result<T, ApiError> {
+        self.answer(self.http.patch(url(path)).query(query).json(body).timeout(PATIENCE)).await
+    }
+
     /// `DELETE path`.
     pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
         self.answer(self.http.delete(url(path)).timeout(PATIENCE)).await

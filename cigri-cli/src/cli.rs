@@ -1,6 +1,7 @@
 //! The command line of `cigri`: every command and option, with the help that users read.
 
 mod admin;
+mod limits;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use admin::{AdminCommand, JobsThere, RulesCommand, TokenCommand};
+pub(crate) use limits::{ClusterCommand, Entry, ModeOptions, SetOptions};
 
 use crate::exit::EXIT_CODES;
 use crate::place::Selector;
@@ -87,7 +89,7 @@ pub(crate) enum Command {
     /// Tokens of clusters
     #[command(subcommand)]
     Token(TokenCommand),
-    /// What admins do: backup and restore, admission rules
+    /// What admins do: limits of clusters, backup and restore, admission rules
     #[command(subcommand)]
     Admin(AdminCommand),
     /// Everything that looks at campaigns or steers them.
@@ -219,6 +221,31 @@ pub(crate) struct Again {
     pub(crate) retry_failed: bool,
 }
 
+const WHY_EXAMPLES: &str = "\
+Examples:
+  cigri why 7             cluster by cluster, with numbers
+  cigri why 7 --task 41   where task 41 is, and what it waits for
+  cigri why 7 --all       every term that was looked at
+";
+
+/// Options of `cigri why`.
+#[derive(Debug, Args)]
+pub(crate) struct WhyOptions {
+    /// Its number, or `last`
+    #[arg(default_value = "last")]
+    pub(crate) campaign: Selector,
+    /// Say where the task with this index (from 0, as `cigri jobs` shows it) is
+    #[arg(long, value_name = "I")]
+    pub(crate) task: Option<u64>,
+    /// Show every term with what it allows by itself
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Show the last N decisions that differed from the ones before [default: 20]
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "20",
+          value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(crate) history: Option<u64>,
+}
+
 /// Commands about campaigns that exist.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ShowCommand {
@@ -271,12 +298,9 @@ pub(crate) enum ShowCommand {
         #[arg(long)]
         all: bool,
     },
-    /// Say why nothing more of a campaign is sent now
-    Why {
-        /// Its number, or `last`
-        #[arg(default_value = "last")]
-        campaign: Selector,
-    },
+    /// Say why nothing more of a campaign is sent now, and who can change that
+    #[command(after_help = WHY_EXAMPLES)]
+    Why(WhyOptions),
     /// End a campaign: what runs is killed, what waits is dropped
     Cancel {
         /// Its number, or `last`

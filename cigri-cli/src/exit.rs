@@ -118,6 +118,7 @@ impl Failure {
 fn exit_of(body: &ErrorBody) -> Exit {
     match body.code {
         ErrorCode::InvalidCampaign | ErrorCode::TooLarge => Exit::BadCampaign,
+        ErrorCode::InvalidLimits => Exit::Usage,
         ErrorCode::AdmissionRule
         | ErrorCode::InvalidRequest
         | ErrorCode::NotFound
@@ -174,6 +175,7 @@ mod tests {
             |code| ErrorBody { status: 400, title: "Error".into(), message: "no".into(), code, problems: vec![] };
         let exit = |code| Failure::from(ApiError::Refused(Box::new(body(code)))).exit();
         assert_eq!(exit(ErrorCode::InvalidCampaign), Exit::BadCampaign);
+        assert_eq!(exit(ErrorCode::InvalidLimits), Exit::Usage);
         assert_eq!(exit(ErrorCode::NotFound), Exit::Refused);
         assert_eq!(exit(ErrorCode::Conflict), Exit::Refused);
         assert_eq!(exit(ErrorCode::Internal), Exit::Environment);

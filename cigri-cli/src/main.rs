@@ -1,6 +1,7 @@
 //! The `cigri` command: campaigns of many tasks, on this machine or through a CiGri server.
 
 mod admin;
+mod admin_cluster;
 mod api;
 mod attach;
 mod cli;

@@ -74,7 +74,7 @@ async fn remove(place: &Place, cluster: &str, screen: &Screen) -> Result<Exit, F
 }
 
 /// A cluster's name as part of a path; names need no escaping, and what would is no name.
-fn path_segment(cluster: &str) -> Result<&str, Failure> {
+pub(crate) fn path_segment(cluster: &str) -> Result<&str, Failure> {
     let is_plain = |c: char| c.is_alphanumeric() || "_-.".contains(c);
     if cluster.is_empty() || cluster.starts_with('.') || !cluster.chars().all(is_plain) {
         return Err(Failure::Usage(format!("`{cluster}` is not the name of a cluster")));

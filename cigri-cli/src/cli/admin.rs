@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
 
+use super::ClusterCommand;
+
 /// `cigri token ...`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
@@ -54,6 +56,9 @@ pub(crate) enum AdminCommand {
     /// Admission rules
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Limits of clusters: caps, quotas, windows, drain
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// Use a cluster again whose database was reset or restored
     ///
     /// Such a cluster gives job numbers out twice, so nothing that it shows is believed. Find out whether the jobs of

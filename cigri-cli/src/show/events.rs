@@ -1,4 +1,4 @@
-//! `cigri events` and `cigri why`: what happened, and why nothing more happens.
+//! `cigri events`: what happened; and what holds a campaign, in lines.
 
 use cigri_api::{Event, List, Refusal};
 use serde_json::Value;
@@ -35,27 +35,6 @@ pub(super) async fn events(api: &Api, selector: Selector, all: bool, screen: &Sc
     table.print(if all { "no events" } else { "no open events; --all shows the closed ones" })
 }
 
-/// Says why nothing more of a campaign is sent.
-pub(super) async fn why(api: &Api, selector: Selector, screen: &Screen) -> Result<(), Failure> {
-    let id = campaign_id(api, selector).await?;
-    let path = format!("/campaigns/{id}/why");
-    if screen.json {
-        return screen.value(&api.get::<Value>(&path).await?);
-    }
-    let list: List<Refusal> = api.get(&path).await?;
-    let mut table = Table::new(&["cluster", "age", "allowed", "bound by", "reason"], screen);
-    for refusal in &list.items {
-        table.row([
-            refusal.cluster.clone(),
-            age(refusal.at),
-            refusal.allowed.to_string(),
-            refusal.bound_by.clone(),
-            refusal.reason.clone(),
-        ]);
-    }
-    table.print("nothing is held back: no round has refused anything")
-}
-
 /// What holds a campaign, as lines: its open events or, where there are none, what the last rounds said.
 pub(crate) async fn obstacles(api: &Api, campaign: i64) -> Result<Vec<String>, Failure> {
     let events: List<Event> = api.get(&format!("/campaigns/{campaign}/events")).await?;
@@ -75,6 +54,6 @@ pub(crate) fn event_line(event: &Event) -> String {
 }
 
 /// Several lines below their first one.
-fn indented(text: &str) -> String {
+pub(super) fn indented(text: &str) -> String {
     text.trim_end().lines().map(plain).collect::<Vec<_>>().join("\n      ")
 }

@@ -8,6 +8,7 @@ pub(crate) mod jobs;
 mod status;
 pub(crate) mod steer;
 pub(crate) mod table;
+mod why;
 
 use crate::api::Api;
 use crate::attach::with_server;
@@ -28,7 +29,7 @@ pub(crate) async fn show(place: &Place, command: &ShowCommand, screen: &Screen) 
             }
             ShowCommand::Logs { job, err, tail } => jobs::logs(api, *job, *err, *tail, screen).await?,
             ShowCommand::Events { campaign, all } => events::events(api, *campaign, *all, screen).await?,
-            ShowCommand::Why { campaign } => events::why(api, *campaign, screen).await?,
+            ShowCommand::Why(options) => why::why(api, options, screen).await?,
             ShowCommand::Cancel { campaign } => steer::cancel(api, *campaign, screen).await?,
             ShowCommand::Pause { campaign } => steer::pause(api, *campaign, screen).await?,
             ShowCommand::Resume { campaign } => steer::resume(api, *campaign, screen).await?,

@@ -17,7 +17,8 @@ const LINED: TableStyle = TableStyle::new()
     .header_separator(LineStyle::none().fill('─'))
     .content_lines(ContentLineStyle::none());
 /// Columns whose texts may be long: they give way to the others.
-const LONG: [&str; 8] = ["name", "parameters", "detail", "message", "reason", "url", "hold", "login"];
+const LONG: [&str; 11] =
+    ["name", "parameters", "detail", "message", "reason", "url", "hold", "login", "value", "change", "note"];
 
 /// They still keep so many characters.
 const LEAST: u16 = 12;
@@ -116,6 +117,12 @@ pub(crate) fn age(at: i64) -> String {
     coarse(now() - at)
 }
 
+/// A time (epoch seconds) to be found again: `2026-12-01 08:00:07 UTC`.
+pub(crate) fn moment(at: i64) -> String {
+    let time = chrono::DateTime::from_timestamp(at, 0);
+    time.map_or_else(|| at.to_string(), |time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
+
 /// How long it is until then (epoch seconds).
 pub(crate) fn age_until(at: i64) -> String {
     let left = at - now();
@@ -157,5 +164,6 @@ mod tests {
         assert_eq!(coarse(120), "2 min");
         assert_eq!(coarse(7_200), "2 h");
         assert_eq!(coarse(200_000), "2 d");
+        assert_eq!(moment(0), "1970-01-01 00:00:00 UTC");
     }
 }

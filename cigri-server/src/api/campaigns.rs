@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, web};
-use cigri_api::{Campaign, CampaignState, ClusterShare, Endless, Event, List, Origin, Refusal};
+use cigri_api::{Campaign, CampaignState, ClusterShare, Endless, Event, List, Origin};
 use cigri_core::event::{Code, Scope};
-use cigri_core::meter::Term;
 use cigri_core::state::{self, Stage};
 use cigri_core::turn::StepState;
-use cigri_store::{CampaignFilter, CampaignRow, DecisionRow, EventRow, Share, Store, StoreError};
+use cigri_store::{CampaignFilter, CampaignRow, EventRow, Share, Store, StoreError};
 use serde::Deserialize;
 
 use super::identity::Caller;
@@ -68,7 +67,7 @@ pub(super) async fn read(grid: &Grid, id: i64) -> Result<Campaign, ApiError> {
     Ok(crate::blocking(&grid.store, move |store| shown(store, store.campaign(id)?)).await?)
 }
 
-fn shown(store: &Store, row: CampaignRow) -> Result<Campaign, StoreError> {
+pub(super) fn shown(store: &Store, row: CampaignRow) -> Result<Campaign, StoreError> {
     let shares = store.shares(&row)?;
     let sample = match row.stage {
         Stage::Testing => row.spec.test.map(|test| format!("only a sample is sent: {} tasks per cluster", test.jobs)),
@@ -154,43 +153,6 @@ pub(super) async fn events(
     .await?;
     let items: Vec<Event> = rows.into_iter().map(event).collect();
     Ok(web::Json(List { total: items.len() as u64, items, next: None }))
-}
-
-pub(super) async fn why(
-    grid: web::Data<Grid>,
-    caller: Caller,
-    id: web::Path<i64>,
-) -> Result<web::Json<List<Refusal>>, ApiError> {
-    let id = *id;
-    caller.owns(&grid, id).await?;
-    let (row, decisions) = crate::blocking(&grid.store, move |store| {
-        let row = store.campaign(id)?;
-        Ok((shown(store, row)?, store.decisions(id)?))
-    })
-    .await?;
-    let mut items: Vec<Refusal> = decisions.into_iter().map(refusal).collect();
-    if let (CampaignState::Paused, Some(sample)) = (row.state, row.sample) {
-        // What the last rounds decided is past.
-        items.iter_mut().for_each(|item| await_owner(item, &sample));
-    }
-    Ok(web::Json(List { total: items.len() as u64, items, next: None }))
-}
-
-/// It waits after its sample.
-fn await_owner(refusal: &mut Refusal, sample: &str) {
-    refusal.allowed = 0;
-    refusal.bound_by = Term::TestMode.as_str().to_owned();
-    refusal.reason = sample.to_owned();
-}
-
-fn refusal(row: DecisionRow) -> Refusal {
-    Refusal {
-        cluster: row.cluster,
-        at: row.decided_at / 1000,
-        allowed: row.allowed.max(0) as u64,
-        bound_by: row.bound_by,
-        reason: row.reason,
-    }
 }
 
 fn event(row: EventRow) -> Event {

@@ -4,7 +4,7 @@
 //! servers of its database pass on, over TLS: they sign who called them. Every user of the socket
 //! may submit, and see which campaigns and clusters there are and how far they got; what is inside a campaign (its file,
 //! parameters, jobs, output, events) and every change are for its owner, root and the configured admins. Tokens are
-//! the caller's own. What is under `/admin`, and the acceptance of a reset, is for admins alone: root, the configured ones, and in a data directory its user.
+//! the caller's own. What is under `/admin`, changes to clusters' limits, and the acceptance of a reset are for admins alone: root, the configured ones, and in a data directory its user.
 
 mod add;
 mod admin;
@@ -24,6 +24,7 @@ mod properties;
 mod respond;
 mod results;
 mod tokens;
+mod why;
 
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
@@ -84,7 +85,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/campaigns/{id}/jdl", web::get().to(campaigns::jdl))
         .route("/campaigns/{id}/parameters", web::get().to(campaigns::parameters))
         .route("/campaigns/{id}/events", web::get().to(campaigns::events))
-        .route("/campaigns/{id}/why", web::get().to(campaigns::why))
+        .route("/campaigns/{id}/why", web::get().to(why::why))
         .route("/campaigns/{id}/jobs", web::get().to(jobs::list))
         .route("/campaigns/{id}/jobs", web::post().to(add::add))
         .route("/campaigns/{id}/results", web::get().to(results::list))
@@ -94,6 +95,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/jobs/{id}/stderr", web::get().to(jobs::stderr))
         .route("/jobs/{id}/output", web::get().to(results::output))
         .route("/clusters", web::get().to(clusters::list))
+        .route("/clusters/{name}", web::get().to(clusters::show))
         .route("/tokens", web::get().to(tokens::list))
         .route("/tokens", web::post().to(tokens::add))
         .route("/tokens/{cluster}", web::delete().to(tokens::remove));

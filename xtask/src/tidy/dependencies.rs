@@ -144,6 +144,7 @@ const TABLE: [Allowed; 8] = [
             "tempfile",
             "thiserror",
             "tokio",
+            "toml",
             "tracing-subscriber",
         ],
     },

@@ -1,0 +1,149 @@
+//! What admins do with one cluster's limits: change them, look at them, print them as configuration, and see who did
+//! what.
+
+mod export;
+mod patch;
+mod tables;
+
+use cigri_api::{AuditEntry, Cluster, ClusterLimits, LimitsChanged, List};
+use serde_json::{Value, json};
+
+use crate::api::Api;
+use crate::attach::with_server;
+use crate::cli::{ClusterCommand, ModeOptions, SetOptions};
+use crate::exit::{Exit, Failure};
+use crate::place::Place;
+use crate::screen::Screen;
+use crate::token::path_segment;
+
+/// Carries out `cigri admin cluster ...`.
+pub(crate) async fn cluster(place: &Place, command: &ClusterCommand, screen: &Screen) -> Result<Exit, Failure> {
+    match command {
+        ClusterCommand::Set(options) => set(place, options, screen).await,
+        ClusterCommand::Drain(options) => mode(place, ("drained", options), screen).await,
+        ClusterCommand::Disable(options) => mode(place, ("disabled", options), screen).await,
+        ClusterCommand::Undrain { cluster } | ClusterCommand::Enable { cluster } => {
+            let open = json!({"mode": "open", "note": ""});
+            change(place, (cluster, &open), false, screen).await
+        }
+        ClusterCommand::Show { cluster } => show(place, cluster, screen).await,
+        ClusterCommand::List => list(place, screen).await,
+        ClusterCommand::Export { cluster } => export(place, cluster.as_deref(), screen).await,
+        ClusterCommand::Log { cluster, limit } => log(place, cluster.as_deref(), *limit, screen).await,
+    }
+}
+
+async fn set(place: &Place, options: &SetOptions, screen: &Screen) -> Result<Exit, Failure> {
+    let patch = patch::patch(options)?;
+    change(place, (&options.cluster, &patch), options.dry_run, screen).await
+}
+
+async fn mode(place: &Place, (mode, options): (&str, &ModeOptions), screen: &Screen) -> Result<Exit, Failure> {
+    let patch = json!({"mode": mode, "note": options.note});
+    change(place, (&options.cluster, &patch), false, screen).await
+}
+
+async fn change(
+    place: &Place,
+    (cluster, patch): (&str, &Value),
+    dry_run: bool,
+    screen: &Screen,
+) -> Result<Exit, Failure> {
+    let path = limits_path(cluster)?;
+    with_server(place, async |api| {
+        let changed: LimitsChanged = api.patch(&path, &[("dry_run", u8::from(dry_run))], patch).await?;
+        if screen.json {
+            screen.value(&changed)?;
+        } else {
+            tell(&changed, screen)?;
+        }
+        Ok(Exit::Success)
+    })
+    .await
+}
+
+fn tell(changed: &LimitsChanged, screen: &Screen) -> Result<(), Failure> {
+    for change in &changed.changes {
+        screen.line(&format!("{}: {}", changed.cluster, tables::change_words(change)))?;
+    }
+    screen.note(match (changed.changes.is_empty(), changed.dry_run) {
+        (true, _) => "nothing changes: the limits are so already",
+        (false, true) => "nothing was changed (--dry-run)",
+        (false, false) => "in force from its next round on",
+    });
+    Ok(())
+}
+
+async fn show(place: &Place, cluster: &str, screen: &Screen) -> Result<Exit, Failure> {
+    let path = limits_path(cluster)?;
+    with_server(place, async |api| {
+        let limits: ClusterLimits = api.get(&path).await?;
+        if screen.json {
+            screen.value(&limits)?;
+            return Ok(Exit::Success);
+        }
+        for problem in &limits.problems {
+            screen.warn(&format!("a change made at run time has no effect any more: {problem}"));
+        }
+        tables::limits(&limits, screen)?;
+        Ok(Exit::Success)
+    })
+    .await
+}
+
+async fn list(place: &Place, screen: &Screen) -> Result<Exit, Failure> {
+    with_server(place, async |api| {
+        let clusters: List<Cluster> = api.get("/clusters").await?;
+        if screen.json {
+            screen.value(&clusters)?;
+        } else {
+            tables::clusters(&clusters.items, screen)?;
+        }
+        Ok(Exit::Success)
+    })
+    .await
+}
+
+async fn export(place: &Place, cluster: Option<&str>, screen: &Screen) -> Result<Exit, Failure> {
+    with_server(place, async |api| {
+        let mut all = Vec::new();
+        for name in names(api, cluster).await? {
+            all.push(api.get::<ClusterLimits>(&limits_path(&name)?).await?);
+        }
+        if screen.json {
+            screen.value(&all)?;
+        } else {
+            screen.write(&export::tables(&all)?)?;
+        }
+        Ok(Exit::Success)
+    })
+    .await
+}
+
+/// The one that is named, or all of them.
+async fn names(api: &Api, cluster: Option<&str>) -> Result<Vec<String>, Failure> {
+    if let Some(name) = cluster {
+        return Ok(vec![name.to_owned()]);
+    }
+    let all: List<Cluster> = api.get("/clusters").await?;
+    Ok(all.items.into_iter().map(|cluster| cluster.name).collect())
+}
+
+async fn log(place: &Place, cluster: Option<&str>, limit: u64, screen: &Screen) -> Result<Exit, Failure> {
+    let mut query = vec![("limit", limit.to_string())];
+    query.extend(cluster.map(|name| ("cluster", name.to_owned())));
+    with_server(place, async |api| {
+        let log: List<AuditEntry> = api.get_with("/admin/audit", &query).await?;
+        if screen.json {
+            screen.value(&log)?;
+        } else {
+            tables::log(&log.items, screen)?;
+        }
+        Ok(Exit::Success)
+    })
+    .await
+}
+
+fn limits_path(cluster: &str) -> Result<String, Failure> {
+    Ok(format!("/clusters/{}/limits", path_segment(cluster)?))
+}
