@@ -2,6 +2,7 @@
 
 mod admin;
 mod limits;
+mod why;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use admin::{AdminCommand, JobsThere, RulesCommand, TokenCommand};
 pub(crate) use limits::{ClusterCommand, Entry, ModeOptions, SetOptions};
+pub(crate) use why::WhyOptions;
 
 use crate::exit::EXIT_CODES;
 use crate::place::Selector;
@@ -221,31 +223,6 @@ pub(crate) struct Again {
     pub(crate) retry_failed: bool,
 }
 
-const WHY_EXAMPLES: &str = "\
-Examples:
-  cigri why 7             cluster by cluster, with numbers
-  cigri why 7 --task 41   where task 41 is, and what it waits for
-  cigri why 7 --all       every term that was looked at
-";
-
-/// Options of `cigri why`.
-#[derive(Debug, Args)]
-pub(crate) struct WhyOptions {
-    /// Its number, or `last`
-    #[arg(default_value = "last")]
-    pub(crate) campaign: Selector,
-    /// Say where the task with this index (from 0, as `cigri jobs` shows it) is
-    #[arg(long, value_name = "I")]
-    pub(crate) task: Option<u64>,
-    /// Show every term with what it allows by itself
-    #[arg(long)]
-    pub(crate) all: bool,
-    /// Show the last N decisions that differed from the ones before [default: 20]
-    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "20",
-          value_parser = clap::value_parser!(u64).range(1..=1000))]
-    pub(crate) history: Option<u64>,
-}
-
 /// Commands about campaigns that exist.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ShowCommand {
@@ -299,7 +276,7 @@ pub(crate) enum ShowCommand {
         all: bool,
     },
     /// Say why nothing more of a campaign is sent now, and who can change that
-    #[command(after_help = WHY_EXAMPLES)]
+    #[command(after_help = why::EXAMPLES)]
     Why(WhyOptions),
     /// End a campaign: what runs is killed, what waits is dropped
     Cancel {

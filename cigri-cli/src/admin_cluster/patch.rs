@@ -181,13 +181,12 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused_with_what_was_expected() {
-        let cases: [(&[&str], &str); 9] = [
+        let cases: [(&[&str], &str); 8] = [
             (&["--max-waiting", "-3"], "whole number"),
             (&["--max-waiting", "many"], "whole number"),
             (&["--busy", "-0.1"], "number from 0"),
             (&["--user-quota", "alice=-1"], "alice=200"),
             (&["--window", "none", "--window", "Sat"], "no other window"),
-            (&["--window", "someday"], "Mon-Fri 20:00-07:00"),
             (&["--default", "max-wating"], "max_waiting"),
             (&["--max-array", "5", "--default", "max-array"], "given twice"),
             (&[], "required"),

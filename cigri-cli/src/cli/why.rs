@@ -1,0 +1,31 @@
+//! Options of `cigri why`.
+
+use clap::Args;
+
+use crate::place::Selector;
+
+/// Shown below its help.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  cigri why 7             cluster by cluster, with numbers
+  cigri why 7 --task 41   where task 41 is, and what it waits for
+  cigri why 7 --all       every term that was looked at
+";
+
+/// Options of `cigri why`.
+#[derive(Debug, Args)]
+pub(crate) struct WhyOptions {
+    /// Its number, or `last`
+    #[arg(default_value = "last")]
+    pub(crate) campaign: Selector,
+    /// Say where the task with this index (from 0, as `cigri jobs` shows it) is
+    #[arg(long, value_name = "I")]
+    pub(crate) task: Option<u64>,
+    /// Show every term with what it allows by itself
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Show the last N decisions that differed from the ones before [default: 20]
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "20",
+          value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(crate) history: Option<u64>,
+}
