@@ -247,7 +247,7 @@ mod tests {
         max_waiting: 60,
         max_running: 100,
         max_array: 50,
-        law: LawSettings::Adaptive(AdaptiveSettings { initial: 40, ahead: 2.0 }),
+        law: LawSettings::Adaptive(AdaptiveSettings { initial: 40, ..AdaptiveSettings::default() }),
         ..ClusterLimits::default()
     });
     static METERING: LazyLock<Metering> = LazyLock::new(Metering::default);

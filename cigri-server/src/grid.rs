@@ -233,7 +233,7 @@ impl Grid {
             max_array: 1000,
             max_per_cycle: 1_000_000,
             period_s: 1,
-            law: LawSettings::Adaptive(AdaptiveSettings { initial: 4 * cores, ahead: 10.0 }),
+            law: LawSettings::Adaptive(AdaptiveSettings { initial: 4 * cores, ahead: 10.0, round_s: 0.0, patience: 0 }),
             ..ClusterLimits::default()
         };
         let url = "local processes".to_owned();

@@ -5,40 +5,76 @@ use std::sync::Arc;
 
 use super::ClusterLimits;
 pub use super::law::Sighting;
-use super::law::{Key, Law};
+use super::law::{Key, Law, LawSettings};
+
+/// A law of which nothing was there for so long is forgotten.
+const FORGET_MS: i64 = 3_600_000;
 
 /// The laws of one cluster and what was sent lately.
 #[derive(Debug, Clone, Default)]
 pub struct Metering {
-    laws: BTreeMap<Key, Law>,
-    waiting: BTreeMap<Key, u64>,
+    seed: u64,
+    settings: LawSettings,
+    laws: BTreeMap<Key, Kept>,
+    /// What the laws leave of the waiting jobs that are allowed.
+    left: Option<u64>,
     /// Jobs sent in the present period: when (epoch milliseconds), and how many.
     sent: VecDeque<(i64, u64)>,
 }
 
+/// A law, and when something of it was last there.
+#[derive(Debug, Clone)]
+struct Kept {
+    law: Law,
+    waiting: u64,
+    seen_at: i64,
+    /// Whether the last look saw something of it, or something was sent since.
+    is_there: bool,
+}
+
 impl Metering {
+    /// Nothing is known yet. What is left to chance follows from `seed`: the same seed, the same course.
+    pub fn new(seed: u64) -> Metering {
+        Metering { seed, ..Metering::default() }
+    }
+
     /// Which law's jobs these are.
     pub fn key(limits: &ClusterLimits, campaign: i64, shape: &Arc<str>) -> Key {
-        let _ = (limits, campaign);
-        Key::Shape(Arc::clone(shape))
+        if limits.law.is_of_campaigns() { Key::Campaign(campaign) } else { Key::Shape(Arc::clone(shape)) }
     }
 
     /// Moves the laws after a look at `now` (epoch milliseconds) that showed `seen`; what is not in it has nothing there.
-    pub fn look(&mut self, now: i64, seen: BTreeMap<Key, Sighting>, limits: &ClusterLimits) {
-        self.sent.retain(|(at, _)| (0..limits.period_s as i64 * 1000).contains(&(now - at)));
-        for (key, sighting) in &seen {
-            let law = self.laws.entry(key.clone()).or_insert_with(|| Law::new(&limits.law));
-            law.observe(now, sighting, limits.max_waiting);
+    pub fn look(&mut self, now: i64, mut seen: BTreeMap<Key, Sighting>, limits: &ClusterLimits) {
+        let period_ms = limits.period_s.saturating_mul(1000).min(i64::MAX as u64) as i64;
+        self.sent.retain(|(at, _)| (0..period_ms).contains(&now.saturating_sub(*at)));
+        if self.settings != limits.law {
+            self.settings = limits.law;
+            self.laws.clear();
         }
-        self.waiting = seen.into_iter().map(|(key, sighting)| (key, sighting.waiting)).collect();
+        for (key, kept) in &mut self.laws {
+            let sighting = seen.remove(key);
+            kept.see(now, sighting, limits.max_waiting);
+        }
+        for (key, sighting) in seen {
+            let mut kept = self.start(&key, now);
+            kept.see(now, Some(sighting), limits.max_waiting);
+            self.laws.insert(key, kept);
+        }
+        self.laws.retain(|_, kept| kept.is_there || (0..FORGET_MS).contains(&now.saturating_sub(kept.seen_at)));
+        self.divide(limits.max_waiting);
     }
 
     /// Jobs were sent at `now` (epoch milliseconds).
     pub fn sent(&mut self, now: i64, key: &Key, jobs: u64) {
         self.sent.push_back((now, jobs));
-        *self.waiting.entry(key.clone()).or_default() += jobs;
-        if let Some(law) = self.laws.get_mut(key) {
-            law.sent(now, jobs);
+        if !self.laws.contains_key(key) {
+            let kept = self.start(key, now);
+            self.laws.insert(key.clone(), kept);
+        }
+        if let Some(kept) = self.laws.get_mut(key) {
+            kept.waiting = kept.waiting.saturating_add(jobs);
+            kept.is_there = true;
+            kept.law.sent(jobs);
         }
     }
 
@@ -49,13 +85,72 @@ impl Metering {
 
     /// Jobs of this kind that wait, and how many should.
     pub fn queue(&self, key: &Key, limits: &ClusterLimits) -> (u64, u64) {
-        let waiting = self.waiting.get(key).copied().unwrap_or_default();
-        (waiting, self.laws.get(key).map_or_else(|| Law::new(&limits.law).target(), Law::target))
+        self.laws.get(key).map_or_else(|| (0, self.new_law(limits).target()), |kept| (kept.waiting, kept.law.target()))
     }
 
     /// Jobs of this kind that may be sent now.
     pub fn room(&self, key: &Key, limits: &ClusterLimits) -> u64 {
-        let waiting = self.waiting.get(key).copied().unwrap_or_default();
-        self.laws.get(key).map_or_else(|| Law::new(&limits.law).room(waiting), |law| law.room(waiting))
+        self.laws.get(key).map_or_else(|| self.new_law(limits).room(0), |kept| kept.law.room(kept.waiting))
+    }
+
+    /// Waiting jobs of this kind that should be taken back: the cluster has started none of them for many rounds, and
+    /// they may find another.
+    pub fn excess(&self, key: &Key) -> u64 {
+        self.laws.get(key).map_or(0, |kept| kept.law.excess())
+    }
+
+    /// Whether campaigns behind the one of this key have to wait as well: its tap closed lately. Only with laws that
+    /// serve one campaign at a time.
+    pub fn holds_others(&self, key: &Key) -> bool {
+        self.laws.get(key).is_some_and(|kept| kept.law.holds_others())
+    }
+
+    /// The law of a key that nothing is known of.
+    fn new_law(&self, limits: &ClusterLimits) -> Law {
+        let mut law = Law::new(&limits.law, 0);
+        law.allot(self.left.unwrap_or(limits.max_waiting));
+        law
+    }
+
+    fn start(&self, key: &Key, now: i64) -> Kept {
+        let mut law = Law::new(&self.settings, key.seed(self.seed));
+        law.allot(self.left.unwrap_or(u64::MAX));
+        Kept { law, waiting: 0, seen_at: now, is_there: true }
+    }
+
+    /// All waiting jobs together stay within `most`, but for one probe of each kind: kinds that want little get it, the
+    /// others get equal parts. What nothing is there of gets what is left.
+    fn divide(&mut self, most: u64) {
+        let left = divide(&mut self.laws, true, most);
+        self.left = Some(divide(&mut self.laws, false, left));
     }
 }
+
+/// Gives the laws of which something, or nothing, `is_there` their parts of `most`; returns what is left.
+fn divide(laws: &mut BTreeMap<Key, Kept>, is_there: bool, most: u64) -> u64 {
+    let mut parts: Vec<&mut Kept> = laws.values_mut().filter(|kept| kept.is_there == is_there).collect();
+    parts.sort_by_key(|kept| kept.law.wanted());
+    let mut left = most;
+    let count = parts.len() as u64;
+    for (at, kept) in parts.into_iter().enumerate() {
+        kept.law.allot(left / (count - at as u64));
+        left = left.saturating_sub(kept.law.target());
+    }
+    left
+}
+
+impl Kept {
+    fn see(&mut self, now: i64, sighting: Option<Sighting>, most: u64) {
+        self.is_there = sighting.is_some();
+        if self.is_there {
+            self.seen_at = now;
+        }
+        let sighting = sighting.unwrap_or_default();
+        self.waiting = sighting.waiting;
+        self.law.observe(now, &sighting, most);
+    }
+}
+
+#[cfg(test)]
+#[path = "metering_tests.rs"]
+mod tests;

@@ -53,7 +53,9 @@ pub(super) fn look(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -> 
     }
     let started = seen.values().any(|sighting| sighting.starts > 0);
     for here in &view.here {
-        seen.entry(key_of_here(round, here)).or_default().waiting += here.waiting.max(0) as u64;
+        let sighting = seen.entry(key_of_here(round, here)).or_default();
+        sighting.waiting += here.waiting.max(0) as u64;
+        sighting.running += here.running.max(0) as u64;
     }
     memory.metering.look(round.now, seen, &round.limits);
     started

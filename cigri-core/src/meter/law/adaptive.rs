@@ -1,92 +1,231 @@
-//! The adaptive law: enough jobs wait for the starts really seen.
+//! The adaptive law: enough jobs wait for the starts really seen, counted in scheduling rounds, not in seconds.
+//!
+//! A scheduling round shows as starts; looks with starts that are close together show one round. After each round the
+//! target is a multiple of the most starts of the last rounds, and twice what waited if the round emptied our queue.
 
 use serde::{Deserialize, Serialize};
 
-use super::Sighting;
+use super::{Sighting, checked, mixed};
 
 /// Settings of the adaptive law.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdaptiveSettings {
-    /// Jobs kept waiting before any start was seen, and the least ever after.
+    /// Jobs kept waiting before any start was seen, and the least while jobs are started.
     pub initial: u64,
     /// Waiting jobs per start seen in a round.
     pub ahead: f64,
+    /// The shortest time between two of the cluster's scheduling rounds, seconds: starts seen within it are of one
+    /// round; 0: every look shows a round of its own.
+    pub round_s: f64,
+    /// Rounds without a start after which what waits is taken back, but for one probe; 0: never.
+    pub patience: u32,
 }
 
 impl Default for AdaptiveSettings {
     fn default() -> Self {
-        AdaptiveSettings { initial: 10, ahead: 2.0 }
+        // OAR's scheduler runs at most every 5 s; ten rounds of 90 s are CiGri 3's patience with a waiting job.
+        AdaptiveSettings { initial: 10, ahead: 2.0, round_s: 5.0, patience: 10 }
     }
 }
 
-/// It doubles when the cluster emptied our queue between two looks and jobs were started, and otherwise follows a
-/// multiple of the starts seen; it never asks for less than one probe.
-#[derive(Debug, Clone, Copy, PartialEq)]
+impl AdaptiveSettings {
+    /// What is wrong with them, in words.
+    pub fn check(&self) -> Vec<String> {
+        let mut problems = checked("initial", self.initial as f64, 1.0, 100_000.0);
+        problems.extend(checked("ahead", self.ahead, 1.0, 100.0));
+        problems.extend(checked("round_s", self.round_s, 0.0, 3600.0));
+        problems.extend(checked("patience", f64::from(self.patience), 0.0, 10_000.0));
+        problems
+    }
+}
+
+/// Rounds whose starts are remembered.
+const ROUNDS: usize = 3;
+/// So long without a start, while jobs wait, is a round without one.
+const EMPTY_ROUND_MS: i64 = 90_000;
+/// As many kills in one look are a storm, if fewer jobs were started.
+const STORM: u64 = 4;
+/// Rounds after a storm in which the target does not rise.
+const BARRED_ROUNDS: u32 = 2;
+/// After a storm nothing is sent for a time up to this one.
+const JITTER_MS: u64 = 30_000;
+
+/// One shape's backlog.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Adaptive {
     settings: AdaptiveSettings,
-    target: u64,
+    /// Jobs that should wait, were this the only shape.
+    wanted: u64,
+    /// What other shapes leave of that.
+    allotted: u64,
+    /// Jobs that wait, as far as is known.
+    waiting: u64,
+    /// Starts of the last round, kills left aside.
+    started: u64,
+    /// Whether the queue is being filled up: it then is until the target is reached.
+    filling: bool,
+    /// Starts less kills of the last rounds, the newest first.
+    rounds: [u64; ROUNDS],
+    /// When the last round began, epoch milliseconds.
+    began: Option<i64>,
+    /// The last start, or the last empty round, epoch milliseconds.
+    quiet_since: Option<i64>,
+    /// Rounds without a start since the last start.
+    empty_rounds: u32,
+    /// Rounds to come in which the target does not rise.
+    barred: u32,
+    /// Nothing is sent before, epoch milliseconds.
+    paused: Option<i64>,
+    now: i64,
+    seed: u64,
 }
 
 impl Adaptive {
-    /// Starts small.
-    pub fn new(settings: AdaptiveSettings) -> Adaptive {
-        Adaptive { settings, target: settings.initial.max(1) }
+    /// Starts small. The seed decides how long it pauses after storms.
+    pub fn new(settings: AdaptiveSettings, seed: u64) -> Adaptive {
+        let wanted = settings.initial.max(1);
+        Adaptive {
+            settings,
+            wanted,
+            allotted: u64::MAX,
+            waiting: 0,
+            started: 0,
+            filling: true,
+            rounds: [0; ROUNDS],
+            began: None,
+            quiet_since: None,
+            empty_rounds: 0,
+            barred: 0,
+            paused: None,
+            now: 0,
+            seed,
+        }
     }
 
-    /// Jobs that should wait.
+    /// Jobs that should wait, were this the only shape.
+    pub fn wanted(&self) -> u64 {
+        self.wanted
+    }
+
+    /// Jobs that should wait, beside other shapes.
     pub fn target(&self) -> u64 {
-        self.target
+        self.wanted.min(self.allotted).max(1)
     }
 
-    /// Jobs to send while `waiting` are there: a queue that is still more than half full can wait for a larger
-    /// submission.
+    /// What this shape may have waiting at most.
+    pub fn allot(&mut self, most: u64) {
+        self.allotted = most;
+        self.filling = self.waiting < self.target() && (self.filling || self.waiting <= self.low());
+    }
+
+    /// Jobs to send while `waiting` are there. A queue that is not low yet can wait for a larger submission.
     pub fn room(&self, waiting: u64) -> u64 {
-        if waiting > self.target / 2 { 0 } else { self.target - waiting }
+        if self.filling && self.paused.is_none() { self.target().saturating_sub(waiting) } else { 0 }
     }
 
-    /// No starts: no scheduling round was seen, nothing is learnt.
-    pub fn observe(&mut self, _now: i64, seen: &Sighting, most: u64) {
-        if seen.starts == 0 {
+    /// Waiting jobs to take back: the cluster starts none of them.
+    pub fn excess(&self) -> u64 {
+        let given_up = self.settings.patience > 0 && self.empty_rounds >= self.settings.patience;
+        if given_up { self.waiting.saturating_sub(self.target()) } else { 0 }
+    }
+
+    /// Jobs were sent.
+    pub fn sent(&mut self, jobs: u64) {
+        self.waiting = self.waiting.saturating_add(jobs);
+        self.filling &= self.waiting < self.target();
+    }
+
+    /// Moves after a look at `now` (epoch milliseconds); at most `most` jobs may wait.
+    pub fn observe(&mut self, now: i64, seen: &Sighting, most: u64) {
+        self.turn_clock(now);
+        self.waiting = seen.waiting;
+        let storm = seen.kills >= STORM && seen.kills > seen.starts;
+        if storm {
+            self.weather(seen.kills);
+        }
+        if seen.starts > 0 {
+            self.see_round(seen);
+        } else if seen.waiting == 0 {
+            self.quiet_since = Some(now);
+        } else {
+            self.see_nothing();
+        }
+        self.wanted = self.wanted.clamp(1, most.max(1));
+        self.allot(self.allotted);
+    }
+
+    /// Waiting jobs from which on the queue is filled up.
+    fn low(&self) -> u64 {
+        self.target() / 2
+    }
+
+    /// A clock that went back takes all moments with it.
+    fn turn_clock(&mut self, now: i64) {
+        if now < self.now {
+            self.began = None;
+            self.quiet_since = self.quiet_since.map(|_| now);
+            self.paused = None;
+        }
+        self.paused = self.paused.filter(|until| now < *until);
+        self.now = now;
+    }
+
+    /// Many more were killed than started: others need the place.
+    fn weather(&mut self, kills: u64) {
+        self.wanted /= 2;
+        self.rounds = self.rounds.map(|starts| starts / 2);
+        self.barred = BARRED_ROUNDS + 1;
+        self.seed = mixed(self.seed ^ kills);
+        self.paused = Some(self.now.saturating_add((self.seed % JITTER_MS) as i64));
+    }
+
+    fn see_round(&mut self, seen: &Sighting) {
+        let length_ms = (self.settings.round_s * 1000.0) as i64;
+        if self.began.is_none_or(|began| self.now.saturating_sub(began) >= length_ms) {
+            self.began = Some(self.now);
+            self.started = 0;
+            self.push_round();
+            self.barred = self.barred.saturating_sub(1);
+        }
+        self.rounds[0] = self.rounds[0].saturating_add(seen.starts.saturating_sub(seen.kills));
+        self.empty_rounds = 0;
+        self.quiet_since = Some(self.now);
+        self.started = self.started.saturating_add(seen.starts);
+        let offered = seen.waiting.saturating_add(self.started);
+        let emptied = seen.waiting <= offered / 10;
+        let mut wanted = self.follow().max(self.settings.initial);
+        if emptied {
+            wanted = wanted.max(offered.saturating_mul(2));
+        }
+        self.wanted = if self.barred > 0 { wanted.min(self.wanted) } else { wanted };
+    }
+
+    /// No start: that tells something only after a while.
+    fn see_nothing(&mut self) {
+        let since = *self.quiet_since.get_or_insert(self.now);
+        if self.now.saturating_sub(since) < EMPTY_ROUND_MS {
             return;
         }
-        let follow = (seen.starts as f64 * self.settings.ahead) as u64;
-        let target = if seen.waiting == 0 { follow.max(self.target.saturating_mul(2)) } else { follow };
-        self.target = target.clamp(self.settings.initial.max(1), most.max(1));
+        self.quiet_since = Some(self.now);
+        self.empty_rounds = self.empty_rounds.saturating_add(1);
+        self.barred = self.barred.saturating_sub(1);
+        self.push_round();
+        let least = if self.empty_rounds as usize >= ROUNDS { 1 } else { self.settings.initial };
+        self.wanted = self.follow().max(least).min(self.wanted);
+    }
+
+    fn push_round(&mut self) {
+        self.rounds.rotate_right(1);
+        self.rounds[0] = 0;
+    }
+
+    fn follow(&self) -> u64 {
+        let most = self.rounds.iter().max().copied().unwrap_or_default();
+        (most as f64 * self.settings.ahead) as u64
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn seen(starts: u64, waiting: u64) -> Sighting {
-        Sighting { starts, waiting, kills: 0 }
-    }
-
-    #[test]
-    fn it_doubles_on_an_emptied_queue_up_to_the_cap() {
-        let mut law = Adaptive::new(AdaptiveSettings::default());
-        law.observe(0, &seen(2, 0), 60);
-        assert_eq!(law.target(), 20);
-        law.observe(1, &seen(100, 0), 60);
-        assert_eq!(law.target(), 60);
-    }
-
-    #[test]
-    fn it_follows_the_starts_while_jobs_wait_and_keeps_still_without_a_round() {
-        let mut law = Adaptive::new(AdaptiveSettings::default());
-        law.observe(0, &seen(100, 0), 500);
-        assert_eq!(law.target(), 200);
-        law.observe(1, &seen(0, 150), 500);
-        assert_eq!(law.target(), 200);
-        law.observe(2, &seen(30, 120), 500);
-        assert_eq!(law.target(), 60);
-    }
-
-    #[test]
-    fn a_queue_is_refilled_when_it_is_half_empty() {
-        let law = Adaptive::new(AdaptiveSettings::default());
-        assert_eq!([0, 5, 6, 10, 12].map(|waiting| law.room(waiting)), [10, 5, 0, 0, 0]);
-    }
-}
+#[path = "adaptive_tests.rs"]
+mod tests;

@@ -1,0 +1,185 @@
+//! The adaptive law, look by look.
+
+use super::{Adaptive, AdaptiveSettings, JITTER_MS};
+use crate::meter::Sighting;
+
+const MOST: u64 = 500;
+
+fn law() -> Adaptive {
+    Adaptive::new(AdaptiveSettings::default(), 7)
+}
+
+/// Fills the queue up, then looks at `second`: so many started, so many of all that waits is left.
+fn look(law: &mut Adaptive, second: i64, starts: u64, waiting: u64) -> u64 {
+    law.sent(law.room(law.waiting));
+    law.observe(second * 1000, &Sighting { starts, waiting, ..Sighting::default() }, MOST);
+    law.target()
+}
+
+#[test]
+fn a_queue_that_each_round_empties_doubles_up_to_the_cap() {
+    let mut law = law();
+    let mut targets = vec![law.target()];
+    for round in 1..8 {
+        let starts = law.target();
+        targets.push(look(&mut law, round * 60, starts, 0));
+    }
+    assert_eq!(targets, [10, 20, 40, 80, 160, 320, 500, 500]);
+}
+
+#[test]
+fn a_few_left_is_nearly_empty() {
+    let settings = AdaptiveSettings { ahead: 1.0, ..AdaptiveSettings::default() };
+    let mut law = Adaptive::new(settings, 0);
+    assert_eq!(look(&mut law, 0, 90, 10), 200);
+    assert_eq!(look(&mut law, 60, 80, 20), 90);
+}
+
+#[test]
+fn looks_that_are_close_together_show_one_round() {
+    let settings = AdaptiveSettings { ahead: 1.0, ..AdaptiveSettings::default() };
+    let mut law = Adaptive::new(settings, 0);
+    assert_eq!(look(&mut law, 0, 60, 40), 60);
+    assert_eq!(look(&mut law, 2, 20, 20), 80, "80 started in this round");
+    assert_eq!(look(&mut law, 4, 20, 0), 200, "it started all of 100: twice that, whatever was seen in between");
+    assert_eq!(look(&mut law, 9, 50, 50), 100, "another round: the 100 of the one before still count");
+}
+
+#[test]
+fn with_rounds_of_no_length_every_look_is_a_round() {
+    let settings = AdaptiveSettings { round_s: 0.0, ahead: 10.0, initial: 16, patience: 0 };
+    let mut law = Adaptive::new(settings, 0);
+    for (tenth, (starts, target)) in [(4, 40), (1, 40), (1, 40), (1, 16)].into_iter().enumerate() {
+        law.observe(tenth as i64 * 100, &Sighting { starts, waiting: 30, ..Sighting::default() }, 4000);
+        assert_eq!(law.target(), target);
+    }
+}
+
+#[test]
+fn it_follows_the_most_starts_of_three_rounds() {
+    let mut law = law();
+    assert_eq!(look(&mut law, 0, 100, 100), 200);
+    assert_eq!(look(&mut law, 15, 0, 100), 200, "no start, no round");
+    assert_eq!(look(&mut law, 30, 30, 100), 200);
+    assert_eq!(look(&mut law, 60, 40, 100), 200);
+    assert_eq!(look(&mut law, 90, 35, 100), 80, "the 100 are three rounds ago");
+    for round in 4..7 {
+        look(&mut law, round * 30, 1, 100);
+    }
+    assert_eq!(law.target(), 10, "never below the initial number while jobs are started");
+}
+
+#[test]
+fn only_what_was_offered_is_doubled() {
+    let mut law = law();
+    look(&mut law, 0, 100, 0);
+    law.sent(2);
+    law.observe(60_000, &Sighting { starts: 2, ..Sighting::default() }, MOST);
+    law.observe(120_000, &Sighting { starts: 2, ..Sighting::default() }, MOST);
+    law.observe(180_000, &Sighting { starts: 2, ..Sighting::default() }, MOST);
+    assert_eq!(law.target(), 10, "two jobs were all there was to start");
+}
+
+#[test]
+fn ninety_seconds_without_a_start_are_an_empty_round_and_three_leave_a_probe() {
+    let mut law = law();
+    look(&mut law, 0, 50, 50);
+    let mut targets = Vec::new();
+    for look_at in 1..=18 {
+        targets.push(look(&mut law, look_at * 15, 0, 100));
+    }
+    assert_eq!(targets[..11], [100; 11]);
+    assert_eq!(targets[11..17], [100; 6], "two empty rounds: the third still remembers the starts");
+    assert_eq!(targets[17], 1);
+    assert_eq!(look(&mut law, 300, 1, 99), 10, "one start, and it comes back");
+}
+
+#[test]
+fn an_idle_queue_has_no_empty_rounds() {
+    let mut law = law();
+    look(&mut law, 0, 50, 0);
+    let before = law.target();
+    for minute in 1..60 {
+        law.observe(minute * 60_000, &Sighting::default(), MOST);
+    }
+    assert_eq!((law.target(), law.excess()), (before, 0));
+}
+
+#[test]
+fn after_ten_empty_rounds_all_but_a_probe_is_taken_back() {
+    let mut law = law();
+    let mut patient = Adaptive::new(AdaptiveSettings { patience: 0, ..AdaptiveSettings::default() }, 0);
+    for second in (0..900).step_by(15) {
+        look(&mut law, second, 0, 40);
+        look(&mut patient, second, 0, 40);
+        assert_eq!(law.excess(), 0);
+    }
+    look(&mut law, 900, 0, 40);
+    look(&mut patient, 900, 0, 40);
+    assert_eq!((law.target(), law.excess()), (1, 39));
+    assert_eq!((patient.target(), patient.excess()), (1, 0));
+    look(&mut law, 915, 1, 0);
+    assert_eq!((law.target(), law.excess()), (10, 0));
+}
+
+#[test]
+fn a_kill_storm_halves_the_target_and_bars_its_rise_for_two_rounds() {
+    let mut law = law();
+    assert_eq!(look(&mut law, 0, 100, 0), 200);
+    law.observe(15_000, &Sighting { waiting: 200, kills: 60, ..Sighting::default() }, MOST);
+    assert_eq!(law.target(), 100);
+    assert_eq!(look(&mut law, 60, 80, 0), 100, "a round that would double it");
+    assert_eq!(look(&mut law, 120, 80, 0), 100, "and another");
+    assert_eq!(look(&mut law, 180, 80, 0), 160);
+}
+
+#[test]
+fn a_few_kills_are_no_storm_but_count_as_negative_starts() {
+    let mut law = law();
+    law.observe(0, &Sighting { starts: 50, waiting: 60, kills: 10, ..Sighting::default() }, MOST);
+    assert_eq!(law.target(), 80);
+    law.observe(15_000, &Sighting { waiting: 60, kills: 3, ..Sighting::default() }, MOST);
+    assert_eq!(law.target(), 80);
+}
+
+#[test]
+fn after_a_storm_it_pauses_for_a_time_that_its_seed_decides() {
+    let pause = |seed| {
+        let mut law = Adaptive::new(AdaptiveSettings::default(), seed);
+        law.observe(0, &Sighting { kills: 10, ..Sighting::default() }, MOST);
+        let is_paused = |second: &i64| {
+            law.observe(second * 1000, &Sighting::default(), MOST);
+            law.room(0) == 0
+        };
+        (1..100).take_while(is_paused).count() as u64
+    };
+    let pauses: Vec<u64> = (0..20).map(pause).collect();
+    assert_eq!(pauses, (0..20).map(pause).collect::<Vec<_>>());
+    assert!(pauses.iter().all(|pause| *pause <= JITTER_MS / 1000), "{pauses:?}");
+    assert!(pauses.iter().max() > pauses.iter().min(), "{pauses:?}");
+}
+
+#[test]
+fn a_queue_is_filled_up_in_one_go_when_it_is_half_empty() {
+    let mut law = law();
+    look(&mut law, 0, 50, 50);
+    assert_eq!((law.target(), law.room(50)), (100, 50));
+    law.sent(30);
+    law.observe(15_000, &Sighting { waiting: 80, ..Sighting::default() }, MOST);
+    assert_eq!(law.room(80), 20, "the rest of it, which a cap kept back");
+    law.sent(20);
+    law.observe(30_000, &Sighting { waiting: 60, starts: 40, ..Sighting::default() }, MOST);
+    assert_eq!(law.room(60), 0, "not for a few");
+    law.observe(45_000, &Sighting { waiting: 40, starts: 20, ..Sighting::default() }, MOST);
+    assert_eq!(law.room(40), 60);
+}
+
+#[test]
+fn a_clock_that_goes_back_stops_nothing() {
+    let mut law = law();
+    look(&mut law, 1_000_000, 50, 50);
+    law.observe(1_000_000_000, &Sighting { waiting: 50, kills: 20, ..Sighting::default() }, MOST);
+    assert_eq!(look(&mut law, 10, 40, 10), 50, "barred after the storm, but seen");
+    look(&mut law, 20, 40, 10);
+    assert_eq!(look(&mut law, 30, 60, 0), 120);
+}
