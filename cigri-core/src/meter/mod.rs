@@ -3,17 +3,22 @@
 //! Every term keeps its value and its reason, so that "why is nothing sent?" has an answer. [`law`] says how many jobs
 //! should wait in a cluster's queue; [`metering`] is what a cluster's meter remembers between rounds.
 
+pub mod file_server;
 pub mod law;
 pub mod limits;
 pub mod metering;
 pub mod reason;
+pub mod sensor;
+pub mod stress;
 pub mod window;
 
 use serde::{Deserialize, Serialize};
 
+pub use file_server::FileServer;
 pub use limits::{ClusterLimits, FileServerSettings, Mode};
 pub use metering::{Metering, Sighting};
 pub use reason::{Reason, Term};
+pub use sensor::Reading;
 
 /// One term of an allowance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

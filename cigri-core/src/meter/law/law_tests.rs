@@ -49,9 +49,9 @@ fn absurd_settings_are_told_with_what_they_may_be() {
     }
     let law = LawSettings::Adaptive(AdaptiveSettings { initial: 0, ahead: f64::NAN, round_s: -1.0, patience: 0 });
     let problems = law.check();
-    assert_eq!(problems[0], "initial is 0, expected 1 to 100000");
-    assert_eq!(problems[1], "ahead is NaN, expected 1 to 100");
-    assert_eq!(problems[2], "round_s is -1, expected 0 to 3600");
+    assert_eq!(problems[0], "law.initial: 0; a number from 1 to 100000 is expected");
+    assert_eq!(problems[1], "law.ahead: NaN; a number from 1 to 100 is expected");
+    assert_eq!(problems[2], "law.round_s: -1; a number from 0 to 3600 is expected");
     let tap = Tap3Settings { initial: 200, factor: 0.5, max: 100, grace_s: u64::MAX };
     assert_eq!(LawSettings::Tap3(tap).check().len(), 3);
     let tap = TapPaperSettings { factor: f64::INFINITY, ..TapPaperSettings::default() };

@@ -77,7 +77,7 @@ fn checked(key: &str, value: f64, least: f64, most: f64) -> Vec<String> {
     if (least..=most).contains(&value) {
         return Vec::new();
     }
-    vec![format!("{key} is {value}, expected {least} to {most}")]
+    vec![format!("law.{key}: {value}; a number from {least} to {most} is expected")]
 }
 
 /// SplitMix64's mixing step: chance, from a seed.
