@@ -1,4 +1,4 @@
-//! Fair share: what users had of a cluster lately.
+//! Fair share: what users had of a cluster lately, where they stand by it, and how long one may be left out.
 
 /// A user's mean number of live jobs on a cluster, older times counting less and less.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -20,9 +20,47 @@ impl Usage {
     }
 }
 
+/// Rounds with room for a user's jobs after which one goes first, for equal users: five minutes of rounds.
+pub const PATIENCE: u32 = 20;
+
+/// Where a user with so many jobs stands: the lowest gets the next one. One of weight 0 is compared with its like alone,
+/// by jobs.
+pub fn standing(jobs: f64, weight: f64) -> f64 {
+    jobs / divisor(weight)
+}
+
+/// Jobs that bring a user of this weight from one standing up to another.
+pub fn jobs_between(standing: f64, other: f64, weight: f64) -> u64 {
+    ((other - standing) * divisor(weight)) as u64
+}
+
+fn divisor(weight: f64) -> f64 {
+    if weight > 0.0 { weight } else { 1.0 }
+}
+
+/// Rounds with room that a user may go without a job: those in which one of each weight's share is due, at least
+/// [`PATIENCE`]. None for weight 0: it waits until others leave something.
+pub fn patience(weight: f64, all_weights: f64) -> Option<u32> {
+    // A number that is too large becomes the largest.
+    (weight > 0.0).then(|| PATIENCE.max((all_weights / weight).ceil() as u32))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_weight_divides_what_one_has_and_multiplies_what_one_may_get() {
+        assert_eq!(standing(30.0, 2.0), 15.0);
+        assert_eq!(jobs_between(15.0, 20.0, 2.0), 10);
+        assert_eq!(standing(30.0, 0.0), 30.0);
+    }
+
+    #[test]
+    fn a_small_weight_waits_for_its_share_and_none_for_ever() {
+        assert_eq!([patience(1.0, 2.0), patience(1.0, 101.0), patience(0.0, 5.0)], [Some(20), Some(101), None]);
+        assert_eq!(patience(f64::MIN_POSITIVE, 1.0), Some(u32::MAX));
+    }
 
     #[test]
     fn after_a_half_life_half_is_new_and_a_clock_that_went_back_changes_nothing() {

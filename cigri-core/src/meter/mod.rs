@@ -8,7 +8,9 @@ pub mod law;
 pub mod limits;
 pub mod metering;
 pub mod reason;
+mod remedy;
 pub mod sensor;
+mod sentence;
 pub mod stress;
 pub mod window;
 

@@ -1,6 +1,5 @@
-//! The terms of an allowance, and what each says when it binds: a sentence with its numbers, and a remedy.
-
-use std::fmt;
+//! The terms of an allowance, and the numbers of each. What they say is in [`super::sentence`], what helps in
+//! [`super::remedy`].
 
 use serde::{Deserialize, Serialize};
 
@@ -79,8 +78,10 @@ terms! {
     ProjectQuota "project_quota",
     /// The campaign's own `max_jobs` on this cluster.
     MaxJobs "max_jobs",
-    /// Its share of the round, beside other campaigns.
+    /// Its owner's share of the round, beside other users.
     Share "share",
+    /// The cluster's law serves another campaign first.
+    Behind "behind",
     /// Largest array that is posted at once.
     ArraySize "array_size",
 }
@@ -247,76 +248,31 @@ pub enum Reason {
         /// Jobs.
         most: u64,
     },
-    /// Others take part in the round.
+    /// Other users take part in the round.
     Share {
-        /// Campaigns, this one included.
-        campaigns: u64,
-        /// Their owners.
+        /// Login of the campaign's owner.
+        user: String,
+        /// Jobs of the round that the user gets.
+        jobs: u64,
+        /// Jobs of the round for all users' tasks.
+        all: u64,
+        /// Users with something to send there.
         users: u64,
+        /// The user's live jobs and what it had lately, over its weight; over 1 for a weight of 0.
+        charge: f64,
+        /// The other users' mean charge.
+        others: f64,
+        /// The user's weight; 0: it gets what others leave.
+        weight: f64,
+    },
+    /// Whom the law serves.
+    Behind {
+        /// The campaign that is served.
+        campaign: i64,
     },
     /// The largest array.
     ArraySize {
         /// Jobs.
         most: u64,
     },
-}
-
-impl fmt::Display for Reason {
-    /// One sentence without a full stop.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Reason::Pending { tasks: 0 } => write!(f, "no task waits for this cluster"),
-            Reason::Pending { tasks } => write!(f, "{tasks} tasks wait"),
-            Reason::Mode { mode, note } if note.is_empty() => write!(f, "the cluster is {mode}"),
-            Reason::Mode { mode, note } => write!(f, "the cluster is {mode}: {note}"),
-            Reason::ClusterHold { text }
-            | Reason::Hold { text }
-            | Reason::Token { text }
-            | Reason::Window { text }
-            | Reason::Calendar { text }
-            | Reason::Prologue { text }
-            | Reason::Epilogue { text }
-            | Reason::TestMode { text }
-            | Reason::Requests { text, .. } => f.write_str(text),
-            Reason::Doubt { .. } => write!(f, "a submission is in doubt and being looked up"),
-            Reason::Breaker { failures, left_s: 0 } => {
-                write!(f, "one job to try with, after {failures} submissions without an answer")
-            }
-            Reason::Breaker { failures, left_s } => write!(
-                f,
-                "{failures} submissions in a row got no usable answer; the next try is at most {left_s} s away"
-            ),
-            Reason::Stale { age_s, most_s } => {
-                write!(f, "what is known of the cluster is {age_s} s old, {most_s} s at most are good enough")
-            }
-            Reason::WaitingCap { waiting, most } => write!(f, "waiting jobs {waiting}/{most} (admin's cap)"),
-            Reason::RunningCap { live, most } => {
-                write!(f, "live jobs {live}/{most} (admin's cap on running jobs; what waits counts)")
-            }
-            Reason::CycleCap { sent, most, period_s } => {
-                write!(f, "{sent}/{most} jobs sent within {period_s} s (admin's cap)")
-            }
-            Reason::Stress { load, most } => write!(f, "the cluster is under stress: {load:.2}, at most {most:.2}"),
-            Reason::FileServer { load: Some(load), reference, per_cycle } => write!(
-                f,
-                "the file server's load is {load:.1}, {reference:.1} is its limit: {per_cycle} jobs per cycle"
-            ),
-            Reason::FileServer { load: None, per_cycle, .. } => {
-                write!(f, "the file server's load is not known: {per_cycle} jobs per cycle")
-            }
-            Reason::Backlog { waiting, target } => {
-                write!(f, "{waiting} of our jobs wait there, {target} are enough for the starts seen")
-            }
-            Reason::UserQuota { user, live, most } => write!(f, "{user} has {live} of {most} live jobs there"),
-            Reason::GroupQuota { group, live, most } => write!(f, "group {group} has {live} of {most} live jobs there"),
-            Reason::ProjectQuota { project, live, most } => {
-                write!(f, "project {project} has {live} of {most} live jobs there")
-            }
-            Reason::MaxJobs { live, most } => write!(f, "{live} of max_jobs {most} are live there"),
-            Reason::Share { campaigns, users } => {
-                write!(f, "its share of the round, {campaigns} campaigns of {users} users taking part")
-            }
-            Reason::ArraySize { most } => write!(f, "at most {most} jobs per submission"),
-        }
-    }
 }

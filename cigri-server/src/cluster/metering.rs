@@ -98,6 +98,7 @@ pub(super) fn cluster_view<'a>(round: &'a Round<'_>, memory: &'a Memory, view: &
         live_of_project,
         groups: &round.groups,
         usage: BTreeMap::new(),
+        starved: memory.starved.clone(),
         hold: step::find_hold(&view.holds, None, None),
         readings: readings::of(round),
     }

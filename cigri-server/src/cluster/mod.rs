@@ -133,6 +133,8 @@ pub(crate) struct Memory {
     noted_at: i64,
     /// Campaigns without tasks left, of which the other clusters' loops were told.
     rung: BTreeSet<i64>,
+    /// Users who got nothing of rounds with room, and of how many.
+    starved: BTreeMap<String, u32>,
     /// The last decisions written, to write only changes.
     decided: HashMap<i64, (u64, String)>,
 }
@@ -160,6 +162,7 @@ impl Memory {
             kinds: HashMap::new(),
             noted_at: 0,
             rung: BTreeSet::new(),
+            starved: BTreeMap::new(),
             decided: HashMap::new(),
         }
     }

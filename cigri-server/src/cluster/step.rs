@@ -122,7 +122,9 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory) -> Result<(bool
     memory.listed.retain(|id, _| view.submissions.iter().any(|submission| submission.id == *id));
     let started = metering::look(round, memory, &view);
     let campaigns = campaign_views(round, memory, &view)?;
-    let decisions = plan::plan(&metering::cluster_view(round, memory, &view), &campaigns);
+    let plan = plan::plan(&metering::cluster_view(round, memory, &view), &campaigns);
+    memory.starved = plan.starved;
+    let decisions = plan.decisions;
     metering::publish(round, memory, (&view, &decisions));
     record(round, memory, (&campaigns, &decisions)).await?;
     let mut tried = false;

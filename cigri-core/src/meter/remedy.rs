@@ -1,0 +1,147 @@
+//! What helps when a reason binds: who can do what, with the command.
+
+use super::{Mode, Reason};
+
+impl Reason {
+    /// Who can do what about it on `cluster`; none where only the end of the work is near. `CAMPAIGN` stands for the
+    /// campaign's number, and capitals after an option for the value to give.
+    pub fn remedy(&self, cluster: &str) -> Option<String> {
+        let wait = |what: &str| Some(format!("wait: {what}"));
+        match self {
+            Reason::Pending { .. } | Reason::Mode { mode: Mode::Open, .. } => None,
+            Reason::Mode { mode: Mode::Drained, .. } => Some(admin(&format!("undrain {cluster}"), "opens it again")),
+            Reason::Mode { mode: Mode::Disabled, .. } => Some(admin(&format!("enable {cluster}"), "enables it again")),
+            Reason::ClusterHold { .. } => Some(format!(
+                "an admin settles the event (`cigri events CAMPAIGN`); after a reset: `cigri admin accept-reset {cluster} --jobs lost` (or kept)"
+            )),
+            Reason::Hold { .. } => Some("when its cause is mended, its owner says `cigri resume CAMPAIGN`".to_owned()),
+            Reason::Token { .. } => Some(format!(
+                "its owner stores a token that works there: `cigri token add {cluster}`; who has no account there asks \
+                 for one"
+            )),
+            Reason::Calendar { .. } => wait("by its own file it runs at night there"),
+            Reason::Doubt { .. } => wait("what became of it is found out without anybody's help"),
+            Reason::Breaker { .. } => {
+                wait("it is tried again without anybody's help; `cigri events CAMPAIGN` says what failed")
+            }
+            Reason::Stale { .. } => {
+                wait("the cluster is looked at again; `cigri events CAMPAIGN` says if its API fails")
+            }
+            Reason::Prologue { .. } | Reason::Epilogue { .. } => wait("its tasks follow when that job has ended"),
+            Reason::TestMode { .. } => wait("the others follow when the sample has ended well"),
+            Reason::Backlog { .. } => wait("the more of them start, the more are sent"),
+            Reason::MaxJobs { most, .. } => Some(format!(
+                "wait until some of them end; a campaign file with a `max_jobs` above {most} may have more"
+            )),
+            _ => self.admins(cluster),
+        }
+    }
+
+    /// What an admin set, and may set otherwise.
+    fn admins(&self, cluster: &str) -> Option<String> {
+        let set = |option: &str, does: &str| Some(admin(&format!("set {cluster} {option}"), does));
+        let raise = |option: &str, most: &u64| set(option, &format!("allows more than {most}"));
+        match self {
+            Reason::Window { .. } => {
+                set("--window 'Mon-Fri 20:00-07:00'", "sets other windows (`--window none`: always open)")
+            }
+            Reason::WaitingCap { most, .. } => raise("--max-waiting N", most),
+            Reason::RunningCap { most, .. } => raise("--max-running N", most),
+            Reason::CycleCap { most, .. } => raise("--max-per-cycle N", most),
+            Reason::ArraySize { most } => raise("--max-array N", most),
+            Reason::UserQuota { user, most, .. } => raise(&format!("--user-quota {user}=N"), most),
+            Reason::GroupQuota { group, most, .. } => raise(&format!("--group-quota {group}=N"), most),
+            Reason::ProjectQuota { project, most, .. } => raise(&format!("--project-quota {project}=N"), most),
+            Reason::Requests { .. } => {
+                set("--requests-per-s X", "raises the budget (or `--bytes-per-s X`, `--busy X`: the one that is named)")
+            }
+            Reason::Stress { .. } => set("--stress-reference X", "says which load is that of a full cluster"),
+            Reason::FileServer { load: Some(_), .. } => {
+                set("--file-server URL,reference=X", "says which load the file server bears")
+            }
+            Reason::FileServer { load: None, .. } => set(
+                "--file-server URL,reference=X",
+                "names a sensor that works; `cigri events CAMPAIGN` says what is wrong",
+            ),
+            Reason::Share { user, .. } => set(&format!("--weight {user}=W"), "gives the user another share"),
+            Reason::Behind { .. } => set("--law adaptive", "chooses a law that serves all campaigns in a round"),
+            _ => None,
+        }
+    }
+}
+
+fn admin(command: &str, does: &str) -> String {
+    format!("an admin {does}: `cigri admin cluster {command}`")
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::Term;
+    use super::*;
+
+    /// One of each term, and both modes.
+    pub(in crate::meter) fn one_of_each() -> Vec<Reason> {
+        let text = || "event 31: as told".to_owned();
+        let name = || "alice".to_owned();
+        let (live, most) = (60, 60);
+        vec![
+            Reason::Pending { tasks: 7 },
+            Reason::Mode { mode: Mode::Drained, note: String::new() },
+            Reason::Mode { mode: Mode::Disabled, note: "repairs".to_owned() },
+            Reason::ClusterHold { text: text() },
+            Reason::Hold { text: text() },
+            Reason::Token { text: text() },
+            Reason::Window { text: text() },
+            Reason::Calendar { text: text() },
+            Reason::Doubt { submissions: 1 },
+            Reason::Breaker { failures: 3, left_s: 20 },
+            Reason::Stale { age_s: 40, most_s: 30 },
+            Reason::Prologue { text: text() },
+            Reason::Epilogue { text: text() },
+            Reason::TestMode { text: text() },
+            Reason::WaitingCap { waiting: 60, most },
+            Reason::RunningCap { live, most },
+            Reason::CycleCap { sent: 60, most, period_s: 15 },
+            Reason::Requests { wait_s: 4, text: text() },
+            Reason::Stress { load: 30.0, most: 25.6 },
+            Reason::FileServer { load: Some(9.0), reference: 6.0, per_cycle: 4 },
+            Reason::Backlog { waiting: 40, target: 40 },
+            Reason::UserQuota { user: name(), live, most },
+            Reason::GroupQuota { group: "physics".to_owned(), live, most },
+            Reason::ProjectQuota { project: "ice".to_owned(), live, most },
+            Reason::MaxJobs { live, most },
+            Reason::Share { user: name(), jobs: 5, all: 40, users: 2, charge: 60.0, others: 4.5, weight: 1.0 },
+            Reason::Behind { campaign: 3 },
+            Reason::ArraySize { most: 500 },
+        ]
+    }
+
+    #[test]
+    fn every_term_has_its_sentence_and_its_remedy() {
+        let all = one_of_each();
+        for term in Term::ALL {
+            assert!(all.iter().any(|reason| reason.term() == *term), "{term:?} is not told");
+        }
+        let helpless: Vec<Term> =
+            all.iter().filter(|reason| reason.remedy("dahu").is_none()).map(Reason::term).collect();
+        assert_eq!(helpless, [Term::Pending]);
+    }
+
+    #[test]
+    fn who_can_do_what_is_said_with_the_command() {
+        let remedies: Vec<String> = one_of_each().iter().filter_map(|reason| reason.remedy("dahu")).collect();
+        for wanted in [
+            "an admin opens it again: `cigri admin cluster undrain dahu`",
+            "an admin enables it again: `cigri admin cluster enable dahu`",
+            "an admin allows more than 60: `cigri admin cluster set dahu --max-waiting N`",
+            "an admin allows more than 60: `cigri admin cluster set dahu --user-quota alice=N`",
+            "an admin allows more than 60: `cigri admin cluster set dahu --group-quota physics=N`",
+            "an admin gives the user another share: `cigri admin cluster set dahu --weight alice=W`",
+            "when its cause is mended, its owner says `cigri resume CAMPAIGN`",
+            "wait: the more of them start, the more are sent",
+        ] {
+            assert!(remedies.iter().any(|remedy| remedy == wanted), "{wanted}: {remedies:#?}");
+        }
+        assert!(remedies.iter().all(|remedy| !remedy.contains('\n') && !remedy.ends_with('.')));
+    }
+}
