@@ -26,6 +26,8 @@ pub enum ErrorCode {
     IdempotencyKey,
     /// The cluster did not answer as needed.
     ClusterUnavailable,
+    /// The cluster was not asked, our budget of requests there is used up: try again.
+    ClusterBusy,
     /// Several servers share the database and none of them takes changes just now: try again.
     NoLeader,
     /// The server failed; its log says more.

@@ -125,7 +125,9 @@ fn exit_of(body: &ErrorBody) -> Exit {
         | ErrorCode::Forbidden
         | ErrorCode::Conflict
         | ErrorCode::IdempotencyKey => Exit::Refused,
-        ErrorCode::ClusterUnavailable | ErrorCode::NoLeader | ErrorCode::Internal => Exit::Environment,
+        ErrorCode::ClusterUnavailable | ErrorCode::ClusterBusy | ErrorCode::NoLeader | ErrorCode::Internal => {
+            Exit::Environment
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use cigri_core::meter::ClusterLimits;
 use cigri_core::meter::law::{AdaptiveSettings, LawSettings};
 use cigri_store::{ClusterKind, ClusterRow, Store, StoreError, TokenRow};
 use futures_util::future::BoxFuture;
-use oar_client::{Client, HttpTransport, Settings, Token, Transport, TransportError};
+use oar_client::{Budget, Client, HttpTransport, Settings, Token, Transport, TransportError};
 use oar_local::LocalCluster;
 use tokio::sync::{Notify, Semaphore};
 use url::Url;
@@ -104,6 +104,21 @@ impl Default for Retention {
     fn default() -> Retention {
         Configuration::default().retention()
     }
+}
+
+/// How requests go to a cluster. One in this process has no lane and no budget: asking it is a function call.
+fn client_settings(row: &ClusterRow) -> Settings {
+    match row.kind {
+        ClusterKind::Local => {
+            Settings { reads_any_path: true, one_request_at_a_time: false, budget: None, ..Settings::default() }
+        }
+        ClusterKind::Oar3 => Settings { budget: Some(budget(&row.limits)), ..Settings::default() },
+    }
+}
+
+/// What the admin grants our requests there.
+pub(crate) fn budget(limits: &ClusterLimits) -> Budget {
+    Budget { requests_per_s: limits.requests_per_s, bytes_per_s: limits.bytes_per_s, busy: limits.busy }
 }
 
 /// Everything that is shared.
@@ -200,7 +215,7 @@ impl Grid {
         let text = if row.kind == ClusterKind::Local { LOCAL_URL } else { &row.url };
         let url = Url::parse(text)
             .map_err(|error| GridError::Cluster { cluster: row.name.clone(), problem: error.to_string() })?;
-        let settings = Settings { reads_any_path: row.kind == ClusterKind::Local, ..Settings::default() };
+        let settings = client_settings(&row);
         let barrier = Barrier::default();
         let way = Gatekeeper { inner: transport, barrier: barrier.clone() };
         let client = Client::new(url, Arc::new(way), settings);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use cigri_api::{ErrorCode, Job, List, Output, ResultFile, Results};
 use futures_util::stream::{self, StreamExt};
@@ -13,6 +14,10 @@ use crate::exit::Failure;
 
 /// Files that are fetched at one time.
 const AT_ONCE: usize = 4;
+/// The server reads files on clusters last of all: one that has no request left for it now has one later.
+const BUSY_PAUSE: Duration = Duration::from_secs(5);
+/// After so many the file is left for another time.
+const BUSY_TRIES: u32 = 60;
 
 /// A file to fetch.
 #[derive(Debug, Clone)]
@@ -119,7 +124,14 @@ fn ready(folder: &Folder, file: &Wanted, silent: &BTreeSet<String>) -> Option<Fa
 }
 
 async fn fetch(api: &Api, folder: &Folder, file: Wanted) -> (Wanted, Result<(), Failure>) {
-    let result = get(api, folder, &file).await;
+    let mut result = get(api, folder, &file).await;
+    for _ in 0..BUSY_TRIES {
+        if !matches!(&result, Err(Failure::Api(ApiError::Refused(refusal))) if refusal.code == ErrorCode::ClusterBusy) {
+            break;
+        }
+        tokio::time::sleep(BUSY_PAUSE).await;
+        result = get(api, folder, &file).await;
+    }
     (file, result)
 }
 

@@ -8,6 +8,7 @@ use cigri_store::{JobFilter, JobRow};
 use serde::Deserialize;
 
 use super::identity::Caller;
+use super::looking::Looking;
 use super::respond::ApiError;
 use crate::cluster::results_folder as folder;
 use crate::grid::Grid;
@@ -147,8 +148,8 @@ async fn read(
         None => output::path(&submission.directory, &submission.name, remote_id as u64, stream),
         Some(_) => output::grouped_path(&folder(&submission, &campaign), remote_id as u64, row.slot, stream),
     };
-    let bytes =
-        handle.client.media(&token, &path, tail).await.map_err(|error| ApiError::unavailable(error.to_string()))?;
+    let way = Looking::at(&handle)?;
+    let bytes = way.client.media(&token, &path, tail).await.map_err(|error| way.failed(&error))?;
     // A group keeps no empty files.
     let is_empty = submission.results.is_some() && !row.state.is_live();
     let bytes = bytes.or(is_empty.then(Default::default));

@@ -17,6 +17,7 @@ mod identity;
 mod incoming;
 mod intake;
 mod jobs;
+mod looking;
 mod metrics;
 mod once;
 mod pass;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cigri_core::language::{CampaignSpec, ClusterSpec, Problem, Problems};
 use cigri_store::ClusterKind;
 use futures_util::future::join_all;
-use oar_client::{Condition, Invalid, NewJob, Resource, column_kinds};
+use oar_client::{Condition, Invalid, NewJob, Resource, Urgency, column_kinds};
 
 use super::respond::ApiError;
 use crate::grid::Grid;
@@ -52,7 +52,7 @@ pub(super) async fn look(grid: &Grid, spec: &CampaignSpec) -> Result<BTreeMap<St
     let looks = conditioned.filter_map(|(name, cluster)| {
         let handle = grid.cluster(name).filter(|handle| handle.row.kind != ClusterKind::Local)?;
         Some(async move {
-            let answer = tokio::time::timeout(PATIENCE, handle.client.resources()).await;
+            let answer = tokio::time::timeout(PATIENCE, handle.client.at(Urgency::Logs).resources()).await;
             let seen = match answer {
                 Err(_) => Ok(Seen::Silent(format!("no answer within {} s", PATIENCE.as_secs()))),
                 Ok(Err(error)) => Ok(Seen::Silent(error.to_string())),

@@ -10,16 +10,16 @@ use crate::grid::{Grid, GridError};
 use crate::leadership::Leadership;
 
 /// When to try again while no server leads: another one takes over within seconds.
-const RETRY_AFTER_S: u32 = 3;
+const RETRY_AFTER_S: u64 = 3;
 
-/// An error on its way to the caller.
+/// An error on its way to the caller, and after how many seconds it is worth another try.
 #[derive(Debug)]
-pub(super) struct ApiError(Box<ErrorBody>);
+pub(super) struct ApiError(Box<ErrorBody>, Option<u64>);
 
 impl ApiError {
     fn new(status: StatusCode, code: ErrorCode, message: String) -> ApiError {
         let title = status.canonical_reason().unwrap_or("Error").to_owned();
-        ApiError(Box::new(ErrorBody { status: status.as_u16(), title, message, code, problems: Vec::new() }))
+        ApiError(Box::new(ErrorBody { status: status.as_u16(), title, message, code, problems: Vec::new() }), None)
     }
 
     pub(super) fn forbidden(message: String) -> ApiError {
@@ -44,7 +44,14 @@ impl ApiError {
 
     /// Nothing was done, for want of a leader; worth another try.
     pub(super) fn no_leader(message: impl Into<String>) -> ApiError {
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::NoLeader, message.into())
+        let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::NoLeader, message.into());
+        ApiError(error.0, Some(RETRY_AFTER_S))
+    }
+
+    /// The cluster was not asked: our budget there is used up for so many seconds.
+    pub(super) fn over_budget(message: String, wait_s: u64) -> ApiError {
+        let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::ClusterBusy, message);
+        ApiError(error.0, Some(wait_s))
     }
 
     /// Passed on, and no answer came back.
@@ -131,8 +138,8 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         let mut answer = HttpResponse::build(self.status_code());
-        if self.0.code == ErrorCode::NoLeader {
-            answer.insert_header(("Retry-After", RETRY_AFTER_S.to_string()));
+        if let Some(seconds) = self.1 {
+            answer.insert_header(("Retry-After", seconds.to_string()));
         }
         answer.json(&self.0)
     }

@@ -9,6 +9,7 @@ use cigri_store::{CampaignRow, JobFilter, JobRow, StoreError};
 use serde::Deserialize;
 
 use super::identity::Caller;
+use super::looking::Looking;
 use super::respond::ApiError;
 use crate::grid::Grid;
 
@@ -110,18 +111,19 @@ pub(super) async fn output(
     let (token, _) = grid.token(&submission.owner, &handle)?.map_err(ApiError::unavailable)?;
     // Whole files are in memory here: only few at a time.
     let _turn = grid.files.acquire().await.map_err(|error| ApiError::unavailable(error.to_string()))?;
-    let bytes = handle.client.file(&token, &path).await.map_err(unread)?;
+    let way = Looking::at(&handle)?;
+    let bytes = way.client.file(&token, &path).await.map_err(|error| unread(&way, &error))?;
     let bytes = bytes.ok_or_else(|| ApiError::not_found(format!("there is no file {path} on {}", row.cluster)))?;
     Ok(HttpResponse::Ok().content_type("application/octet-stream").body(bytes))
 }
 
 /// A cluster that does not answer may do so later; one that refuses this file does not.
-fn unread(error: oar_client::Error) -> ApiError {
+fn unread(way: &Looking<'_>, error: &oar_client::Error) -> ApiError {
     match error {
         oar_client::Error::Invalid(_) | oar_client::Error::Refused { .. } | oar_client::Error::Garbled { .. } => {
             ApiError::conflict(error.to_string())
         }
-        _ => ApiError::unavailable(error.to_string()),
+        _ => way.failed(error),
     }
 }
 

@@ -2,7 +2,7 @@
 //! loses node after node when it tries to start them.
 
 use cigri_core::event::{Code, NewEvent, Scope};
-use oar_client::{Error as ApiError, Token};
+use oar_client::{Error as ApiError, Token, Urgency};
 
 use super::{Memory, Round, StepError};
 
@@ -71,7 +71,7 @@ pub(super) fn problem(round: &Round<'_>, memory: &Memory, login: &str) -> Option
 /// OAR answers 404 where it looked for the file as the user, 500 where it could not become the user; or when it is
 /// broken, which a question to its database shows.
 async fn reads_files(round: &Round<'_>, token: &Token) -> Result<bool, StepError> {
-    let client = &round.handle.client;
+    let client = round.handle.client.at(Urgency::Submit);
     for _ in 0..2 {
         match client.media(token, NO_FILE, None).await {
             Ok(_) => return Ok(true),

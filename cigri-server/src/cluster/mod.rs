@@ -55,6 +55,7 @@ use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::meter::law::Key;
 use cigri_core::meter::{ClusterLimits, Metering, Mode};
 use cigri_store::{Store, StoreError};
+use oar_client::Urgency;
 
 pub(crate) use groups::folder as results_folder;
 
@@ -192,6 +193,7 @@ impl<'a> Round<'a> {
     ) -> Result<Round<'a>, StepError> {
         let name = handle.row.name.clone();
         let limits = Arc::new(crate::blocking(&grid.store, move |store| store.cluster_limits(&name)).await?);
+        handle.client.set_budget(crate::grid::budget(&limits));
         handle.sensor.want(limits.file_server.as_ref());
         handle.barrier.set(limits.mode == Mode::Disabled);
         let groups = grid.members.of(limits.group_quotas.keys()).await;
@@ -211,9 +213,18 @@ impl Round<'_> {
     /// Asks the cluster to delete a job as `owner`. A deletion is an intention: whoever needs it done looks again. A
     /// token that does not serve is told to its user, and stops nobody else's round.
     async fn delete_job(&self, owner: &str, remote_id: u64) -> Result<(), StepError> {
+        self.delete_at(Urgency::Delete, owner, remote_id).await
+    }
+
+    /// The same for a gate that keeps jobs from starting.
+    async fn release(&self, owner: &str, gate_id: u64) -> Result<(), StepError> {
+        self.delete_at(Urgency::Release, owner, gate_id).await
+    }
+
+    async fn delete_at(&self, urgency: Urgency, owner: &str, remote_id: u64) -> Result<(), StepError> {
         let refused = match self.grid.token(owner, self.handle)? {
             Err(problem) => NewEvent::note(Scope::user_on(owner, self.name()), Code::TokenNotFound, problem),
-            Ok((token, _)) => match self.handle.client.delete(&token, remote_id).await {
+            Ok((token, _)) => match self.handle.client.at(urgency).delete(&token, remote_id).await {
                 Err(error @ oar_client::Error::Unauthorized { .. }) => self.bad_token(owner, &error),
                 other => return other.map(|_| ()).map_err(StepError::from),
             },

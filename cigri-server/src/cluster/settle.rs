@@ -4,7 +4,7 @@ use cigri_core::absence::{self, Gates, Missing};
 use cigri_core::ledger;
 use cigri_core::state::{SubmissionState, Wish};
 use cigri_store::SubmissionRow;
-use oar_client::{JobQuery, JobSummary, State};
+use oar_client::{JobQuery, JobSummary, State, Urgency};
 
 use super::{Memory, Round, StepError, adopt, gates, kill};
 
@@ -28,7 +28,7 @@ pub(super) async fn settle(
     let Some(first) = found.first() else { return missing(round, memory, submission, gates).await };
     memory.looked.remove(&submission.id);
     let gate_id = find_gate(round, submission).await?;
-    let array_id = round.handle.client.job(first.id).await?.map_or(0, |job| job.array_id);
+    let array_id = round.handle.client.at(Urgency::Doubt).job(first.id).await?.map_or(0, |job| job.array_id);
     if array_id == 0 {
         return adopt::partial(round, submission, found.len() as u64, gates).await;
     }
@@ -65,7 +65,7 @@ fn window(round: &Round<'_>, submission: &SubmissionRow) -> Option<(i64, i64)> {
 /// Looks at every id above the highest that was known before it was sent, whatever clocks say, until two chunks beyond
 /// the newest live job are empty.
 async fn scan(round: &Round<'_>, submission: &SubmissionRow) -> Result<Vec<JobSummary>, StepError> {
-    let client = &round.handle.client;
+    let client = round.handle.client.at(Urgency::Doubt);
     let newest = client.list_all(&JobQuery::default()).await?.last().map_or(0, |job| job.id);
     let mut from = submission.watermark as u64 + 1;
     let (mut empty, mut found) = (0, Vec::new());
@@ -130,7 +130,7 @@ async fn is_open(round: &Round<'_>, submission: &SubmissionRow, gate_id: u64) ->
         Some(State::Error) => return Ok(true),
         // Not shown, or not ours: nothing is deleted by its bare id.
         None => return Ok(false),
-        Some(_) => round.delete_job(&submission.owner, gate_id).await?,
+        Some(_) => round.release(&submission.owner, gate_id).await?,
     }
     match gate_state(round, submission, gate_id).await? {
         // Somebody let it run: what waits for a job that failed waits for ever. The rows go, their tasks come back.
@@ -145,7 +145,7 @@ async fn is_open(round: &Round<'_>, submission: &SubmissionRow, gate_id: u64) ->
 
 async fn gate_state(round: &Round<'_>, submission: &SubmissionRow, gate_id: u64) -> Result<Option<State>, StepError> {
     let query = JobQuery { ids: vec![gate_id], limit: 1, ..JobQuery::default() };
-    let listed = round.handle.client.list(&query).await?;
+    let listed = round.handle.client.at(Urgency::Release).list(&query).await?;
     let name = ledger::gate_name(&submission.name);
     Ok(listed.items.into_iter().find(|gate| gate.name.as_deref() == Some(&name)).map(|gate| gate.state))
 }

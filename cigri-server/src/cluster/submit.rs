@@ -8,7 +8,7 @@ use cigri_core::ledger;
 use cigri_core::state::{Role, SubmissionState};
 use cigri_core::task_ids::TaskIds;
 use cigri_store::{Intent, NewGroup, NewSubmission, RoundCampaign, SubmissionRow};
-use oar_client::{Error as ApiError, NewJob, Token};
+use oar_client::{Error as ApiError, NewJob, Token, Urgency};
 
 use super::{Memory, Round, StepError, account, adopt, gates, groups, nights, reset, settle, steps, sweep};
 use crate::secret;
@@ -206,7 +206,7 @@ async fn array_unsent(
 ) -> Result<(), StepError> {
     if let Some(gate) = gate.filter(|_| error.certainly_not_done()) {
         // No array exists that could slip through: the gate may go.
-        round.handle.client.delete(token, gate).await.ok();
+        round.handle.client.at(Urgency::Release).delete(token, gate).await.ok();
     }
     unsent(round, submission, error).await
 }

@@ -291,7 +291,9 @@ impl VirtualServer {
 
 /// A new server on the old database.
 fn restart(grid: &Grid, world: &Arc<World>) -> Memory {
-    let limits = ClusterLimits { max_array: 10, ..ClusterLimits::default() };
+    // A budget is kept in real time, and requests take none of the virtual one.
+    let (requests_per_s, bytes_per_s, busy) = (1e12, 1e12, 1.0);
+    let limits = ClusterLimits { max_array: 10, requests_per_s, bytes_per_s, busy, ..ClusterLimits::default() };
     let (name, url) = ("dahu".to_owned(), "http://virtual.test/".to_owned());
     let row = ClusterRow { name, kind: ClusterKind::Oar3, url, limits, last_round_at: None };
     grid.add_with(row, Arc::new(Wire(Arc::clone(world)))).unwrap();
