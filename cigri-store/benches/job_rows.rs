@@ -44,7 +44,7 @@ fn measure(database: &str, store: &Store) {
             directory: "/",
             limit: ARRAY as i64,
             group: None,
-            even_avoided: false,
+            open_elsewhere: &[],
         };
         let (row, _) = store.intend(&new, |id| format!("bench.{id}"), 0).unwrap().unwrap();
         let intended = Instant::now();

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use crate::connection::Database;
 use crate::schema::{campaign, job, progress, returned_task};
-use crate::{NewSubmission, Result, bulk, endless, event};
+use crate::{NewSubmission, Result, bulk, endless, event, failed_on};
 
 /// A task taken from the bag, with the number of the attempt about to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +26,21 @@ pub struct Task {
 /// A task just taken, and where in the bag it was.
 pub(crate) struct Taken {
     pub(crate) task: Task,
-    /// Its row, if it had come back before: place, and the cluster that it should rather not go to.
+    /// Its row, if it had come back before: place, and the clusters that it failed on.
     returned: Option<(i32, Option<String>)>,
+}
+
+impl Taken {
+    /// The clusters that it failed on, as stored.
+    pub(crate) fn failed_on(&self) -> Option<&str> {
+        self.returned.as_ref()?.1.as_deref()
+    }
+}
+
+impl From<Task> for Taken {
+    fn from(task: Task) -> Taken {
+        Taken { task, returned: None }
+    }
 }
 
 /// A task on its way back to the bag.
@@ -37,24 +50,25 @@ pub(crate) struct Back {
     pub(crate) generation: i32,
     pub(crate) attempts: i32,
     pub(crate) place: i32,
-    pub(crate) avoid_cluster: Option<String>,
+    /// As stored.
+    pub(crate) failed_on: Option<String>,
 }
 
 /// Takes up to `limit` tasks: those that came back first, then the never tried, then those sent to the end.
-/// `even_avoided` takes tasks that should rather go to another cluster.
+/// A task that failed here is left to the clusters open elsewhere, while it has not failed on all of these.
 pub(crate) fn take(
     connection: &mut Database,
-    campaign: i64,
-    cluster: &str,
+    (campaign, cluster): (i64, &str),
+    open_elsewhere: &[String],
     limit: i64,
-    even_avoided: bool,
 ) -> Result<Vec<Taken>> {
     let state: String = campaign::table.find(campaign).select(campaign::state).first(connection)?;
     if state != CampaignState::Active.as_str() {
         // Paused or cancelled since the round began.
         return Ok(Vec::new());
     }
-    let mut tasks = take_returned(connection, (campaign, cluster, even_avoided), 1, limit)?;
+    let barred = failed_on::barred(connection, (campaign, cluster), open_elsewhere)?;
+    let mut tasks = take_returned(connection, (campaign, &barred), 1, limit)?;
     let (next, count): (i64, i64) = progress::table
         .inner_join(campaign::table.on(campaign::id.eq(progress::campaign_id)))
         .filter(progress::campaign_id.eq(campaign))
@@ -64,7 +78,7 @@ pub(crate) fn take(
     tasks.extend((next..next + fresh).map(|index| Taken { task: untried(index, 1, 1), returned: None }));
     let room = limit - tasks.len() as i64;
     if room > 0 {
-        tasks.extend(take_returned(connection, (campaign, cluster, even_avoided), 0, room)?);
+        tasks.extend(take_returned(connection, (campaign, &barred), 0, room)?);
     }
     for (array_index, taken) in (1..).zip(&mut tasks) {
         taken.task.array_index = array_index;
@@ -86,30 +100,30 @@ fn untried(index: i64, generation: i32, attempt: i32) -> Task {
 
 fn take_returned(
     connection: &mut Database,
-    (campaign, cluster, even_avoided): (i64, &str, bool),
+    (campaign, barred): (i64, &[String]),
     place: i32,
     limit: i64,
 ) -> Result<Vec<Taken>> {
-    let fits = returned_task::avoid_cluster.is_null().or(returned_task::avoid_cluster.ne(cluster));
+    let fits = returned_task::failed_on.is_null().or(returned_task::failed_on.ne_all(barred));
     let query = returned_task::table
         .filter(returned_task::campaign_id.eq(campaign))
         .filter(returned_task::place.eq(place))
         .select((
             (returned_task::task_index, returned_task::generation, returned_task::attempts),
-            returned_task::avoid_cluster,
+            returned_task::failed_on,
         ))
         .order(returned_task::task_index)
         .limit(limit);
     let found: Vec<((i64, i32, i32), Option<String>)> =
-        if even_avoided { query.load(connection)? } else { query.filter(fits).load(connection)? };
+        if barred.is_empty() { query.load(connection)? } else { query.filter(fits).load(connection)? };
     if found.is_empty() {
         return Ok(Vec::new());
     }
     let indices: Vec<i64> = found.iter().map(|((index, _, _), _)| *index).collect();
     bulk::delete_returned(connection, campaign, &indices)?;
-    let taken = |((index, generation, attempts), avoid)| Taken {
+    let taken = |((index, generation, attempts), failed_on)| Taken {
         task: untried(index, generation, attempts + 1),
-        returned: Some((place, avoid)),
+        returned: Some((place, failed_on)),
     };
     Ok(found.into_iter().map(taken).collect())
 }
@@ -120,9 +134,9 @@ pub(crate) fn untake(connection: &mut Database, campaign: i64, rest: &[Taken]) -
         return Ok(());
     }
     let back = |Taken { task, returned }: &Taken| {
-        let (place, avoid_cluster) = returned.clone()?;
+        let (place, failed_on) = returned.clone()?;
         let (index, generation, attempts) = (task.index, task.generation, task.attempt - 1);
-        Some(Back { index, generation, attempts, place, avoid_cluster })
+        Some(Back { index, generation, attempts, place, failed_on })
     };
     let back: Vec<Back> = rest.iter().filter_map(back).collect();
     // Those never tried are the last that the cursor passed.
@@ -159,15 +173,6 @@ pub(crate) fn drop_live(connection: &mut Database, new: &NewSubmission<'_>, now:
     let scope = Scope::campaign_on(new.campaign_id, new.cluster);
     event::open(connection, &NewEvent::note(scope, Code::ServiceFailure, message), now)?;
     Ok(both.len())
-}
-
-/// How many tasks of the bag may not go to `cluster` now.
-pub(crate) fn avoiding(connection: &mut Database, campaign: i64, cluster: &str) -> Result<i64> {
-    Ok(returned_task::table
-        .filter(returned_task::campaign_id.eq(campaign))
-        .filter(returned_task::avoid_cluster.eq(cluster))
-        .count()
-        .get_result(connection)?)
 }
 
 /// Moves tasks from live to the bag, or to cancelled if the campaign is. Counters follow.

@@ -4,10 +4,10 @@
 mod postgresql;
 mod sqlite;
 
-use crate::Result;
 use crate::bag::{Back, Task};
 use crate::connection::Database;
 use crate::job::JobEnd;
+use crate::{DecisionRow, Result, StoreError};
 
 /// The jobs of one submission, about to be inserted.
 pub(crate) struct NewJobs<'a> {
@@ -72,5 +72,32 @@ pub(crate) fn insert_chunks(connection: &mut Database, campaign: i64, chunks: &[
     match connection {
         Database::Sqlite(sqlite) => sqlite::insert_chunks(sqlite, campaign, chunks),
         Database::Postgresql(postgresql) => postgresql::insert_chunks(postgresql, campaign, chunks),
+    }
+}
+
+/// Puts decisions in place of the last ones of their campaigns and clusters, and into the history under ids from `first`.
+pub(crate) fn put_decisions(connection: &mut Database, decisions: &[DecisionRow], first: i64) -> Result<()> {
+    let texts: Vec<[String; 2]> = decisions.iter().map(texts).collect::<Result<_>>()?;
+    match connection {
+        Database::Sqlite(sqlite) => sqlite::put_decisions(sqlite, (decisions, &texts), first),
+        Database::Postgresql(postgresql) => postgresql::put_decisions(postgresql, (decisions, &texts), first),
+    }
+}
+
+/// Terms and inputs as stored. PostgreSQL's texts have no NUL, and JSON writes it as an escape.
+fn texts(row: &DecisionRow) -> Result<[String; 2]> {
+    let terms = serde_json::to_string(&row.terms).map_err(StoreError::corrupt)?;
+    Ok([terms, row.inputs.to_string()])
+}
+
+/// Inserts the usage of a cluster by user, as it is at a moment.
+pub(crate) fn insert_usage(
+    connection: &mut Database,
+    cluster: &str,
+    (usage, now): (&[(String, f64)], i64),
+) -> Result<()> {
+    match connection {
+        Database::Sqlite(sqlite) => sqlite::insert_usage(sqlite, cluster, (usage, now)),
+        Database::Postgresql(postgresql) => postgresql::insert_usage(postgresql, cluster, (usage, now)),
     }
 }

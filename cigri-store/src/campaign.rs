@@ -1,6 +1,7 @@
 //! Campaigns with their counters, for reading.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cigri_core::language::{CampaignSpec, Endless};
 use cigri_core::state::{BagState, CampaignState, JobState, Stage};
@@ -11,6 +12,7 @@ use diesel::prelude::*;
 use crate::connection::Database;
 use crate::intake::Origin;
 use crate::schema::{campaign, job, progress, submission};
+use crate::specs::{self, Specs};
 use crate::task_range::{self, Ranges};
 use crate::{Result, Store, StoreError, event, steps};
 
@@ -26,7 +28,7 @@ pub struct CampaignRow {
     /// How far it is with its sample.
     pub stage: Stage,
     /// What it asks for, resolved.
-    pub spec: CampaignSpec,
+    pub spec: Arc<CampaignSpec>,
     /// The ids of its tasks.
     pub task_ids: TaskIds,
     /// Number of tasks.
@@ -83,7 +85,6 @@ struct Columns {
     owner: String,
     state: String,
     stage: String,
-    spec: String,
     first_task_id: i64,
     task_count: i64,
     origin_path: Option<String>,
@@ -94,12 +95,15 @@ struct Columns {
     counters: (i64, i64, i64, i64, i64, i64, i64),
 }
 
-/// The campaigns of these columns, in their order.
-fn rows(connection: &mut Database, found: Vec<Columns>) -> Result<Vec<CampaignRow>> {
-    let ids = found.iter().map(|columns| columns.id);
+/// The campaigns of these columns and specs, in their order.
+fn rows(connection: &mut Database, found: Vec<(Columns, String)>) -> Result<Vec<CampaignRow>> {
+    let ranges = ranges(connection, found.iter().map(|(columns, _)| columns.id))?;
+    found.into_iter().map(|(columns, spec)| row(columns, specs::parse(&spec)?, &ranges)).collect()
+}
+
+fn ranges(connection: &mut Database, ids: impl Iterator<Item = i64> + Clone) -> Result<Ranges> {
     let span = ids.clone().min().zip(ids.max());
-    let ranges = span.map(|span| task_range::between(connection, span)).transpose()?.unwrap_or_default();
-    found.into_iter().map(|columns| row(columns, &ranges)).collect()
+    Ok(span.map(|span| task_range::between(connection, span)).transpose()?.unwrap_or_default())
 }
 
 /// How many ids a campaign has. A bag without an end keeps those that it began with, however few of its tasks were tried.
@@ -107,7 +111,7 @@ fn named(task_count: i64, is_endless: bool) -> i64 {
     if is_endless { Endless::TASKS as i64 } else { task_count }
 }
 
-fn row(columns: Columns, ranges: &Ranges) -> Result<CampaignRow> {
+fn row(columns: Columns, spec: Arc<CampaignSpec>, ranges: &Ranges) -> Result<CampaignRow> {
     let (pending, live, running, done, failed, cancelled, kills) = columns.counters;
     let origin = columns.origin_path.zip(columns.origin_digest).map(|(path, digest)| Origin { path, digest });
     let named = named(columns.task_count, columns.bag.is_some());
@@ -116,7 +120,7 @@ fn row(columns: Columns, ranges: &Ranges) -> Result<CampaignRow> {
         owner: columns.owner,
         state: columns.state.parse().map_err(StoreError::corrupt)?,
         stage: columns.stage.parse().map_err(StoreError::corrupt)?,
-        spec: serde_json::from_str(&columns.spec).map_err(StoreError::corrupt)?,
+        spec,
         task_ids: task_range::ids(ranges, columns.id, (columns.first_task_id, named))?,
         task_count: columns.task_count,
         origin,
@@ -133,14 +137,13 @@ fn row(columns: Columns, ranges: &Ranges) -> Result<CampaignRow> {
     })
 }
 
-macro_rules! selected {
+macro_rules! columns {
     () => {
-        campaign::table.inner_join(progress::table.on(progress::campaign_id.eq(campaign::id))).select((
+        (
             campaign::id,
             campaign::owner,
             campaign::state,
             campaign::stage,
-            campaign::spec,
             campaign::first_task_id,
             campaign::task_count,
             campaign::origin_path,
@@ -157,21 +160,47 @@ macro_rules! selected {
                 progress::cancelled,
                 progress::kills,
             ),
-        ))
+        )
+    };
+}
+
+macro_rules! joined {
+    () => {
+        campaign::table.inner_join(progress::table.on(progress::campaign_id.eq(campaign::id)))
+    };
+}
+
+macro_rules! selected {
+    () => {
+        joined!().select((columns!(), campaign::spec))
     };
 }
 
 /// The campaign; an error if there is none (one being received is none).
 pub(crate) fn get(connection: &mut Database, id: i64) -> Result<CampaignRow> {
-    let columns: Option<Columns> = selected!().filter(campaign::id.eq(id)).first(connection).optional()?;
+    let columns: Option<(Columns, String)> = selected!().filter(campaign::id.eq(id)).first(connection).optional()?;
     let mut found = rows(connection, columns.into_iter().collect())?;
     found.pop().ok_or_else(|| StoreError::Missing(format!("campaign {id}")))
 }
 
-/// Campaigns in a state.
-pub(crate) fn in_state(connection: &mut Database, state: CampaignState) -> Result<Vec<CampaignRow>> {
-    let found = selected!().filter(campaign::state.eq(state.as_str())).order(campaign::id).load(connection)?;
-    rows(connection, found)
+/// Ids of the active campaigns, for a query's condition.
+#[diesel::dsl::auto_type]
+pub(crate) fn active_ids() -> _ {
+    campaign::table.filter(campaign::state.eq("active")).select(campaign::id)
+}
+
+/// Active campaigns with tasks to send. One that has nothing left at all waits for its epilogues.
+pub(crate) fn with_work(connection: &mut Database, specs: &Specs) -> Result<Vec<CampaignRow>> {
+    let found: Vec<Columns> = joined!()
+        .select(columns!())
+        .filter(campaign::state.eq(CampaignState::Active.as_str()))
+        .filter(progress::pending.gt(0i64).or(progress::live.eq(0i64)))
+        .order(campaign::id)
+        .load(connection)?;
+    let ids: Vec<i64> = found.iter().map(|columns| columns.id).collect();
+    let (ranges, specs) = (ranges(connection, ids.iter().copied())?, specs.of(connection, &ids)?);
+    let spec = |id: i64| specs.get(&id).cloned().ok_or_else(|| StoreError::Missing(format!("campaign {id}")));
+    found.into_iter().map(|columns| spec(columns.id).and_then(|spec| row(columns, spec, &ranges))).collect()
 }
 
 /// Campaigns without an end whose bag is open.
@@ -202,7 +231,7 @@ impl Store {
     /// Campaigns, oldest first.
     pub fn list_campaigns(&self, filter: &CampaignFilter) -> Result<Vec<CampaignRow>> {
         self.read(|connection| {
-            let found: Vec<Columns> = match &filter.origin_path {
+            let found: Vec<(Columns, String)> = match &filter.origin_path {
                 Some(path) => {
                     selected!().filter(campaign::origin_path.eq(path)).order(campaign::id).load(connection)?
                 }

@@ -177,12 +177,12 @@ fn latest_ends(connection: &mut Database, id: i64, state: JobState) -> Result<Ve
         .select((job::task_index, job::generation, job::attempt))
         .order(job::task_index)
         .load(connection)?;
-    let back = |(index, generation, attempts)| Back {
+    let back = |(index, generation, attempts): (i64, i32, i32)| Back {
         index,
         generation: generation + 1,
         attempts,
         place: 1,
-        avoid_cluster: None,
+        failed_on: None,
     };
     Ok(failed.into_iter().map(back).collect())
 }

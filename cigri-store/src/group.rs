@@ -1,5 +1,7 @@
 //! What rounds remember of grouped tasks: how long they take, and where their runner is installed.
 
+use std::collections::HashMap;
+
 use cigri_core::group::Pace;
 use diesel::prelude::*;
 
@@ -49,12 +51,27 @@ fn known(connection: &mut Database, login: &str, cluster: &str) -> Result<Option
 /// What was seen of a campaign's grouped tasks on a cluster.
 pub(crate) fn pace_of(connection: &mut Database, campaign: i64, cluster: &str) -> Result<Pace> {
     let columns = (pace::tasks, pace::busy_ms, pace::jobs, pace::job_ms, pace::kills);
-    let found: Option<(i64, i64, i64, i64, i64)> =
-        pace::table.find((campaign, cluster)).select(columns).first(connection).optional()?;
-    let (tasks, busy_ms, jobs, job_ms, kills) = found.unwrap_or_default();
+    let found: Option<Columns> = pace::table.find((campaign, cluster)).select(columns).first(connection).optional()?;
+    Ok(found.map(seen).unwrap_or_default())
+}
+
+/// The same of all active campaigns that have any.
+pub(crate) fn paces(connection: &mut Database, cluster: &str) -> Result<HashMap<i64, Pace>> {
+    let found: Vec<(i64, Columns)> = pace::table
+        .filter(pace::cluster.eq(cluster))
+        .filter(pace::campaign_id.eq_any(crate::campaign::active_ids()))
+        .select((pace::campaign_id, (pace::tasks, pace::busy_ms, pace::jobs, pace::job_ms, pace::kills)))
+        .load(connection)?;
+    Ok(found.into_iter().map(|(campaign, columns)| (campaign, seen(columns))).collect())
+}
+
+/// Tasks, their milliseconds, jobs, theirs, kills.
+type Columns = (i64, i64, i64, i64, i64);
+
+fn seen((tasks, busy_ms, jobs, job_ms, kills): Columns) -> Pace {
     let [tasks, busy_ms, jobs, job_ms, kills] =
         [tasks, busy_ms, jobs, job_ms, kills].map(|number| number.max(0) as u64);
-    Ok(Pace { tasks, busy_ms, jobs, job_ms, kills })
+    Pace { tasks, busy_ms, jobs, job_ms, kills }
 }
 
 /// Adds what a look saw.

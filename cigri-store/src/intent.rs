@@ -9,8 +9,9 @@ use crate::bag::{self, Taken, Task};
 use crate::bulk::{self, NewJobs};
 use crate::connection::Database;
 use crate::schema::{cluster as clusters, submission};
+use crate::specs::SpecsById;
 use crate::submission::{self as submissions, SubmissionRow};
-use crate::{Result, Store, StoreError, endless, parameters, reserve, steps};
+use crate::{Result, Store, StoreError, endless, failed_on, parameters, reserve, steps};
 
 /// A submission about to be written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +32,8 @@ pub struct NewSubmission<'a> {
     pub limit: i64,
     /// How they are grouped.
     pub group: Option<NewGroup>,
-    /// Take tasks that should rather go elsewhere: there is nowhere else.
-    pub even_avoided: bool,
+    /// Other clusters of the campaign that are open to it: tasks that failed here are left to them.
+    pub open_elsewhere: &'a [String],
 }
 
 /// How the tasks of a submission are grouped.
@@ -80,22 +81,37 @@ impl Store {
         now: i64,
     ) -> Result<Option<Intent>> {
         self.write(|connection| {
-            let tasks = taken(connection, new, now)?;
-            let Some((last, _)) = tasks.last() else { return Ok(None) };
-            let remote_jobs = last.array_index;
+            let taken = taken(connection, new, now)?;
+            let Some((last, _)) = taken.last() else { return Ok(None) };
+            let remote_jobs = last.task.array_index;
             let id = reserve(connection, "submission", 1)?;
-            insert(connection, new, (id, &name(id)), (tasks.len() as i64, remote_jobs, now))?;
-            let first = reserve(connection, "job", tasks.len() as i64)?;
+            let kind = kind(&self.specs.of(connection, &[new.campaign_id])?, new);
+            insert(connection, (new, kind), (id, &name(id)), (taken.len() as i64, remote_jobs, now))?;
+            let first = reserve(connection, "job", taken.len() as i64)?;
+            let failed: Vec<(i64, String)> = (first..)
+                .zip(&taken)
+                .filter_map(|(job, (taken, _))| Some((job, taken.failed_on()?.to_owned())))
+                .collect();
+            let tasks: Vec<(Task, String)> = taken.into_iter().map(|(taken, text)| (taken.task, text)).collect();
             let jobs = NewJobs { submission: id, campaign: new.campaign_id, first, tasks: &tasks };
             bulk::insert_jobs(connection, &jobs)?;
+            failed_on::keep(connection, &failed)?;
             Ok(Some((submissions::get(connection, id)?, tasks)))
         })
     }
 }
 
+/// What the jobs ask for and the project they are accounted to.
+type Kind = (Option<String>, Option<String>);
+
+fn kind(specs: &SpecsById, new: &NewSubmission<'_>) -> Kind {
+    let spec = specs.get(&new.campaign_id).and_then(|spec| spec.clusters.get(new.cluster));
+    spec.map_or((None, None), |spec| (Some(spec.shape()), spec.project.clone()))
+}
+
 fn insert(
     connection: &mut Database,
-    new: &NewSubmission<'_>,
+    (new, (shape, project)): (&NewSubmission<'_>, Kind),
     (id, name): (i64, &str),
     (job_count, remote_count, now): (i64, i64, i64),
 ) -> Result<()> {
@@ -111,16 +127,17 @@ fn insert(
             (submission::remote_count.eq(remote_count), submission::results.eq(results)),
             (submission::created_at.eq(now), submission::changed_at.eq(now)),
             (submission::watermark.eq(known.unwrap_or(0)), submission::role.eq(new.role.as_str())),
+            (submission::shape.eq(shape), submission::project.eq(project)),
         ))
         .execute(connection)?;
     Ok(())
 }
 
 /// The tasks of an intent with their parameters, in the order of the jobs.
-fn taken(connection: &mut Database, new: &NewSubmission<'_>, now: i64) -> Result<Vec<(Task, String)>> {
+fn taken(connection: &mut Database, new: &NewSubmission<'_>, now: i64) -> Result<Vec<(Taken, String)>> {
     if new.role.is_step() {
         let tasks = steps::take(connection, new)?;
-        return with_texts(connection, new, tasks);
+        return with_texts(connection, new, tasks.into_iter().map(Taken::from).collect());
     }
     if !steps::fits_stage(connection, new)? {
         return Ok(Vec::new());
@@ -130,26 +147,22 @@ fn taken(connection: &mut Database, new: &NewSubmission<'_>, now: i64) -> Result
         Some(group) => take_grouped(connection, new, (group, limit)),
         None => {
             let taken = take(connection, new, limit)?;
-            with_texts(connection, new, taken.into_iter().map(|taken| taken.task).collect())
+            with_texts(connection, new, taken)
         }
     }
 }
 
 fn take(connection: &mut Database, new: &NewSubmission<'_>, limit: i64) -> Result<Vec<Taken>> {
-    bag::take(connection, new.campaign_id, new.cluster, limit, new.even_avoided)
+    bag::take(connection, (new.campaign_id, new.cluster), new.open_elsewhere, limit)
 }
 
-fn with_texts(connection: &mut Database, new: &NewSubmission<'_>, tasks: Vec<Task>) -> Result<Vec<(Task, String)>> {
-    let texts = texts(connection, new, tasks.iter())?;
-    Ok(tasks.into_iter().zip(texts).collect())
+fn with_texts(connection: &mut Database, new: &NewSubmission<'_>, taken: Vec<Taken>) -> Result<Vec<(Taken, String)>> {
+    let texts = texts(connection, new, &taken)?;
+    Ok(taken.into_iter().zip(texts).collect())
 }
 
-fn texts<'a>(
-    connection: &mut Database,
-    new: &NewSubmission<'_>,
-    tasks: impl Iterator<Item = &'a Task>,
-) -> Result<Vec<String>> {
-    let indices: Vec<i64> = tasks.map(|task| task.index).collect();
+fn texts(connection: &mut Database, new: &NewSubmission<'_>, taken: &[Taken]) -> Result<Vec<String>> {
+    let indices: Vec<i64> = taken.iter().map(|taken| taken.task.index).collect();
     parameters::texts(connection, new.campaign_id, &indices)
 }
 
@@ -159,7 +172,7 @@ fn take_grouped(
     connection: &mut Database,
     new: &NewSubmission<'_>,
     (group, limit): (&NewGroup, i64),
-) -> Result<Vec<(Task, String)>> {
+) -> Result<Vec<(Taken, String)>> {
     let most = group.jobs.max(1) as usize;
     let (mut tasks, mut all, mut jobs): (Vec<Taken>, Vec<String>, Vec<usize>) = (Vec::new(), Vec::new(), Vec::new());
     let mut lengths = Vec::new();
@@ -167,7 +180,7 @@ fn take_grouped(
         let wanted = PIECE.min(limit - tasks.len() as i64);
         let piece = take(connection, new, wanted)?;
         let is_last = (piece.len() as i64) < wanted;
-        let more = texts(connection, new, piece.iter().map(|taken| &taken.task))?;
+        let more = texts(connection, new, &piece)?;
         lengths.extend(more.iter().map(|text| group::characters(text)));
         tasks.extend(piece);
         all.extend(more);
@@ -180,6 +193,9 @@ fn take_grouped(
     let rest = tasks.split_off(jobs.iter().sum());
     bag::untake(connection, new.campaign_id, &rest)?;
     let places = (1..).zip(&jobs).flat_map(|(job, count)| (0..*count as i32).map(move |slot| (job, slot)));
-    let placed = |(taken, (array_index, slot)): (Taken, (i64, i32))| Task { array_index, slot, ..taken.task };
+    let placed = |(mut taken, (array_index, slot)): (Taken, (i64, i32))| {
+        (taken.task.array_index, taken.task.slot) = (array_index, slot);
+        taken
+    };
     Ok(tasks.into_iter().zip(places).map(placed).zip(all).collect())
 }

@@ -11,7 +11,7 @@ use diesel::result::{DatabaseErrorKind, Error as SqlError};
 use crate::bag::{self, Back};
 use crate::connection::Database;
 use crate::schema::{job, progress, remote_job, submission};
-use crate::{Result, Store, StoreError, bulk, control, endless, group, submission as submissions};
+use crate::{Result, Store, StoreError, bulk, control, endless, failed_on, group, submission as submissions};
 
 /// How many rows one query looks up by number: both databases limit a statement's values.
 pub(crate) const LOOKUPS: usize = 1000;
@@ -44,7 +44,7 @@ pub struct LiveJob {
 pub struct Return {
     /// After the tasks never tried.
     pub last: bool,
-    /// Rather not to this cluster.
+    /// It failed on this cluster: rather not there again, nor to others on which it failed before.
     pub avoid_cluster: Option<String>,
 }
 
@@ -302,7 +302,10 @@ fn mark_ended(connection: &mut Database, seen: &submissions::SubmissionRow, ends
         return Ok(());
     }
     count_ended(connection, seen, ends)?;
-    let back: Vec<Back> = ends.iter().filter_map(back_of).collect();
+    let retried = ends.iter().filter(|end| end.back.is_some() && end.job.attempt > 1);
+    let before = failed_on::of_jobs(connection, &retried.map(|end| end.job.id).collect::<Vec<_>>())?;
+    let back = ends.iter().filter_map(|end| back_of(end, before.get(&end.job.id).map(String::as_str)).transpose());
+    let back: Vec<Back> = back.collect::<Result<_>>()?;
     bag::give_back(connection, seen.campaign_id, &back)
 }
 
@@ -327,15 +330,16 @@ fn count_ended(connection: &mut Database, seen: &submissions::SubmissionRow, end
     Ok(())
 }
 
-fn back_of(end: &JobEnd) -> Option<Back> {
-    let back = end.back.as_ref()?;
-    Some(Back {
+/// A task that comes back, with the clusters that it failed on: those before, and the one it should avoid now.
+fn back_of(end: &JobEnd, before: Option<&str>) -> Result<Option<Back>> {
+    let Some(back) = &end.back else { return Ok(None) };
+    Ok(Some(Back {
         index: end.job.task_index,
         generation: end.job.generation,
         attempts: end.job.attempt,
         place: i32::from(!back.last),
-        avoid_cluster: back.avoid_cluster.clone(),
-    })
+        failed_on: failed_on::with(before, back.avoid_cluster.as_deref())?,
+    }))
 }
 
 fn close_if_over(connection: &mut Database, submission_id: i64, now: i64) -> Result<()> {

@@ -16,10 +16,15 @@ mod campaign;
 mod cluster;
 mod connection;
 mod control;
+mod decision;
 mod endless;
 mod event;
+mod facts;
+mod failed_on;
 mod gate_test;
 mod group;
+mod here;
+mod holds;
 mod idempotency;
 mod intake;
 mod intent;
@@ -34,11 +39,14 @@ mod reset;
 mod restore;
 mod round;
 mod schema;
+mod setback;
+mod specs;
 mod steps;
 mod submission;
 mod sweep;
 mod task_range;
 mod token;
+mod usage;
 mod wish;
 
 use std::path::Path;
@@ -52,8 +60,10 @@ pub use cluster::{ClusterKind, ClusterRow};
 pub use connection::Database;
 use connection::{Link, Place};
 pub use control::RetriedTasks;
+pub use decision::DecisionRow;
 pub use event::EventRow;
 pub use gate_test::{GateTestRow, GateTestState};
+pub use here::Here;
 pub use idempotency::{KnownKey, NewKey};
 pub use intake::{CHUNK, MOST_TASKS, NewCampaign, Origin};
 pub use intent::{Intent, NewGroup, NewSubmission};
@@ -62,7 +72,7 @@ pub use job_list::{JobFilter, JobRow};
 pub use lease::{Candidate, Lease, LeaseRow};
 pub use live::LiveJobs;
 pub use restore::{Restored, restore};
-pub use round::{DecisionRow, Here, RoundCampaign, RoundView};
+pub use round::{RoundCampaign, RoundView};
 pub use submission::{AdoptedArray, SubmissionRow};
 pub use token::TokenRow;
 
@@ -115,6 +125,7 @@ pub struct Store {
     readers: Option<Arc<readers::Readers>>,
     /// Set when several servers share the database: the epoch in which this one may write.
     epoch: Option<lease::Epoch>,
+    specs: Arc<specs::Specs>,
 }
 
 impl Store {
@@ -145,7 +156,7 @@ impl Store {
         migrate::bring_up_to_date(&mut writer.database)?;
         let writer = Arc::new(Mutex::new(writer));
         let readers = place.is_shared().then(|| Arc::new(readers::Readers::new(place)));
-        let store = Store { writer, readers, epoch: None };
+        let store = Store { writer, readers, epoch: None, specs: Arc::default() };
         store.write(|connection| cluster::name_instance(connection, new_instance))?;
         Ok(store)
     }

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use crate::connection::Database;
 use crate::schema::{cluster, event, gate_test, job, progress, submission};
 use crate::submission::{self as submissions, SubmissionRow};
-use crate::{LiveJob, Result, Store, StoreError, bag, campaign, control, job as jobs, steps};
+use crate::{LiveJob, Result, Store, StoreError, bag, campaign, control, failed_on, job as jobs, steps};
 
 /// Why a job ended that was lost with its cluster's database.
 const CAUSE: &str = "cluster_reset";
@@ -91,8 +91,10 @@ fn lose(connection: &mut Database, row: &SubmissionRow, now: i64) -> Result<usiz
         steps::given_up(connection, row, !unwanted.is_empty(), now)?;
     } else {
         count_lost(connection, row, (were_running, unwanted.len() as i64))?;
-        let back: Vec<_> = wanted.iter().map(|job| (job.task_index, job.generation, job.attempt)).collect();
-        bag::give_back(connection, row.campaign_id, &submissions::back_first(&back))?;
+        let ids: Vec<i64> = wanted.iter().map(|job| job.id).collect();
+        let mut failed_on = failed_on::of_jobs(connection, &ids)?;
+        let back = wanted.iter().map(|job| (job.task_index, job.generation, job.attempt, failed_on.remove(&job.id)));
+        bag::give_back(connection, row.campaign_id, &submissions::back_first(back.collect()))?;
     }
     submissions::advance(connection, row.id, SubmissionState::Closed, now)?;
     let campaign = campaign::get(connection, row.campaign_id)?;

@@ -19,6 +19,7 @@ diesel::table! {
         kind -> Text,
         url -> Text,
         limits -> Text,
+        changes -> Text,
         watermark -> BigInt,
         last_round_at -> Nullable<BigInt>,
         ids_since -> BigInt,
@@ -104,7 +105,7 @@ diesel::table! {
         generation -> Integer,
         attempts -> Integer,
         place -> Integer,
-        avoid_cluster -> Nullable<Text>,
+        failed_on -> Nullable<Text>,
     }
 }
 diesel::table! {
@@ -129,6 +130,8 @@ diesel::table! {
         role -> Text,
         remote_count -> BigInt,
         results -> Nullable<Text>,
+        shape -> Nullable<Text>,
+        project -> Nullable<Text>,
     }
 }
 diesel::table! {
@@ -150,6 +153,7 @@ diesel::table! {
         missing_since -> Nullable<BigInt>,
         wish -> Nullable<Text>,
         slot -> Integer,
+        failed_on -> Nullable<Text>,
     }
 }
 diesel::table! {
@@ -215,6 +219,49 @@ diesel::table! {
         allowed -> BigInt,
         bound_by -> Text,
         reason -> Text,
+        terms -> Text,
+        inputs -> Text,
+    }
+}
+diesel::table! {
+    decision_log (id) {
+        id -> BigInt,
+        campaign_id -> BigInt,
+        cluster -> Text,
+        decided_at -> BigInt,
+        allowed -> BigInt,
+        bound_by -> Text,
+        reason -> Text,
+        terms -> Text,
+        inputs -> Text,
+    }
+}
+diesel::table! {
+    audit (id) {
+        id -> BigInt,
+        at -> BigInt,
+        who -> Text,
+        action -> Text,
+        cluster -> Nullable<Text>,
+        before -> Text,
+        after -> Text,
+    }
+}
+diesel::table! {
+    usage_share (cluster, owner) {
+        cluster -> Text,
+        owner -> Text,
+        jobs -> Double,
+        at -> BigInt,
+    }
+}
+diesel::table! {
+    setback (campaign_id, cluster) {
+        campaign_id -> BigInt,
+        cluster -> Text,
+        abandoned -> BigInt,
+        unanswered -> BigInt,
+        at -> BigInt,
     }
 }
 diesel::allow_tables_to_appear_in_same_query!(
@@ -226,8 +273,17 @@ diesel::allow_tables_to_appear_in_same_query!(
     returned_task,
     parameter_chunk,
     decision,
+    setback,
+    pace,
     cluster,
     token,
     remote_job,
     gate_test,
+);
+diesel::allow_columns_to_appear_in_same_group_by_clause!(
+    submission::campaign_id,
+    submission::owner,
+    submission::shape,
+    submission::project,
+    job::state,
 );

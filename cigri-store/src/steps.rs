@@ -4,25 +4,42 @@
 //! live ones, and two successes of one generation, as it does for tasks. A later epilogue is a new generation.
 
 use cigri_core::event::{Code, NewEvent, Scope};
+use cigri_core::language::ClusterSpec;
 use cigri_core::sample::Sampled;
 use cigri_core::state::{CampaignState, JobState, Role, Stage, SubmissionState};
-use cigri_core::turn::{Facts, Sampling, StepState};
+use cigri_core::turn::StepState;
 use diesel::prelude::*;
 
 use crate::campaign::{self, CampaignRow};
 use crate::connection::Database;
 use crate::schema::{campaign as campaigns, job, submission};
 use crate::submission::SubmissionRow;
-use crate::{NewSubmission, Result, Store, StoreError, Task, bag, control, event};
+use crate::{NewSubmission, Result, Store, StoreError, Task, control, event};
 
 /// The last job of a step.
-struct Last {
+pub(crate) struct Last {
     job: i64,
     generation: i32,
     attempt: i32,
     state: JobState,
     submission: i64,
     since: i64,
+}
+
+/// What [`Last::of`] is made of.
+macro_rules! last_columns {
+    () => {
+        (job::id, job::generation, job::attempt, job::state, submission::id, submission::created_at)
+    };
+}
+pub(crate) use last_columns;
+
+impl Last {
+    pub(crate) fn of(columns: (i64, i32, i32, String, i64, i64)) -> Result<Last> {
+        let (job, generation, attempt, state, submission, since) = columns;
+        let state = state.parse().map_err(StoreError::corrupt)?;
+        Ok(Last { job, generation, attempt, state, submission, since })
+    }
 }
 
 /// The task index of a step: the clusters of a campaign are numbered in the order of their names.
@@ -33,60 +50,69 @@ fn index_of(row: &CampaignRow, role: Role, cluster: &str) -> Result<i64> {
 }
 
 fn last(connection: &mut Database, row: &CampaignRow, role: Role, cluster: &str) -> Result<Option<Last>> {
-    let found: Option<(i64, i32, i32, String, i64, i64)> = job::table
+    let found: Option<_> = job::table
         .inner_join(submission::table.on(submission::id.eq(job::submission_id)))
         .filter(job::campaign_id.eq(row.id))
         .filter(job::task_index.eq(index_of(row, role, cluster)?))
-        .select((job::id, job::generation, job::attempt, job::state, submission::id, submission::created_at))
+        .select(last_columns!())
         .order(job::id.desc())
         .first(connection)
         .optional()?;
-    let Some((job, generation, attempt, state, submission, since)) = found else { return Ok(None) };
-    let state = state.parse().map_err(StoreError::corrupt)?;
-    Ok(Some(Last { job, generation, attempt, state, submission, since }))
+    found.map(Last::of).transpose()
 }
 
 /// How far the prologue is on a cluster.
 pub(crate) fn prologue(connection: &mut Database, row: &CampaignRow, cluster: &str) -> Result<StepState> {
-    if row.spec.clusters.get(cluster).is_none_or(|spec| spec.prologue.is_none()) {
+    let spec = row.spec.clusters.get(cluster);
+    if spec.is_none_or(|spec| spec.prologue.is_none()) {
         return Ok(StepState::Unneeded);
     }
-    Ok(match last(connection, row, Role::Prologue, cluster)? {
+    Ok(prologue_state(spec, last(connection, row, Role::Prologue, cluster)?.as_ref()))
+}
+
+/// How far the epilogue is on a cluster.
+pub(crate) fn epilogue(connection: &mut Database, row: &CampaignRow, cluster: &str) -> Result<StepState> {
+    let spec = row.spec.clusters.get(cluster);
+    if spec.is_none_or(|spec| spec.epilogue.is_none()) {
+        return Ok(StepState::Unneeded);
+    }
+    let work = work(connection, row, cluster)?;
+    Ok(epilogue_state(spec, last(connection, row, Role::Epilogue, cluster)?.as_ref(), work))
+}
+
+/// How far a prologue is whose last job is given.
+pub(crate) fn prologue_state(spec: Option<&ClusterSpec>, last: Option<&Last>) -> StepState {
+    match last {
+        _ if spec.is_none_or(|spec| spec.prologue.is_none()) => StepState::Unneeded,
         Some(last) if last.state.is_live() => StepState::Live { job: last.job, since: last.since },
         Some(last) if last.state == JobState::Done => StepState::Done,
         _ => StepState::Due,
-    })
+    }
 }
 
-/// How far the epilogue is on a cluster; it is needed where there was work, and again where there was more since.
-pub(crate) fn epilogue(connection: &mut Database, row: &CampaignRow, cluster: &str) -> Result<StepState> {
-    if row.spec.clusters.get(cluster).is_none_or(|spec| spec.epilogue.is_none()) {
-        return Ok(StepState::Unneeded);
-    }
-    let last = last(connection, row, Role::Epilogue, cluster)?;
-    if let Some(last) = last.as_ref().filter(|last| last.state.is_live()) {
-        return Ok(StepState::Live { job: last.job, since: last.since });
-    }
-    Ok(match (last, last_work(connection, row, cluster)?) {
+/// How far an epilogue is whose last job and the last work before it are given: it is needed where there was work, and
+/// again where there was more since.
+pub(crate) fn epilogue_state(spec: Option<&ClusterSpec>, last: Option<&Last>, work: Option<i64>) -> StepState {
+    match (last, work) {
+        _ if spec.is_none_or(|spec| spec.epilogue.is_none()) => StepState::Unneeded,
+        (Some(last), _) if last.state.is_live() => StepState::Live { job: last.job, since: last.since },
         (_, None) => StepState::Unneeded,
         (Some(last), Some(work)) if last.state == JobState::Done && last.submission > work => StepState::Done,
         _ => StepState::Due,
-    })
+    }
 }
 
 /// The same while tasks are left: it matters only if it runs, and what worked there needs no look.
-fn live_epilogue(connection: &mut Database, row: &CampaignRow, cluster: &str) -> Result<StepState> {
-    if row.spec.clusters.get(cluster).is_none_or(|spec| spec.epilogue.is_none()) {
-        return Ok(StepState::Unneeded);
-    }
-    Ok(match last(connection, row, Role::Epilogue, cluster)? {
-        Some(last) if last.state.is_live() => StepState::Live { job: last.job, since: last.since },
-        _ => StepState::Unneeded,
-    })
+pub(crate) fn live_epilogue_state(spec: Option<&ClusterSpec>, last: Option<&Last>) -> StepState {
+    epilogue_state(spec, last, None)
 }
 
-/// The last submission whose jobs could run on a cluster: tasks, or a prologue that succeeded.
-fn last_work(connection: &mut Database, row: &CampaignRow, cluster: &str) -> Result<Option<i64>> {
+/// The last submission whose jobs could run on a cluster: of these tasks, or a prologue that succeeded.
+pub(crate) fn last_work(tasks: Option<i64>, prologue: Option<&Last>) -> Option<i64> {
+    tasks.max(prologue.filter(|last| last.state == JobState::Done).map(|last| last.submission))
+}
+
+fn work(connection: &mut Database, row: &CampaignRow, cluster: &str) -> Result<Option<i64>> {
     let opened = [SubmissionState::Open.as_str(), SubmissionState::Closed.as_str()];
     let tasks: Option<i64> = submission::table
         .filter(submission::campaign_id.eq(row.id))
@@ -95,9 +121,7 @@ fn last_work(connection: &mut Database, row: &CampaignRow, cluster: &str) -> Res
         .filter(submission::state.eq_any(opened))
         .select(diesel::dsl::max(submission::id))
         .first(connection)?;
-    let prologue = last(connection, row, Role::Prologue, cluster)?;
-    let prologue = prologue.filter(|last| last.state == JobState::Done).map(|last| last.submission);
-    Ok(tasks.max(prologue))
+    Ok(last_work(tasks, last(connection, row, Role::Prologue, cluster)?.as_ref()))
 }
 
 /// Whether nothing more comes of a campaign whose tasks have all ended. Cancelled ones have no epilogue.
@@ -116,43 +140,6 @@ pub(crate) fn are_over(connection: &mut Database, row: &CampaignRow) -> Result<b
         }
     }
     Ok(true)
-}
-
-/// What the campaign's turn on a cluster depends on.
-pub(crate) fn facts(connection: &mut Database, row: &CampaignRow, (cluster, pending): (&str, i64)) -> Result<Facts> {
-    let sampling = match (row.stage, row.spec.test) {
-        (Stage::Testing, Some(test)) => {
-            Some(Sampling { wanted: u64::from(test.jobs), taken: sampled_there(connection, row.id, cluster)? })
-        }
-        _ => None,
-    };
-    let is_at_work = row.pending + row.live > 0;
-    Ok(Facts {
-        pending: pending.max(0) as u64,
-        left: (row.pending + row.live).max(0) as u64,
-        prologue: prologue(connection, row, cluster)?,
-        epilogue: if is_at_work {
-            live_epilogue(connection, row, cluster)?
-        } else {
-            epilogue(connection, row, cluster)?
-        },
-        sampling,
-    })
-}
-
-/// Tasks of the sample that are live on a cluster or ended there for good.
-fn sampled_there(connection: &mut Database, campaign: i64, cluster: &str) -> Result<u64> {
-    let counts = |state: &&JobState| !matches!(state, JobState::Killed | JobState::Returned);
-    let states = JobState::ALL.iter().filter(counts).map(|state| state.as_str());
-    let count: i64 = job::table
-        .inner_join(submission::table.on(submission::id.eq(job::submission_id)))
-        .filter(submission::campaign_id.eq(campaign))
-        .filter(submission::cluster.eq(cluster))
-        .filter(submission::role.eq(Role::Test.as_str()))
-        .filter(job::state.eq_any(states))
-        .count()
-        .get_result(connection)?;
-    Ok(count.max(0) as u64)
 }
 
 /// Takes the step of an intent, unless it is no longer due.
@@ -235,19 +222,6 @@ impl Store {
                 Sampled { cluster, task, done, detail: detail.or(killed) }
             };
             Ok(found.into_iter().map(sampled).collect())
-        })
-    }
-
-    /// How far the steps and the sample of a campaign are on each of its clusters. Tasks that should rather go elsewhere
-    /// don't wait for a cluster.
-    pub fn turn_facts(&self, row: &CampaignRow) -> Result<Vec<(String, Facts)>> {
-        self.read(|connection| {
-            let mut all = Vec::new();
-            for name in row.spec.clusters.keys() {
-                let pending = row.pending - bag::avoiding(connection, row.id, name)?;
-                all.push((name.clone(), facts(connection, row, (name, pending))?));
-            }
-            Ok(all)
         })
     }
 

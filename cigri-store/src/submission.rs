@@ -2,13 +2,15 @@
 
 use cigri_core::group::Place;
 use cigri_core::state::{JobState, Role, SubmissionState, Wish};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use crate::bag::{self, Back};
 use crate::bulk;
 use crate::connection::{Database, storable};
 use crate::schema::{job, progress, submission};
-use crate::{Result, Store, StoreError, campaign, cluster, steps};
+use crate::{Result, Store, StoreError, campaign, cluster, setback, steps};
 
 /// A submission as stored. Times are epoch milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,12 +150,16 @@ pub(crate) fn get(connection: &mut Database, id: i64) -> Result<SubmissionRow> {
     row(submission::table.find(id).select(columns!()).first(connection)?)
 }
 
+/// In the words of the index over such submissions: SQLite uses it for no others.
+pub(crate) fn is_unsettled() -> diesel::expression::SqlLiteral<Bool> {
+    sql::<Bool>("submission.state IN ('intent', 'unknown', 'submitted', 'open')")
+}
+
 /// Submissions of a cluster that are not settled, oldest first.
 pub(crate) fn unsettled(connection: &mut Database, cluster: &str) -> Result<Vec<SubmissionRow>> {
-    let states = ["intent", "unknown", "submitted", "open"];
     let rows: Vec<Columns> = submission::table
         .filter(submission::cluster.eq(cluster))
-        .filter(submission::state.eq_any(states))
+        .filter(is_unsettled())
         .select(columns!())
         .order(submission::id)
         .load(connection)?;
@@ -191,7 +197,9 @@ impl Store {
                     .set(submission::directory.eq(storable(directory)))
                     .execute(connection)?;
             }
-            let (name, highest) = (cluster_of(connection, id)?, array.remote_ids.iter().flatten().max().copied());
+            let (campaign, name) = whose(connection, id)?;
+            setback::forget(connection, campaign, &name)?;
+            let highest = array.remote_ids.iter().flatten().max().copied();
             cluster::raise_watermark(connection, &name, highest.unwrap_or(0) as i64)?;
             let changed = write_remote_ids(connection, id, (&array.remote_ids, now))?;
             let (jobs, remote): (i64, i64) = submission::table
@@ -249,12 +257,15 @@ pub(crate) fn give_up(
         .execute(connection)?;
     let given_up = get(connection, id)?;
     let campaign_id = given_up.campaign_id;
+    setback::note(connection, &given_up, (to, reason), now)?;
     let launching = || job::submission_id.eq(id).and(job::state.eq(JobState::Launching.as_str()));
     let unwanted = diesel::update(job::table.filter(launching()).filter(job::wish.eq(Wish::Cancel.as_str())))
         .set((job::state.eq(JobState::Cancelled.as_str()), job::stopped_at.eq(Some(now))))
         .execute(connection)? as i64;
-    let jobs: Vec<(i64, i32, i32)> =
-        job::table.filter(launching()).select((job::task_index, job::generation, job::attempt)).load(connection)?;
+    let jobs: Vec<(i64, i32, i32, Option<String>)> = job::table
+        .filter(launching())
+        .select((job::task_index, job::generation, job::attempt, job::failed_on))
+        .load(connection)?;
     diesel::update(job::table.filter(launching()))
         .set((job::state.eq(JobState::Returned.as_str()), job::stopped_at.eq(Some(now))))
         .execute(connection)?;
@@ -262,7 +273,7 @@ pub(crate) fn give_up(
         steps::given_up(connection, &given_up, unwanted > 0, now)?;
     } else {
         count_cancelled(connection, campaign_id, unwanted)?;
-        bag::give_back(connection, campaign_id, &back_first(&jobs))?;
+        bag::give_back(connection, campaign_id, &back_first(jobs))?;
     }
     let row = campaign::get(connection, campaign_id)?;
     crate::control::finish_if_over(connection, &row, now)
@@ -277,20 +288,15 @@ fn count_cancelled(connection: &mut Database, campaign_id: i64, tasks: i64) -> R
     Ok(())
 }
 
-/// Tasks (index, generation, attempts) that come back before those never tried.
-pub(crate) fn back_first(jobs: &[(i64, i32, i32)]) -> Vec<Back> {
-    let back = |&(index, generation, attempts): &(i64, i32, i32)| Back {
-        index,
-        generation,
-        attempts,
-        place: 1,
-        avoid_cluster: None,
-    };
-    jobs.iter().map(back).collect()
+/// Tasks (index, generation, attempts, clusters they failed on before) that come back before those never tried.
+pub(crate) fn back_first(jobs: Vec<(i64, i32, i32, Option<String>)>) -> Vec<Back> {
+    let back = |(index, generation, attempts, failed_on)| Back { index, generation, attempts, place: 1, failed_on };
+    jobs.into_iter().map(back).collect()
 }
 
-fn cluster_of(connection: &mut Database, id: i64) -> Result<String> {
-    Ok(submission::table.find(id).select(submission::cluster).first(connection)?)
+/// Campaign and cluster.
+fn whose(connection: &mut Database, id: i64) -> Result<(i64, String)> {
+    Ok(submission::table.find(id).select((submission::campaign_id, submission::cluster)).first(connection)?)
 }
 
 /// Writes the remote ids in the order of array indices; returns how many launching jobs there were.

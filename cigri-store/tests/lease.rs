@@ -130,7 +130,7 @@ fn the_first_key_check_is_kept(database: &Fresh) {
 fn a_store_that_is_alone_needs_no_lease(database: &Fresh) {
     let store = database.store();
     let id = campaign(&store, &["dahu"], &["a"]);
-    assert_eq!(store.campaign(id).unwrap().spec, spec(&["dahu"]));
+    assert_eq!(*store.campaign(id).unwrap().spec, spec(&["dahu"]));
 }
 
 #[test]

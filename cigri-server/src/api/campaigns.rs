@@ -145,7 +145,7 @@ pub(super) async fn events(
     caller.owns(&grid, id).await?;
     let rows = crate::blocking(&grid.store, move |store| {
         let row = store.campaign(id)?;
-        let clusters: Vec<String> = row.spec.clusters.into_keys().collect();
+        let clusters: Vec<String> = row.spec.clusters.keys().cloned().collect();
         let mut events = store.campaign_events(id, &clusters, all)?;
         events.retain(|event| event.owner.as_ref().is_none_or(|owner| *owner == row.owner));
         Ok(events)
@@ -189,7 +189,7 @@ fn campaign(row: CampaignRow, shares: BTreeMap<String, Share>) -> Campaign {
     Campaign {
         id: row.id,
         parameter_names: row.spec.parameter_names().to_vec(),
-        name: row.spec.name,
+        name: row.spec.name.clone(),
         user: row.owner,
         state: wire_state(row.state),
         submission_time: row.submitted_at / 1000,

@@ -1,5 +1,7 @@
 //! One round on one cluster.
 
+use std::collections::BTreeSet;
+
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::ledger;
 use cigri_core::meter::{Mode, Term};
@@ -157,17 +159,16 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory) -> Result<(bool
     doubt.map_or(Ok((started, tried)), |error| Err(error.into()))
 }
 
-/// A cluster that the owner cannot use is nowhere to go: even tasks that should rather avoid this one may come.
+/// A cluster that the owner cannot use is nowhere to go: tasks that failed here may come again.
 fn widen(round: &Round<'_>, campaign: &mut RoundCampaign) -> Result<(), StepError> {
+    let mut usable = BTreeSet::new();
     for name in &campaign.open_elsewhere {
         let Some(other) = round.grid.cluster(name) else { continue };
         if round.grid.token(&campaign.row.owner, &other)?.is_ok() {
-            return Ok(());
+            usable.insert(name.clone());
         }
     }
-    campaign.nowhere_else = true;
-    campaign.pending_here = campaign.row.pending.min(campaign.row.wanted());
-    campaign.facts.pending = campaign.pending_here.max(0) as u64;
+    campaign.keep_open(|name| usable.contains(name));
     Ok(())
 }
 
@@ -248,6 +249,8 @@ async fn record(
                 allowed: allowance.allowed as i64,
                 bound_by: binding.term().as_str().to_owned(),
                 reason: new.1.clone(),
+                terms: allowance.terms.clone(),
+                inputs: serde_json::Value::Null,
             });
             if let (Term::Token, Some(view)) = (binding.term(), views.iter().find(|view| view.id == *campaign)) {
                 let scope = Scope::user_on(&view.owner, round.name());

@@ -125,7 +125,7 @@ async fn intend(
     let instance = round.grid.instance.clone();
     let (cluster, owner) = (round.name().to_owned(), campaign.row.owner.clone());
     let directory = steps::directory(campaign.row.id as u64, spec, role);
-    let (campaign_id, even_avoided, now) = (campaign.row.id, campaign.nowhere_else, round.now);
+    let (campaign_id, open_elsewhere, now) = (campaign.row.id, campaign.open_elsewhere.clone(), round.now);
     round
         .store(move |store| {
             let new = NewSubmission {
@@ -137,7 +137,7 @@ async fn intend(
                 directory: &directory,
                 limit,
                 group,
-                even_avoided,
+                open_elsewhere: &open_elsewhere,
             };
             let intent = store.intend(&new, |id| ledger::submission_name(&instance, id, nonce), now)?;
             // Read after the tasks were taken: some may have been added since the round's picture.

@@ -299,7 +299,7 @@ async fn a_missing_directory_holds_the_campaign_and_loses_no_task() {
     std::fs::remove_file(gone).unwrap();
     let spec_directory = bed.folder.path().join("nowhere");
     let id2 = {
-        let mut spec = bed.grid.store.campaign(id).unwrap().spec;
+        let mut spec = bed.grid.store.campaign(id).unwrap().spec.as_ref().clone();
         spec.clusters.get_mut("dahu").unwrap().exec_directory = spec_directory.display().to_string();
         bed.grid.store.cancel_campaign(id, now_ms()).unwrap();
         let new = NewCampaign { owner: "alice", spec: &spec, jdl: "{}", origin: None };

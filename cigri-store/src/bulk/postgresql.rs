@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
+use diesel::sql_types::{Array, BigInt, Double, Integer, Nullable, Text};
 
 use super::NewJobs;
-use crate::Result;
 use crate::bag::Back;
 use crate::connection::storable;
 use crate::job::JobEnd;
+use crate::{DecisionRow, Result};
 
 const INSERT_JOBS: &str = "
     INSERT INTO job (id, submission_id, array_index, campaign_id, task_index, generation, attempt, state, slot)
@@ -34,13 +34,29 @@ const END_JOBS: &str = "
     WHERE job.id = new.id AND job.submission_id = $1 AND job.state IN ('submitted', 'running', 'unknown')";
 
 const INSERT_RETURNED: &str = "
-    INSERT INTO returned_task (campaign_id, task_index, generation, attempts, place, avoid_cluster)
+    INSERT INTO returned_task (campaign_id, task_index, generation, attempts, place, failed_on)
     SELECT $1, new.* FROM unnest($2, $3, $4, $5, $6) AS new";
 
 const DELETE_RETURNED: &str = "DELETE FROM returned_task WHERE campaign_id = $1 AND task_index = ANY($2)";
 
 const INSERT_CHUNKS: &str = "
     INSERT INTO parameter_chunk (campaign_id, first_index, body) SELECT $1, new.* FROM unnest($2, $3) AS new";
+
+const LOG_DECISIONS: &str = "
+    INSERT INTO decision_log (id, campaign_id, cluster, decided_at, allowed, bound_by, reason, terms, inputs)
+    SELECT $1 + new.at - 1, new.campaign_id, new.cluster, new.decided_at, new.allowed, new.bound_by, new.reason,
+      new.terms, new.inputs
+    FROM unnest($2, $3, $4, $5, $6, $7, $8, $9) WITH ORDINALITY
+      AS new (campaign_id, cluster, decided_at, allowed, bound_by, reason, terms, inputs, at)";
+
+const PUT_DECISIONS: &str = "
+    INSERT INTO decision (campaign_id, cluster, decided_at, allowed, bound_by, reason, terms, inputs)
+    SELECT campaign_id, cluster, decided_at, allowed, bound_by, reason, terms, inputs FROM decision_log WHERE id >= $1
+    ON CONFLICT (campaign_id, cluster) DO UPDATE SET decided_at = excluded.decided_at, allowed = excluded.allowed,
+      bound_by = excluded.bound_by, reason = excluded.reason, terms = excluded.terms, inputs = excluded.inputs";
+
+const INSERT_USAGE: &str =
+    "INSERT INTO usage_share (cluster, at, owner, jobs) SELECT $1, $2, new.* FROM unnest($3, $4) AS new";
 
 type Maybe<T> = Array<Nullable<T>>;
 
@@ -96,7 +112,7 @@ pub(super) fn insert_returned(connection: &mut PgConnection, campaign: i64, task
         .bind::<Array<Integer>, _>(column(tasks, |back| back.generation))
         .bind::<Array<Integer>, _>(column(tasks, |back| back.attempts))
         .bind::<Array<Integer>, _>(column(tasks, |back| back.place))
-        .bind::<Maybe<Text>, _>(column(tasks, |back| back.avoid_cluster.as_deref()))
+        .bind::<Maybe<Text>, _>(column(tasks, |back| back.failed_on.as_deref()))
         .execute(connection)?;
     Ok(())
 }
@@ -111,6 +127,40 @@ pub(super) fn insert_chunks(connection: &mut PgConnection, campaign: i64, chunks
         .bind::<BigInt, _>(campaign)
         .bind::<Array<BigInt>, _>(column(chunks, |(first_index, _)| *first_index))
         .bind::<Array<Text>, _>(column(chunks, |(_, body)| body.as_str()))
+        .execute(connection)?;
+    Ok(())
+}
+
+pub(super) fn put_decisions(
+    connection: &mut PgConnection,
+    (decisions, texts): (&[DecisionRow], &[[String; 2]]),
+    first: i64,
+) -> Result<()> {
+    sql_query(LOG_DECISIONS)
+        .bind::<BigInt, _>(first)
+        .bind::<Array<BigInt>, _>(column(decisions, |row| row.campaign_id))
+        .bind::<Array<Text>, _>(column(decisions, |row| row.cluster.as_str()))
+        .bind::<Array<BigInt>, _>(column(decisions, |row| row.decided_at))
+        .bind::<Array<BigInt>, _>(column(decisions, |row| row.allowed))
+        .bind::<Array<Text>, _>(column(decisions, |row| row.bound_by.as_str()))
+        .bind::<Array<Text>, _>(column(decisions, |row| storable(&row.reason).into_owned()))
+        .bind::<Array<Text>, _>(column(texts, |[terms, _]| terms.as_str()))
+        .bind::<Array<Text>, _>(column(texts, |[_, inputs]| inputs.as_str()))
+        .execute(connection)?;
+    sql_query(PUT_DECISIONS).bind::<BigInt, _>(first).execute(connection)?;
+    Ok(())
+}
+
+pub(super) fn insert_usage(
+    connection: &mut PgConnection,
+    cluster: &str,
+    (usage, now): (&[(String, f64)], i64),
+) -> Result<()> {
+    sql_query(INSERT_USAGE)
+        .bind::<Text, _>(cluster)
+        .bind::<BigInt, _>(now)
+        .bind::<Array<Text>, _>(column(usage, |(owner, _)| owner.as_str()))
+        .bind::<Array<Double>, _>(column(usage, |(_, jobs)| *jobs))
         .execute(connection)?;
     Ok(())
 }

@@ -3,16 +3,16 @@
 use cigri_core::state::JobState;
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Integer, Nullable, Text};
+use diesel::sql_types::{BigInt, Double, Integer, Nullable, Text};
 use diesel::sqlite::Sqlite;
 use diesel::sqlite::SqliteConnection;
 
 use super::NewJobs;
-use crate::Result;
 use crate::bag::Back;
 use crate::connection::storable;
 use crate::job::JobEnd;
 use crate::schema::{job, parameter_chunk, returned_task};
+use crate::{DecisionRow, Result};
 
 pub(super) fn insert_jobs(connection: &mut SqliteConnection, jobs: &NewJobs<'_>) -> Result<()> {
     for (at, (task, _)) in (0i64..).zip(jobs.tasks) {
@@ -103,7 +103,7 @@ pub(super) fn insert_returned(connection: &mut SqliteConnection, campaign: i64, 
                 (returned_task::campaign_id.eq(campaign), returned_task::task_index.eq(back.index)),
                 (returned_task::generation.eq(back.generation), returned_task::attempts.eq(back.attempts)),
                 returned_task::place.eq(back.place),
-                returned_task::avoid_cluster.eq(back.avoid_cluster.as_deref()),
+                returned_task::failed_on.eq(back.failed_on.as_deref()),
             ))
             .execute(connection)?;
     }
@@ -126,6 +126,58 @@ pub(super) fn insert_chunks(connection: &mut SqliteConnection, campaign: i64, ch
                 parameter_chunk::body.eq(body),
             ))
             .execute(connection)?;
+    }
+    Ok(())
+}
+
+/// What is kept of a decision.
+const DECISION: &str = "campaign_id, cluster, decided_at, allowed, bound_by, reason, terms, inputs";
+
+pub(super) fn put_decisions(
+    connection: &mut SqliteConnection,
+    (decisions, texts): (&[DecisionRow], &[[String; 2]]),
+    first: i64,
+) -> Result<()> {
+    let mut first = first;
+    for (decisions, texts) in decisions.chunks(ROWS).zip(texts.chunks(ROWS)) {
+        let rows = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?)"; decisions.len()].join(", ");
+        let logged = format!("INSERT INTO decision_log (id, {DECISION}) VALUES {rows}");
+        let mut insert = sql_query(logged).into_boxed::<Sqlite>();
+        for (id, (row, [terms, inputs])) in (first..).zip(decisions.iter().zip(texts)) {
+            insert = insert
+                .bind::<BigInt, _>(id)
+                .bind::<BigInt, _>(row.campaign_id)
+                .bind::<Text, _>(&row.cluster)
+                .bind::<BigInt, _>(row.decided_at)
+                .bind::<BigInt, _>(row.allowed)
+                .bind::<Text, _>(&row.bound_by)
+                .bind::<Text, _>(storable(&row.reason))
+                .bind::<Text, _>(terms)
+                .bind::<Text, _>(inputs);
+        }
+        insert.execute(connection)?;
+        let last =
+            format!("INSERT OR REPLACE INTO decision ({DECISION}) SELECT {DECISION} FROM decision_log WHERE id >= ?");
+        sql_query(last).bind::<BigInt, _>(first).execute(connection)?;
+        first += decisions.len() as i64;
+    }
+    Ok(())
+}
+
+pub(super) fn insert_usage(
+    connection: &mut SqliteConnection,
+    cluster: &str,
+    (usage, now): (&[(String, f64)], i64),
+) -> Result<()> {
+    for usage in usage.chunks(ROWS) {
+        let rows = vec!["(?, ?, ?, ?)"; usage.len()].join(", ");
+        let insert = format!("INSERT INTO usage_share (cluster, owner, jobs, at) VALUES {rows}");
+        let mut insert = sql_query(insert).into_boxed::<Sqlite>();
+        for (owner, jobs) in usage {
+            insert =
+                insert.bind::<Text, _>(cluster).bind::<Text, _>(owner).bind::<Double, _>(jobs).bind::<BigInt, _>(now);
+        }
+        insert.execute(connection)?;
     }
     Ok(())
 }

@@ -1,0 +1,83 @@
+//! Our live remote jobs on a cluster, by campaign and shape.
+
+use std::collections::BTreeMap;
+
+use cigri_core::state::JobState;
+use diesel::prelude::*;
+
+use crate::Result;
+use crate::connection::Database;
+use crate::schema::{job, submission};
+use crate::specs::{Specs, SpecsById};
+use crate::submission::is_unsettled;
+
+/// A campaign's live remote jobs of one shape on a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Here {
+    /// Campaign id.
+    pub campaign: i64,
+    /// Its owner's login.
+    pub owner: String,
+    /// The project that they are accounted to.
+    pub project: Option<String>,
+    /// What they ask for: see `ClusterSpec::shape`.
+    pub shape: String,
+    /// Jobs launching, in doubt, held or waiting.
+    pub waiting: i64,
+    /// Jobs seen running.
+    pub running: i64,
+}
+
+/// Campaign, owner, shape, project, state, number.
+type Columns = (i64, String, Option<String>, Option<String>, String, i64);
+
+/// Those of a cluster.
+pub(crate) fn on(connection: &mut Database, specs: &Specs, cluster: &str) -> Result<Vec<Here>> {
+    let found = counts(connection, cluster)?;
+    // Submissions written before shapes were kept.
+    let mut old: Vec<i64> = found.iter().filter(|(_, _, shape, ..)| shape.is_none()).map(|row| row.0).collect();
+    old.dedup();
+    let specs = if old.is_empty() { SpecsById::new() } else { specs.of(connection, &old)? };
+    let mut all: BTreeMap<(i64, String, Option<String>, String), (i64, i64)> = BTreeMap::new();
+    for (campaign, owner, shape, project, state, number) in found {
+        let spec = || specs.get(&campaign).and_then(|spec| spec.clusters.get(cluster));
+        let (shape, project) = match shape {
+            Some(shape) => (shape, project),
+            None => (spec().map(|spec| spec.shape()).unwrap_or_default(), spec().and_then(|spec| spec.project.clone())),
+        };
+        let (waiting, running) = all.entry((campaign, owner, project, shape)).or_default();
+        *(if state == JobState::Running.as_str() { running } else { waiting }) += number;
+    }
+    let here = |((campaign, owner, project, shape), (waiting, running))| Here {
+        campaign,
+        owner,
+        project,
+        shape,
+        waiting,
+        running,
+    };
+    Ok(all.into_iter().map(here).collect())
+}
+
+fn counts(connection: &mut Database, cluster: &str) -> Result<Vec<Columns>> {
+    let live = JobState::ALL.iter().filter(|state| state.is_live()).map(|state| state.as_str());
+    let kind = (submission::campaign_id, submission::owner, submission::shape, submission::project, job::state);
+    Ok(submission::table
+        .inner_join(job::table.on(job::submission_id.eq(submission::id)))
+        .filter(submission::cluster.eq(cluster))
+        .filter(is_unsettled())
+        .filter(job::state.eq_any(live))
+        // One row for each remote job: those of a group change their state together.
+        .filter(job::slot.eq(0))
+        .group_by(kind)
+        .select((
+            submission::campaign_id,
+            submission::owner,
+            submission::shape,
+            submission::project,
+            job::state,
+            diesel::dsl::count_star(),
+        ))
+        .order((submission::campaign_id, submission::shape))
+        .load(connection)?)
+}

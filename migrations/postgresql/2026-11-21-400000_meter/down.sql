@@ -1,0 +1,15 @@
+ALTER TABLE job DROP COLUMN failed_on;
+DROP INDEX returned_task_failed;
+ALTER TABLE returned_task RENAME COLUMN failed_on TO avoid_cluster;
+UPDATE returned_task SET avoid_cluster = avoid_cluster::json ->> 0 WHERE avoid_cluster IS NOT NULL;
+DROP TABLE setback;
+DROP INDEX submission_other;
+ALTER TABLE submission DROP COLUMN project;
+ALTER TABLE submission DROP COLUMN shape;
+DROP TABLE usage_share;
+DROP TABLE decision_log;
+ALTER TABLE decision DROP COLUMN inputs;
+ALTER TABLE decision DROP COLUMN terms;
+DELETE FROM sequence WHERE name IN ('audit', 'decision');
+DROP TABLE audit;
+ALTER TABLE cluster DROP COLUMN changes;
