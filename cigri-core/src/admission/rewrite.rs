@@ -43,6 +43,7 @@ pub(super) fn rewrite(
     let resolved = resolve(parse(jdl.to_string().as_bytes(), &Limits::default())?, &context).map_err(without_lines)?;
     let mut next = CampaignSpec { clusters: resolved.spec.clusters, ..spec.clone() };
     (next.name, next.test, next.endless) = (resolved.spec.name, resolved.spec.test, resolved.spec.endless);
+    next.priority = resolved.spec.priority;
     for (name, settings) in &mut next.clusters {
         let changed = if cluster == Some(name) { values } else { &[] };
         restore(settings, &spec.clusters[name], changed);

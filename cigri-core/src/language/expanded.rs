@@ -12,7 +12,7 @@ use super::walltime::format_walltime;
 type Fields = Map<String, Value>;
 
 /// Fields of an expanded campaign, beside its clusters.
-pub(crate) const CAMPAIGN_FIELDS: [&str; 5] = ["name", "jobs_type", "test_mode", "until", "successes"];
+pub(crate) const CAMPAIGN_FIELDS: [&str; 6] = ["name", "jobs_type", "test_mode", "priority", "until", "successes"];
 
 /// Fields of an expanded cluster.
 pub(crate) const CLUSTER_FIELDS: [&str; 24] = [
@@ -44,7 +44,7 @@ pub(crate) const CLUSTER_FIELDS: [&str; 24] = [
 
 impl CampaignSpec {
     /// The campaign with every default filled in, without its parameters:
-    /// `{name, jobs_type, test_mode, clusters: {NAME: {exec_file, ...}}}`.
+    /// `{name, jobs_type, test_mode, priority, clusters: {NAME: {exec_file, ...}}}`.
     ///
     /// What a cluster does not use is null or false. Fields that only say how something unused would be done are left out.
     pub fn to_jdl(&self) -> Value {
@@ -62,6 +62,7 @@ pub(crate) fn campaign_fields(spec: &CampaignSpec) -> Fields {
     put(&mut fields, "name", json!(spec.name));
     put(&mut fields, "jobs_type", json!(jobs_type));
     put(&mut fields, "test_mode", spec.test.as_ref().map_or(json!(false), test_mode));
+    put(&mut fields, "priority", json!(spec.priority));
     if let Some(Endless { until, successes }) = &spec.endless {
         let date = until.and_then(DateTime::from_timestamp_millis);
         put(&mut fields, "until", json!(date.map(|date| date.to_rfc3339_opts(SecondsFormat::AutoSi, true))));

@@ -92,6 +92,17 @@ impl<'a> Field<'a> {
             .filter(|number| (1..=most).contains(number))
     }
 
+    /// A whole number within bounds, perhaps below zero, written as a number or as a text.
+    pub(super) fn signed_number(&self, (least, most): (i32, i32)) -> Result<i32, Problem> {
+        let text = match &self.node.value {
+            Value::Number(text) | Value::Text(text) => text.as_str(),
+            _ => "",
+        };
+        let number = Some(text).filter(|text| !text.starts_with('+')).and_then(|text| text.parse().ok());
+        let fitting = number.filter(|number| (least..=most).contains(number));
+        fitting.ok_or_else(|| self.problem(&format!("a whole number from {least} to {most}")))
+    }
+
     /// A duration whose bare number counts hours, as OAR reads it.
     pub(super) fn walltime(&self) -> Result<u64, Problem> {
         let text = match &self.node.value {

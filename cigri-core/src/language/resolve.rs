@@ -49,6 +49,7 @@ pub fn resolve(written: Written, context: &Context<'_>) -> Result<Resolved, Prob
     check_keys(&written.fields, "", Scope::Campaign, &mut report);
     let name = resolve_name(&written, &mut report);
     check_schema(&written, &mut report);
+    let priority = resolve_priority(&written, &mut report);
     let endless = resolve_endless(&written, &mut report);
     check_default_directory(context, &mut report);
     let named = written.field("parameters").is_some();
@@ -57,7 +58,8 @@ pub fn resolve(written: Written, context: &Context<'_>) -> Result<Resolved, Prob
         Some(_) => no_parameters_of(&written, context.parameters_streamed, &mut report),
         None => resolve_parameters(written, context.parameters_streamed, &mut report),
     };
-    let mut spec = CampaignSpec { test, endless, ..CampaignSpec::new(name.clone().unwrap_or_default(), clusters) };
+    let mut spec =
+        CampaignSpec { test, priority, endless, ..CampaignSpec::new(name.clone().unwrap_or_default(), clusters) };
     if let Some(Parameters::Sweep(sweep)) = &parameters {
         spec.sweep = Some(sweep.clone());
     }
@@ -85,6 +87,12 @@ fn resolve_name(written: &Written, report: &mut Report) -> Option<String> {
             None
         }
     }
+}
+
+fn resolve_priority(written: &Written, report: &mut Report) -> i32 {
+    let bounds = (CampaignSpec::LEAST_PRIORITY, CampaignSpec::MOST_PRIORITY);
+    let field = written.field("priority").map(|(key, node)| Field::new("", key, node));
+    field.and_then(|field| report.take(field.signed_number(bounds))).unwrap_or_default()
 }
 
 /// The default is the client's, not the file's, but a bad one would fail every job.

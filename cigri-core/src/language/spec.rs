@@ -19,6 +19,9 @@ pub struct CampaignSpec {
     /// A sample that is run first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<TestMode>,
+    /// Among its owner's campaigns, a higher one goes first: [`Self::LEAST_PRIORITY`] to [`Self::MOST_PRIORITY`].
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub priority: i32,
     /// The bag has no end; its tasks are numbered like those of `nb_jobs`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endless: Option<Endless>,
@@ -27,10 +30,19 @@ pub struct CampaignSpec {
     pub sweep: Option<Sweep>,
 }
 
+fn is_usual(priority: &i32) -> bool {
+    *priority == 0
+}
+
 impl CampaignSpec {
+    /// The priority of what can wait longest.
+    pub const LEAST_PRIORITY: i32 = -100;
+    /// The highest priority.
+    pub const MOST_PRIORITY: i32 = 100;
+
     /// A campaign without sample and with an end, whose parameters have no names.
     pub fn new(name: impl Into<String>, clusters: BTreeMap<String, ClusterSpec>) -> Self {
-        Self { name: name.into(), clusters, test: None, endless: None, sweep: None }
+        Self { name: name.into(), clusters, test: None, priority: 0, endless: None, sweep: None }
     }
 
     /// Names of its parameters, in the order of a task's words; none where they have none.

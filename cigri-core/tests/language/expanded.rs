@@ -28,8 +28,7 @@ fn defaults_and_inheritance_are_written_out() {
     luke["resources"] = json!("/gpu=1");
     luke["type"] = json!("normal");
     luke["walltime"] = json!("00:01:30");
-    let whole =
-        json!({"name": "pi", "jobs_type": "normal", "test_mode": false, "clusters": {"dahu": dahu, "luke": luke}});
+    let whole = json!({"name": "pi", "jobs_type": "normal", "test_mode": false, "priority": 0, "clusters": {"dahu": dahu, "luke": luke}});
     assert_eq!(expanded(text), whole);
 }
 
@@ -66,7 +65,7 @@ fn an_endless_campaign_says_until_when() {
     let endless = serde_json::from_value(json!({"until": 1_800_000_000_000_i64, "successes": 7})).unwrap();
     let spec = CampaignSpec { endless: Some(endless), ..CampaignSpec::new("c", Default::default()) };
     let expected = json!({"name": "c", "jobs_type": "desktop_computing", "test_mode": false,
-        "until": "2027-01-15T08:00:00Z", "successes": 7, "clusters": {}});
+        "priority": 0, "until": "2027-01-15T08:00:00Z", "successes": 7, "clusters": {}});
     assert_eq!(spec.to_jdl(), expected);
 }
 

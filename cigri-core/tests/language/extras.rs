@@ -189,6 +189,18 @@ fn a_file_that_all_tasks_share_gives_a_warning() {
 }
 
 #[test]
+fn a_campaign_may_go_before_its_owners_others() {
+    let priority = |fields: &str| {
+        let text = format!(r#"{{"name": "n", "exec_file": "a", "nb_jobs": 1, "clusters": {{"c": {{}}}}{fields}}}"#);
+        read(&text, &plain()).unwrap_or_else(|problems| panic!("{problems}")).spec.priority
+    };
+    assert_eq!(
+        ["", r#", "priority": null"#, r#", "priority": 100"#, r#", "priority": "-7""#].map(priority),
+        [0, 0, 100, -7]
+    );
+}
+
+#[test]
 fn a_campaign_may_have_no_end() {
     let endless = |fields: &str| {
         let text = format!(

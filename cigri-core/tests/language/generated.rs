@@ -116,7 +116,7 @@ fn tasks() -> BoxedStrategy<Map<String, Value>> {
 pub(crate) fn campaign() -> impl Strategy<Value = Value> {
     let clusters = prop::collection::btree_map("[a-z][a-z0-9.-]{0,9}", cluster(), 1..4);
     let tests = [json!(true), json!("continue"), json!(3), json!({"jobs": 2, "then": "continue"}), json!(false)];
-    let sample = object(vec![("test_mode", maybe(one_of(&tests)))]);
+    let sample = object(vec![("test_mode", maybe(one_of(&tests))), ("priority", maybe(-100_i32..=100))]);
     (clusters, merged(vec![tasks(), sample]), "[a-zA-Z0-9 é]{0,8}[a-z]").prop_map(|(clusters, more, name)| {
         let mut campaign = json!({"name": name, "exec_file": "top.sh", "walltime": "2:00:00", "clusters": clusters});
         campaign.as_object_mut().unwrap().extend(more);

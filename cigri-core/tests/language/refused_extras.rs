@@ -190,6 +190,14 @@ fn files_that_cannot_be_gathered() {
 }
 
 #[test]
+fn priorities_out_of_bounds() {
+    for priority in ["101", "-101", "1.5", "\"high\"", "\"+5\"", "true", "[]"] {
+        let said = only(&format!(r#""priority": {priority}"#));
+        assert!(said.starts_with("expected a whole number from -100 to 100, found"), "{priority}: {said}");
+    }
+}
+
+#[test]
 fn ends_without_an_endless_campaign_and_the_other_way_round() {
     let said_of_successes = "expected nothing, as a bag of tasks ends with its last task, found 5; \
                              only a campaign with `\"jobs_type\": \"desktop_computing\"` needs it";

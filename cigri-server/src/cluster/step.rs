@@ -196,7 +196,7 @@ fn campaign_view(
         max_jobs: spec.and_then(|spec| spec.max_jobs).map(u64::from),
         shape: metering::shape(round, campaign),
         project: spec.and_then(|spec| spec.project.clone()),
-        priority: 0,
+        priority: row.spec.priority,
         hold: find_hold(&view.holds, Some(row.id), None),
         breaker: breaker(campaign, round.now),
         token_problem: token.err().or(no_account).or(user_hold),

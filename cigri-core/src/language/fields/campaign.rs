@@ -2,7 +2,7 @@
 
 use super::Facts;
 
-pub(super) const FIELDS: [Facts; 10] = [
+pub(super) const FIELDS: [Facts; 11] = [
     Facts {
         name: "name",
         meaning: "what the campaign is called",
@@ -100,6 +100,17 @@ pub(super) const FIELDS: [Facts; 10] = [
         example: r#""jobs_type": "desktop_computing", "successes": 500"#,
         since: 4,
         shape: r##"{"$ref": "#/$defs/count"}"##,
+    },
+    Facts {
+        name: "priority",
+        meaning: "among its owner's campaigns, a higher one goes first; others' are not concerned",
+        kind: "whole number from -100 to 100",
+        default: "0",
+        inherited: "",
+        example: r#""priority": 10"#,
+        since: 4,
+        shape: r##"{"anyOf": [{"type": "integer", "minimum": -100, "maximum": 100},
+            {"type": "string", "pattern": "^-?[0-9]+$"}]}"##,
     },
     Facts {
         name: "$schema",
