@@ -23,6 +23,8 @@ mod loss_tests;
 mod metering;
 #[cfg(test)]
 mod metering_tests;
+#[cfg(test)]
+mod neighbour_tests;
 mod nights;
 #[cfg(test)]
 mod nights_tests;

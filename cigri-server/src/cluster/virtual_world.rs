@@ -165,13 +165,19 @@ pub(super) fn spec_with_steps() -> CampaignSpec {
     spec
 }
 
-/// Tasks succeed, steps as they are told.
+/// Tasks succeed, steps as they are told. Whose command says `takes_ms=N` takes so long.
 fn execute(step_exit: &Arc<AtomicI32>) -> Execute {
     let step_exit = Arc::clone(step_exit);
     Box::new(move |job| match step_of_command(&job.command()) {
         Some(_) => Run { takes_ms: STEP_TAKES_MS, status: step_exit.load(Ordering::SeqCst) * 256 },
-        None => Run { takes_ms: TAKES_MS, status: 0 },
+        None => Run { takes_ms: said_duration(&job.command()).unwrap_or(TAKES_MS), status: 0 },
     })
+}
+
+fn said_duration(command: &str) -> Option<i64> {
+    let (_, rest) = command.split_once("takes_ms=")?;
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok()
 }
 
 /// A server with one cluster named `dahu` and a user alice, in virtual time.
