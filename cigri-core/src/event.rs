@@ -76,6 +76,8 @@ pub enum Code {
     ResultsUnreadable,
     /// The sensor of a cluster's file server gives no number.
     SensorFailed,
+    /// The stress factor of a cluster, which its admin limits, cannot be read.
+    StressUnknown,
     /// The database was restored from a backup: the cluster may hold jobs that it does not know.
     Restored,
 }
@@ -108,6 +110,7 @@ impl Code {
             Code::OnlyFailures => "ONLY_FAILURES",
             Code::ResultsUnreadable => "RESULTS_UNREADABLE",
             Code::SensorFailed => "SENSOR_FAILED",
+            Code::StressUnknown => "STRESS_UNKNOWN",
             Code::Restored => "RESTORED",
         }
     }
@@ -123,7 +126,8 @@ impl Code {
             | Code::JobLost
             | Code::OrphansRemoved
             | Code::ResultsUnreadable
-            | Code::SensorFailed => Severity::Medium,
+            | Code::SensorFailed
+            | Code::StressUnknown => Severity::Medium,
             _ => Severity::High,
         }
     }

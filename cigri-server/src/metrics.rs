@@ -2,6 +2,7 @@
 //! only: never campaigns, jobs or users, so that the number of series stays small.
 
 use cigri_core::meter::Term;
+use oar_client::{Counters, Urgency};
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -32,19 +33,23 @@ pub(crate) struct Metrics {
     waiting: Family<Labels, Gauge>,
     live: Family<Labels, Gauge>,
     target: Family<Labels, Gauge>,
+    requests: Family<Labels, Counter>,
+    bytes: Family<Labels, Counter>,
 }
 
 impl Default for Metrics {
     fn default() -> Metrics {
         let mut registry = Registry::with_prefix("cigri");
-        let binding = Family::<Labels, Counter>::default();
+        let [binding, requests, bytes] = [(); 3].map(|()| Family::<Labels, Counter>::default());
         let [waiting, live, target] = [(); 3].map(|()| Family::<Labels, Gauge>::default());
         let help = "Decisions about campaigns in rounds, by the term of the meter that bound";
         registry.register("meter_binding", help, binding.clone());
         registry.register("jobs_waiting", "Our jobs that wait on the cluster", waiting.clone());
         registry.register("jobs_live", "Our jobs on the cluster, waiting ones included", live.clone());
         registry.register("meter_target", "Jobs that the meter wants to wait on the cluster", target.clone());
-        Metrics { registry, binding, waiting, live, target }
+        registry.register("requests", "Requests to the cluster, by what they were for", requests.clone());
+        registry.register("request_bytes", "Bytes of these, sent and received", bytes.clone());
+        Metrics { registry, binding, waiting, live, target, requests, bytes }
     }
 }
 
@@ -54,6 +59,18 @@ impl Metrics {
         for term in terms {
             let labels = vec![("cluster", cluster.to_owned()), ("term", term.as_str().to_owned())];
             self.binding.get_or_create(&labels).inc();
+        }
+    }
+
+    /// Requests that reached a cluster since this server started.
+    pub(crate) fn asked(&self, cluster: &str, counters: &Counters) {
+        for urgency in Urgency::ALL {
+            let labels = vec![("cluster", cluster.to_owned()), ("for", urgency.as_str().to_owned())];
+            let counted = counters.of(urgency);
+            for (family, total) in [(&self.requests, counted.requests), (&self.bytes, counted.bytes)] {
+                let counter = family.get_or_create(&labels);
+                counter.inc_by(total.saturating_sub(counter.get()));
+            }
         }
     }
 

@@ -18,12 +18,12 @@ pub(super) fn shape(round: &Round<'_>, campaign: &RoundCampaign) -> Arc<str> {
 }
 
 /// Which law's jobs a submission holds. `view` is the picture in which it was live.
-fn key_of(round: &Round<'_>, view: &RoundView, submission: &SubmissionRow) -> Option<Key> {
+pub(super) fn key_of(round: &Round<'_>, view: &RoundView, submission: &SubmissionRow) -> Option<Key> {
     let here = view.here.iter().find(|here| here.campaign == submission.campaign_id)?;
     Some(key_of_here(round, here))
 }
 
-fn key_of_here(round: &Round<'_>, here: &Here) -> Key {
+pub(super) fn key_of_here(round: &Round<'_>, here: &Here) -> Key {
     Metering::key(&round.limits, here.campaign, &here.shape.as_str().into())
 }
 
@@ -68,6 +68,7 @@ pub(super) fn publish(round: &Round<'_>, memory: &Memory, (view, decisions): (&R
     let (waiting, live) = (view.waiting().max(0) as u64, view.live().max(0) as u64);
     let metrics = &round.grid.metrics;
     metrics.seen(round.name(), Queue { waiting, live, target });
+    metrics.asked(round.name(), &round.handle.client.counters());
     metrics.decided(round.name(), decisions.iter().map(|decision| decision.allowance.binding().term()));
 }
 
@@ -75,6 +76,7 @@ pub(super) fn publish(round: &Round<'_>, memory: &Memory, (view, decisions): (&R
 pub(super) fn sent(round: &Round<'_>, memory: &mut Memory, campaign: &RoundCampaign, jobs: u64) {
     let key = Metering::key(&round.limits, campaign.row.id, &shape(round, campaign));
     memory.metering.sent(round.now, &key, jobs);
+    memory.file_server.sent(jobs);
 }
 
 /// The cluster as the plan sees it.
@@ -100,6 +102,6 @@ pub(super) fn cluster_view<'a>(round: &'a Round<'_>, memory: &'a Memory, view: &
         usage: BTreeMap::new(),
         starved: memory.starved.clone(),
         hold: step::find_hold(&view.holds, None, None),
-        readings: readings::of(round),
+        readings: readings::of(round, memory),
     }
 }

@@ -55,7 +55,7 @@ use cigri_core::absence::Gates;
 use cigri_core::calendar::Calendar;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::meter::law::Key;
-use cigri_core::meter::{ClusterLimits, Metering, Mode};
+use cigri_core::meter::{ClusterLimits, FileServer, Metering, Mode};
 use cigri_store::{Store, StoreError};
 use oar_client::Urgency;
 
@@ -100,6 +100,10 @@ pub(crate) struct Memory {
     metering: Metering,
     /// What was seen to move since the laws moved last.
     moved: BTreeMap<Key, observe::Moved>,
+    /// The load that the cluster told last.
+    stress: readings::Stress,
+    /// What steers the load of its file server.
+    file_server: FileServer,
     /// When each submission's jobs were last asked to be killed, epoch milliseconds.
     kills: HashMap<i64, i64>,
     /// Whether an API failure event may be open.
@@ -143,10 +147,20 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// That of one cluster's loop: what is left to chance differs from cluster to cluster.
+    pub(crate) fn of(cluster: &str) -> Memory {
+        // FNV-1a.
+        let mix = |seed: u64, byte: u8| (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        let seed = cluster.bytes().fold(0xcbf2_9ce4_8422_2325, mix);
+        Memory { metering: Metering::new(seed), ..Memory::new() }
+    }
+
     pub(crate) fn new() -> Memory {
         Memory {
             metering: Metering::default(),
             moved: BTreeMap::new(),
+            stress: readings::Stress::default(),
+            file_server: FileServer::new(),
             kills: HashMap::new(),
             failing: true,
             listed: HashMap::new(),

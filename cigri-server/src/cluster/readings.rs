@@ -1,17 +1,108 @@
-//! Terms of a whole cluster that depend on readings: its windows, the age of the picture.
+//! Terms of a whole cluster that depend on readings: its windows, the age of the picture, its stress, the load of its
+//! file server, the budget of requests.
 
 use std::time::Duration;
 
-use cigri_core::meter::{Bound, Reason, window};
+use cigri_core::event::{Code, NewEvent, Scope};
+use cigri_core::meter::limits::StressLimit;
+use cigri_core::meter::{Bound, FileServer, Reason, stress, window};
 
-use super::Round;
+use super::{Memory, Round, StepError};
 
 /// Two rounds at the usual period: below it a slow machine is no reason to distrust a picture.
 const LEAST_PATIENCE_S: u64 = 30;
 
-/// All of them, for the plan.
-pub(super) fn of(round: &Round<'_>) -> Vec<Bound> {
-    stale(round).into_iter().chain(closed(round)).collect()
+/// A submission that would wait longer than this for the budget of requests is left to a later round.
+const MOST_WAIT: Duration = Duration::from_secs(5);
+/// Jobs per round while the stress of the cluster is to be limited, and not known.
+const FLOOR: u64 = 1;
+
+/// What the cluster told of its stress.
+#[derive(Debug, Default)]
+pub(super) struct Stress {
+    /// When it was asked last, epoch milliseconds.
+    asked_at: Option<i64>,
+    /// The last load that it told, or when it was first asked in vain.
+    last: Option<(i64, Option<f64>)>,
+    /// Whether it is known, and told, that all is well.
+    told: Option<bool>,
+}
+
+/// Takes this round's readings.
+pub(super) async fn read(round: &Round<'_>, memory: &mut Memory) -> Result<(), StepError> {
+    if let Some(settings) = &round.limits.file_server {
+        memory.file_server.read(round.now, round.handle.sensor.last(), settings);
+    } else if memory.file_server != FileServer::new() {
+        memory.file_server = FileServer::new();
+    }
+    let seen = match round.limits.stress {
+        None => Ok(()),
+        Some(_) if !is_due(round, &memory.stress) => return Ok(()),
+        Some(_) => ask_stress(round, &mut memory.stress).await,
+    };
+    if memory.stress.told != Some(seen.is_ok()) {
+        memory.stress.told = Some(seen.is_ok());
+        tell(round, seen).await?;
+    }
+    Ok(())
+}
+
+/// At most once in a period.
+fn is_due(round: &Round<'_>, stress: &Stress) -> bool {
+    let period_ms = round.limits.period_s as i64 * 1000;
+    stress.asked_at.is_none_or(|at| !(0..period_ms).contains(&(round.now - at)))
+}
+
+async fn ask_stress(round: &Round<'_>, stress: &mut Stress) -> Result<(), String> {
+    stress.asked_at = Some(round.now);
+    let problem = match round.handle.client.stress_factor().await {
+        Ok(Some(load)) if load.is_finite() => {
+            stress.last = Some((round.now, Some(load)));
+            return Ok(());
+        }
+        Ok(_) => "its script tells no number".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    stress.last.get_or_insert((round.now, None));
+    Err(problem)
+}
+
+/// One event for each trouble, closed when it is over.
+async fn tell(round: &Round<'_>, seen: Result<(), String>) -> Result<(), StepError> {
+    let Err(problem) = seen else {
+        let (scope, now) = (Scope::cluster(round.name()), round.now);
+        return round.store(move |store| store.close_event(Code::StressUnknown, &scope, now)).await.map(|_| ());
+    };
+    let message = format!(
+        "{}'s stress factor, which `stress` limits, cannot be read: {problem}. While it is not known, at most {FLOOR} job \
+         is sent there per round",
+        round.name()
+    );
+    round.tell(NewEvent::note(Scope::cluster(round.name()), Code::StressUnknown, message)).await
+}
+
+/// All terms, for the plan.
+pub(super) fn of(round: &Round<'_>, memory: &Memory) -> Vec<Bound> {
+    let limits = &round.limits;
+    let stress = limits.stress.as_ref().and_then(|limit| stressed(round, &memory.stress, limit));
+    let file_server = limits.file_server.as_ref().map(|settings| memory.file_server.bound(settings));
+    [stale(round), closed(round), stress, file_server, pressed(round)].into_iter().flatten().collect()
+}
+
+fn stressed(round: &Round<'_>, stress: &Stress, limit: &StressLimit) -> Option<Bound> {
+    let (at, load) = stress.last?;
+    let (age_s, most_s) = ((round.now - at).max(0) as u64 / 1000, most_s(round));
+    match load {
+        Some(load) if age_s <= most_s => stress::bound(load, limit),
+        _ => Some(Bound::new(FLOOR, Reason::Stale { age_s, most_s })),
+    }
+}
+
+/// The budget of requests is used up: nothing is begun that could not go on.
+fn pressed(round: &Round<'_>) -> Option<Bound> {
+    let pressure = round.handle.client.pressure();
+    let text = pressure.sentence().filter(|_| pressure.wait > MOST_WAIT)?;
+    Some(Bound::none(Reason::Requests { wait_s: pressure.wait.as_secs_f64().ceil() as u64, text }))
 }
 
 /// None of its windows is open: what waits there stays, nothing more is sent.
@@ -28,8 +119,12 @@ pub(super) fn is_stale(round: &Round<'_>) -> bool {
 
 /// A picture older than two periods allows nothing. The local cluster is asked in this process: it is never that late.
 fn stale(round: &Round<'_>) -> Option<Bound> {
-    let most_s = (2 * round.limits.period_s).max(LEAST_PATIENCE_S);
-    too_old(round.began.elapsed(), most_s).filter(|_| !round.is_local())
+    too_old(round.began.elapsed(), most_s(round)).filter(|_| !round.is_local())
+}
+
+/// How old what is known of the cluster may be, seconds.
+fn most_s(round: &Round<'_>) -> u64 {
+    round.limits.period_s.saturating_mul(2).max(LEAST_PATIENCE_S)
 }
 
 fn too_old(age: Duration, most_s: u64) -> Option<Bound> {

@@ -46,9 +46,11 @@ pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progr
     }
     nights::withdraw(round, memory, &view).await?;
     withdraw::drain(round, memory, &view).await?;
+    withdraw::trim(round, memory, &view).await?;
     kill::kill_unwanted(round, memory, &view).await?;
     sweep::sweep_if_due(round, memory).await?;
     gates::try_out(round, memory, &view).await?;
+    readings::read(round, memory).await?;
     let (started, tried) = plan_and_submit(round, memory).await?;
     let busy = tried || !view.submissions.is_empty();
     if memory.failing && busy {

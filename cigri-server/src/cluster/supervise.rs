@@ -82,7 +82,7 @@ async fn supervise(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: Cancellati
 
 async fn rounds(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: CancellationToken) {
     let mut pace = Pace::of(&handle, &handle.row.limits);
-    let mut memory = Memory::new();
+    let mut memory = Memory::of(&handle.row.name);
     let mut failures = 0u32;
     while !stop.is_cancelled() {
         let round = match Round::begin(&grid, &handle, now_ms()).await {

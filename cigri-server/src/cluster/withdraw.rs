@@ -1,10 +1,14 @@
-//! Taking back what waits on a cluster that is drained: its tasks can go elsewhere. What runs ends by itself.
+//! Taking back what waits in vain, so that its tasks can go elsewhere: on a cluster that is drained, and of a shape that
+//! the cluster starts nothing of. What runs ends by itself.
+
+use std::collections::BTreeMap;
 
 use cigri_core::meter::Mode;
+use cigri_core::meter::law::Key;
 use cigri_core::state::{SubmissionState, Wish};
 use cigri_store::{RoundView, SubmissionRow};
 
-use super::{Memory, Round, StepError};
+use super::{Memory, Round, StepError, metering};
 
 /// Waiting jobs that are taken back per round, for any reason.
 pub(super) const CHUNK: i64 = 100;
@@ -18,6 +22,34 @@ pub(super) async fn drain(round: &Round<'_>, memory: &mut Memory, view: &RoundVi
     // The last ones sent are the last ones to start.
     for submission in view.submissions.iter().rev().filter(|submission| is_adopted(submission)) {
         left -= take_back(round, memory, submission, left).await?;
+    }
+    Ok(())
+}
+
+/// The same for what waits of shapes without a start for long, down to the probe that the law keeps there.
+pub(super) async fn trim(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -> Result<(), StepError> {
+    let mut excess: BTreeMap<Key, i64> = BTreeMap::new();
+    for here in &view.here {
+        let key = metering::key_of_here(round, here);
+        let jobs = memory.metering.excess(&key) as i64;
+        excess.insert(key, jobs);
+    }
+    if excess.values().all(|jobs| *jobs == 0) {
+        return Ok(());
+    }
+    let name = round.name().to_owned();
+    let wished = round.store(move |store| store.wished_submissions(&name)).await?;
+    let of = |submission: &SubmissionRow| metering::key_of(round, view, submission);
+    // What was wished and is not done is part of the excess still.
+    for submission in view.submissions.iter().filter(|submission| wished.contains(&submission.id)) {
+        of(submission).map(|key| excess.remove(&key));
+    }
+    let mut left = CHUNK;
+    for submission in view.submissions.iter().rev().filter(|submission| is_adopted(submission)) {
+        let Some(jobs) = of(submission).and_then(|key| excess.get_mut(&key)) else { continue };
+        let taken = take_back(round, memory, submission, left.min(*jobs)).await?;
+        left -= taken;
+        *jobs -= taken;
     }
     Ok(())
 }

@@ -5,20 +5,17 @@
 //! from what admins change at run time ([`problem`]).
 
 mod command;
-mod number;
 mod url;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use cigri_core::event::{Code, NewEvent, Scope};
-use cigri_core::meter::{ClusterLimits, FileServerSettings};
+use cigri_core::meter::{ClusterLimits, FileServerSettings, Reading, sensor};
 use cigri_store::StoreError;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
-
-pub(crate) use number::Reading;
 
 use crate::clock::now_ms;
 use crate::grid::{ClusterHandle, Grid};
@@ -121,7 +118,7 @@ async fn look(handle: &ClusterHandle, settings: Option<&FileServerSettings>) -> 
 
 async fn read(sensor: &str) -> Result<f64, String> {
     let text = if is_url(sensor) { url::get(sensor, PATIENCE).await? } else { command::run(sensor, PATIENCE).await? };
-    number::parse(&text)
+    sensor::parse(&text)
 }
 
 /// One event for each trouble, closed when it is over.
