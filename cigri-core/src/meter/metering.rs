@@ -128,6 +128,12 @@ impl Metering {
 
 /// Gives the laws of which something, or nothing, `is_there` their parts of `most`; returns what is left.
 fn divide(laws: &mut BTreeMap<Key, Kept>, is_there: bool, most: u64) -> u64 {
+    let parts = || laws.values().filter(|kept| kept.is_there == is_there);
+    let wanted = parts().fold(0u64, |sum, kept| sum.saturating_add(kept.law.wanted()));
+    if wanted <= most {
+        laws.values_mut().filter(|kept| kept.is_there == is_there).for_each(|kept| kept.law.allot(most));
+        return most - wanted;
+    }
     let mut parts: Vec<&mut Kept> = laws.values_mut().filter(|kept| kept.is_there == is_there).collect();
     parts.sort_by_key(|kept| kept.law.wanted());
     let mut left = most;

@@ -48,8 +48,8 @@ const EMPTY_ROUND_MS: i64 = 90_000;
 const STORM: u64 = 4;
 /// Rounds after a storm in which the target does not rise.
 const BARRED_ROUNDS: u32 = 2;
-/// After a storm nothing is sent for a time up to this one.
-const JITTER_MS: u64 = 30_000;
+/// After a storm nothing is sent for a time up to so many of the shortest rounds.
+const PAUSE_ROUNDS: f64 = 6.0;
 
 /// One shape's backlog.
 #[derive(Debug, Clone, PartialEq)]
@@ -177,7 +177,9 @@ impl Adaptive {
         self.rounds = self.rounds.map(|starts| starts / 2);
         self.barred = BARRED_ROUNDS + 1;
         self.seed = mixed(self.seed ^ kills);
-        self.paused = Some(self.now.saturating_add((self.seed % JITTER_MS) as i64));
+        let longest_ms = (self.settings.round_s * 1000.0 * PAUSE_ROUNDS) as u64;
+        let pause_ms = self.seed.checked_rem(longest_ms).unwrap_or_default();
+        self.paused = Some(self.now.saturating_add_unsigned(pause_ms));
     }
 
     fn see_round(&mut self, seen: &Sighting) {
