@@ -4,6 +4,7 @@ use cigri_core::meter::ClusterLimits;
 use diesel::prelude::*;
 
 use crate::connection::Database;
+use crate::limits::ClusterSettings;
 use crate::schema::{cluster, instance};
 use crate::{Result, Store, StoreError};
 
@@ -35,7 +36,7 @@ pub struct ClusterRow {
     pub kind: ClusterKind,
     /// Base URL of its API (a label for a local one).
     pub url: String,
-    /// The admin's limits.
+    /// The admin's limits. Listed: with what was changed at run time; put: what the configuration says.
     pub limits: ClusterLimits,
     /// When its last round ended well, epoch milliseconds.
     pub last_round_at: Option<i64>,
@@ -52,15 +53,15 @@ pub(crate) fn name_instance(connection: &mut Database, name: &str) -> Result<()>
     Ok(())
 }
 
-type Columns = (String, String, String, String, Option<i64>);
+type Columns = (String, String, String, (String, String), Option<i64>);
 
-fn row((name, kind, url, limits, last_round_at): Columns) -> Result<ClusterRow> {
+fn row((name, kind, url, (limits, changes), last_round_at): Columns) -> Result<ClusterRow> {
     let kind = match kind.as_str() {
         "oar3" => ClusterKind::Oar3,
         "local" => ClusterKind::Local,
         other => return Err(StoreError::Corrupt(format!("cluster kind `{other}`"))),
     };
-    let limits = serde_json::from_str(&limits).map_err(StoreError::corrupt)?;
+    let limits = ClusterSettings::read(&name, &limits, &changes).effective;
     Ok(ClusterRow { name, kind, url, limits, last_round_at })
 }
 
@@ -89,7 +90,8 @@ impl Store {
         })
     }
 
-    /// Adds the cluster, or replaces its kind, URL and limits.
+    /// Adds the cluster, or replaces its kind, URL and what the configuration allows there; what was changed at run time
+    /// stays.
     pub fn put_cluster(&self, cluster: &ClusterRow) -> Result<()> {
         let limits = serde_json::to_string(&cluster.limits).map_err(StoreError::corrupt)?;
         self.write(|connection| {
@@ -108,17 +110,10 @@ impl Store {
     /// All clusters by name.
     pub fn list_clusters(&self) -> Result<Vec<ClusterRow>> {
         self.read(|connection| {
-            let columns = (cluster::name, cluster::kind, cluster::url, cluster::limits, cluster::last_round_at);
+            let limits = (cluster::limits, cluster::changes);
+            let columns = (cluster::name, cluster::kind, cluster::url, limits, cluster::last_round_at);
             let rows: Vec<Columns> = cluster::table.select(columns).order(cluster::name).load(connection)?;
             rows.into_iter().map(row).collect()
-        })
-    }
-
-    /// What its admin allows there now.
-    pub fn cluster_limits(&self, name: &str) -> Result<ClusterLimits> {
-        self.read(|connection| {
-            let limits: String = cluster::table.find(name).select(cluster::limits).first(connection)?;
-            serde_json::from_str(&limits).map_err(StoreError::corrupt)
         })
     }
 

@@ -9,6 +9,7 @@
 //! cursor says which tasks were never tried.
 
 mod addition;
+mod audit;
 mod backup;
 mod bag;
 mod bulk;
@@ -32,6 +33,7 @@ mod job;
 mod job_list;
 mod lease;
 mod live;
+mod limits;
 mod migrate;
 mod parameters;
 mod readers;
@@ -45,6 +47,7 @@ mod steps;
 mod submission;
 mod sweep;
 mod task_range;
+mod task_state;
 mod token;
 mod usage;
 mod wish;
@@ -53,6 +56,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use addition::NewTasks;
+pub use audit::AuditRow;
 pub use backup::{Backup, BackupError};
 pub use bag::Task;
 pub use campaign::{CampaignFilter, CampaignRow, Share};
@@ -71,9 +75,11 @@ pub use job::{JobEnd, LiveJob, Look, Return};
 pub use job_list::{JobFilter, JobRow};
 pub use lease::{Candidate, Lease, LeaseRow};
 pub use live::LiveJobs;
+pub use limits::ClusterSettings;
 pub use restore::{Restored, restore};
 pub use round::{RoundCampaign, RoundView};
 pub use submission::{AdoptedArray, SubmissionRow};
+pub use task_state::{Attempt, TaskState};
 pub use token::TokenRow;
 
 /// Why the database did not do as asked.

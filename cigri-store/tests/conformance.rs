@@ -3,6 +3,8 @@
 
 #[path = "conformance/additions.rs"]
 mod additions;
+#[path = "conformance/affinity.rs"]
+mod affinity;
 mod databases;
 #[path = "conformance/endless.rs"]
 mod endless;
@@ -11,12 +13,17 @@ mod fixture;
 mod groups;
 #[path = "conformance/ledger.rs"]
 mod ledger;
+#[path = "conformance/meter.rs"]
+mod meter;
 #[path = "conformance/steps.rs"]
 mod steps;
 #[path = "conformance/sweeps.rs"]
 mod sweeps;
+#[path = "conformance/tasks.rs"]
+mod tasks;
 
 use additions::*;
+use affinity::*;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::state::{CampaignState, JobState, SubmissionState};
 use cigri_store::{AdoptedArray, CampaignFilter, ClusterRow, JobEnd, JobFilter, Return, StoreError, Task, TokenRow};
@@ -25,8 +32,10 @@ use endless::*;
 use fixture::{begin, campaign, cluster, counters, end, finish, intend, look, submit};
 use groups::*;
 use ledger::*;
+use meter::*;
 use steps::*;
 use sweeps::*;
+use tasks::*;
 
 on_every_database! {
     a_campaign_is_invisible_until_its_last_parameter_is_there
@@ -96,6 +105,24 @@ on_every_database! {
     a_runner_that_cannot_be_installed_is_carried_for_good
     a_sweep_is_computed_and_stores_nothing_per_task
     listed_values_are_shown_with_their_names
+    a_task_avoids_every_cluster_it_failed_on_until_it_failed_on_all
+    what_a_task_failed_on_is_kept_when_it_comes_back_for_another_reason
+    a_retry_forgets_where_a_task_failed
+    a_task_waits_for_no_cluster_that_is_closed_to_it
+    names_of_clusters_are_matched_exactly
+    a_task_is_followed_from_the_bag_to_its_end
+    a_task_sent_to_the_end_has_all_others_before_it
+    cancelled_tasks_say_so_tried_or_not
+    a_retried_task_is_in_the_bag_again
+    limits_changed_at_run_time_outlive_the_configuration
+    a_change_that_is_wrong_changes_nothing
+    who_changed_limits_is_written_down
+    changes_that_fit_no_more_are_told_and_left_out
+    the_last_decision_and_those_before_are_kept_with_their_terms
+    old_decisions_go_little_by_little_those_of_ended_campaigns_too
+    usage_follows_the_live_jobs_of_users_with_a_half_life
+    submissions_that_come_to_nothing_are_counted_until_one_arrives
+    live_jobs_are_told_by_campaign_and_shape_whatever_their_campaign_does
 }
 
 /// A task that is a remote job of its own.

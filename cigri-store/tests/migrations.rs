@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::state::JobState;
-use cigri_store::{CampaignFilter, CampaignRow, JobFilter, JobRow, NewKey, NewTasks};
+use cigri_store::{CampaignFilter, CampaignRow, Here, JobEnd, JobFilter, JobRow, NewKey, NewTasks, Return};
 use databases::Fresh;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use diesel::sqlite::SqliteConnection;
 use diesel_migrations::{FileBasedMigrations, MigrationHarness};
-use fixture::{campaign, finish, submit};
+use fixture::{campaign, end, finish, look, submit};
 
 /// Everything that SQLite knows of the schema.
 const SQLITE_SCHEMA: &str =
@@ -140,6 +140,36 @@ fn migrations_keep_what_earlier_programs_wrote() {
             later_ones_again!(connection, "postgresql");
         }
         assert_eq!(books(&database), before);
+    }
+}
+
+/// What a round finds on each of two clusters.
+fn rounds(database: &Fresh) -> Vec<(Vec<i64>, Vec<Here>)> {
+    let store = database.store();
+    let views = ["dahu", "luke"].map(|name| store.round_view(name).unwrap());
+    views.map(|view| (view.campaigns.iter().map(|campaign| campaign.pending_here).collect(), view.here)).to_vec()
+}
+
+#[test]
+fn tasks_go_on_avoiding_the_cluster_they_failed_on_and_live_jobs_keep_their_shape() {
+    for database in [Some(Fresh::sqlite()), Fresh::postgresql()].into_iter().flatten() {
+        let store = database.store();
+        let id = campaign(&store, &["dahu", "luke"], &["a", "b", "c"]);
+        let submission = submit(&store, id, "dahu", 2);
+        let live = store.live_jobs(submission.id).unwrap();
+        let back = Some(Return { last: false, avoid_cluster: Some("dahu".to_owned()) });
+        let ends = [JobEnd { back, ..end(&live[0], JobState::Killed) }];
+        store.record_look(&submission, &look(1, 1, &[], &ends), 6000).unwrap();
+        let before = rounds(&database);
+        assert_eq!(before.iter().map(|(pending, here)| (pending[0], here.len())).collect::<Vec<_>>(), [(1, 1), (2, 0)]);
+        if database.is_sqlite() {
+            let mut connection = SqliteConnection::establish(&database.url).unwrap();
+            later_ones_again!(connection, "sqlite");
+        } else {
+            let mut connection = PgConnection::establish(&database.url).unwrap();
+            later_ones_again!(connection, "postgresql");
+        }
+        assert_eq!(rounds(&database), before);
     }
 }
 
