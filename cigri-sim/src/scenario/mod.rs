@@ -1,0 +1,254 @@
+//! A scenario: clusters, what others do there, what goes wrong, and the campaigns that arrive. One text file.
+
+mod check;
+
+use std::collections::BTreeMap;
+
+use cigri_core::meter::ClusterLimits;
+use serde::{Deserialize, Serialize};
+
+use crate::duration::Duration;
+use crate::load::Others;
+
+/// What is wrong with a scenario.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScenarioError {
+    /// Not the format, a key that does not exist, or a value of another kind; the text names the line and the key.
+    #[error("{0}")]
+    Format(String),
+    /// A value that cannot be.
+    #[error("{key}: {problem}")]
+    Value {
+        /// As in the file: `cluster[1].slots`.
+        key: String,
+        /// What was found and what was expected.
+        problem: String,
+    },
+}
+
+/// Everything that one run depends on, but for the seed and the traces.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// What it is called in tables.
+    pub name: String,
+    /// One sentence.
+    #[serde(default)]
+    pub about: String,
+    /// The run is cut after so many hours.
+    #[serde(default = "limit_h")]
+    pub limit_h: f64,
+    /// The admin's limits on all clusters; a cluster's own go before.
+    #[serde(default)]
+    pub limits: toml::Table,
+    /// At least one.
+    #[serde(rename = "cluster")]
+    pub clusters: Vec<Cluster>,
+    /// At least one.
+    #[serde(rename = "campaign")]
+    pub campaigns: Vec<Campaign>,
+}
+
+fn limit_h() -> f64 {
+    720.0
+}
+
+/// A modelled cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    /// Its name.
+    pub name: String,
+    /// Jobs of one slot that it runs at a time.
+    pub slots: u32,
+    /// Seconds between two rounds of its scheduler.
+    #[serde(default = "round_s")]
+    pub round_s: f64,
+    /// Part of the round by which it may come earlier or later, 0 to 1.
+    #[serde(default)]
+    pub jitter: f64,
+    /// What other users do.
+    #[serde(default)]
+    pub others: Others,
+    /// The admin's limits here.
+    #[serde(default)]
+    pub limits: toml::Table,
+    /// Every job that starts there fails within a second.
+    #[serde(default)]
+    pub black_hole: bool,
+    /// When its API answers nothing.
+    #[serde(default)]
+    pub outages: Vec<Span>,
+    /// The file server that its jobs use.
+    pub file_server: Option<FileServer>,
+    /// The limits in force: the default ones, the scenario's, its own.
+    #[serde(skip)]
+    pub resolved: ClusterLimits,
+}
+
+fn round_s() -> f64 {
+    15.0
+}
+
+/// A span of time that may come again.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    /// Seconds from the beginning of the run.
+    pub from_s: f64,
+    /// Seconds.
+    pub for_s: f64,
+    /// Seconds from one beginning to the next; none: it comes once.
+    pub every_s: Option<f64>,
+}
+
+impl Span {
+    /// Whether `now` (milliseconds) is in it.
+    pub fn contains(&self, now: i64) -> bool {
+        let since = now as f64 / 1e3 - self.from_s;
+        let since = self.every_s.map_or(since, |every| if since < 0.0 { since } else { since % every });
+        (0.0..self.for_s).contains(&since)
+    }
+}
+
+/// A file server: its load follows y' = a y + (1 - a) 0.00179 MB, every 30 s, with the megabytes that jobs moved
+/// meanwhile and a = exp(-0.5), the kernel's load average (Guilloteau, hal-03167242).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileServer {
+    /// The load above which it is overloaded: its cores.
+    #[serde(default = "cores")]
+    pub limit: f64,
+    /// When its sensor prints nothing.
+    #[serde(default)]
+    pub silent: Vec<Span>,
+    /// When its sensor says that there is no load.
+    #[serde(default)]
+    pub lies: Vec<Span>,
+}
+
+fn cores() -> f64 {
+    8.0
+}
+
+/// A campaign that arrives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Campaign {
+    /// Login.
+    #[serde(default = "owner")]
+    pub owner: String,
+    /// How many.
+    pub tasks: u64,
+    /// How long each runs.
+    pub duration: Duration,
+    /// Seconds from the beginning of the run.
+    #[serde(default)]
+    pub at_s: f64,
+    /// Among its owner's, a higher one goes first.
+    #[serde(default)]
+    pub priority: i32,
+    /// Live jobs per cluster.
+    pub max_jobs: Option<u64>,
+    /// Slots that each of its jobs takes.
+    #[serde(default = "slots")]
+    pub slots: u32,
+    /// Megabytes that each of its jobs moves when it ends.
+    #[serde(default)]
+    pub job_mb: f64,
+    /// Where it may run; everywhere, if none is named.
+    #[serde(default)]
+    pub clusters: Vec<String>,
+}
+
+fn owner() -> String {
+    "alice".to_owned()
+}
+
+fn slots() -> u32 {
+    1
+}
+
+impl Scenario {
+    /// Reads and checks a scenario.
+    ///
+    /// # Errors
+    /// [`ScenarioError`], with the key.
+    pub fn parse(text: &str) -> Result<Scenario, ScenarioError> {
+        let mut scenario: Scenario = toml::from_str(text).map_err(|error| ScenarioError::Format(error.to_string()))?;
+        let common = scenario.limits.clone();
+        for (index, cluster) in scenario.clusters.iter_mut().enumerate() {
+            cluster.resolved = resolve(&common, &cluster.limits, index)?;
+        }
+        check::check(&scenario)?;
+        Ok(scenario)
+    }
+
+    /// The traces that it names.
+    pub fn traces(&self) -> impl Iterator<Item = &str> {
+        self.clusters.iter().filter_map(|cluster| match &cluster.others {
+            Others::Trace { file, .. } => Some(file.as_str()),
+            _ => None,
+        })
+    }
+}
+
+/// Parsed traces, by the name that scenarios give them.
+pub type Traces = BTreeMap<String, Vec<crate::load::OtherJob>>;
+
+fn resolve(common: &toml::Table, own: &toml::Table, index: usize) -> Result<ClusterLimits, ScenarioError> {
+    let mut table = common.clone();
+    table.extend(own.clone());
+    let value = |error: toml::de::Error| ScenarioError::Value {
+        key: format!("cluster[{index}].limits"),
+        problem: error.message().to_owned(),
+    };
+    table.try_into().map_err(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "name = \"a\"\n[limits]\nmax_waiting = 60\n[[cluster]]\nname = \"dahu\"\nslots = 10\n\
+                        [[campaign]]\ntasks = 5\nduration = \"60s\"\n";
+
+    #[test]
+    fn a_cluster_has_the_common_limits_and_its_own() {
+        let text = GOOD.replace("slots = 10", "slots = 10\nlimits = { max_per_cycle = 7 }");
+        let limits = Scenario::parse(&text).unwrap().clusters[0].resolved.clone();
+        assert_eq!((limits.max_waiting, limits.max_per_cycle, limits.max_array), (60, 7, 500));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_key() {
+        let cases = [
+            ("slots = 10", "slots = 0", "cluster[0].slots: 0"),
+            ("slots = 10", "slotz = 10", "slotz"),
+            ("max_waiting", "max_waitings", "cluster[0].limits: unknown field `max_waitings`"),
+            ("\"60s\"", "\"soon\"", "\"soon\" is no duration"),
+            ("tasks = 5", "tasks = 0", "campaign[0].tasks: 0"),
+            ("tasks = 5", "tasks = 5\nclusters = [\"luke\"]", "campaign[0].clusters: \"luke\""),
+            ("tasks = 5", "tasks = 5\nslots = 11", "campaign[0].slots: 11"),
+            ("slots = 10", "slots = 10\nround_s = -1.0", "cluster[0].round_s: -1"),
+            ("slots = 10", "slots = 10\njitter = 2.0", "cluster[0].jitter: 2"),
+            ("slots = 10", "slots = 10\nothers = { kind = \"flood\" }", "flood"),
+        ];
+        for (good, bad, expected) in cases {
+            let error = Scenario::parse(&GOOD.replace(good, bad)).unwrap_err().to_string();
+            assert!(error.contains(expected), "{bad}: {error}");
+        }
+        Scenario::parse(GOOD).unwrap();
+    }
+
+    #[test]
+    fn a_span_comes_again_when_it_should() {
+        let once = Span { from_s: 10.0, for_s: 5.0, every_s: None };
+        assert_eq!(
+            [9_000, 10_000, 14_999, 15_000, 30_000].map(|now| once.contains(now)),
+            [false, true, true, false, false]
+        );
+        let often = Span { every_s: Some(20.0), ..once };
+        assert_eq!([9_000, 12_000, 29_000, 32_000].map(|now| often.contains(now)), [false, true, false, true]);
+    }
+}
