@@ -191,7 +191,7 @@ fn new_loop(run: Run<'_>, at: usize, cluster: &scenario::Cluster) -> Loop {
     let model = Cluster::new((cluster.slots, cluster.black_hole), jobs, run.scenario.campaigns.len());
     let mut limits = cluster.resolved.clone();
     if let Some(law) = run.law {
-        limits.law = law.clone();
+        limits.law = *law;
     }
     if !run.steered {
         limits.file_server = None;

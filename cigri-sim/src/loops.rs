@@ -70,7 +70,7 @@ impl Loop {
             ledger: Ledger::default(),
             file_server: None,
             readings: Vec::new(),
-            metering: Metering::default(),
+            metering: Metering::new(at as u64 + 1),
             usage: BTreeMap::new(),
             groups: BTreeMap::new(),
             looked_at: 0,
@@ -105,6 +105,7 @@ impl Loop {
             if waiting + cluster.running[at] + starts + kills[at] > 0 {
                 let sighting = seen.entry(self.key(at, campaign)).or_default();
                 sighting.waiting += waiting;
+                sighting.running += cluster.running[at];
                 sighting.starts += starts;
                 sighting.kills += kills[at];
             }

@@ -5,11 +5,17 @@ use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 
 use crate::outcome::{NormalWaits, Outcome};
 
-/// What a law is called in tables: its name as in settings, and whether file servers are steered.
+/// What a law is called in tables: its name as in settings, what is tuned (jobs per submission, or waiting), and whether
+/// file servers are steered.
 pub fn law_name(law: &LawSettings, steered: bool) -> String {
-    let value = serde_json::to_value(law).unwrap_or_default();
-    let name = value["name"].as_str().unwrap_or("?");
-    if steered { format!("{name} + PI") } else { name.to_owned() }
+    let tuned = match law {
+        LawSettings::Adaptive(_) => String::new(),
+        LawSettings::Tap3(law) => format!(" {}", law.max),
+        LawSettings::TapPaper(law) => format!(" {}", law.max),
+        LawSettings::Fixed(law) => format!(" {}", law.waiting),
+    };
+    let steered = if steered { " + PI" } else { "" };
+    format!("{}{tuned}{steered}", law.name())
 }
 
 /// One run: the whole, then its clusters, then its campaigns.
