@@ -204,6 +204,7 @@ fn new_loop(run: Run<'_>, at: usize, cluster: &scenario::Cluster) -> Loop {
 fn new_campaign(run: Run<'_>, at: usize, campaign: &scenario::Campaign) -> Campaign {
     let may = |cluster: &scenario::Cluster| campaign.clusters.is_empty() || campaign.clusters.contains(&cluster.name);
     let places: Vec<bool> = run.scenario.clusters.iter().map(may).collect();
+    let max_jobs = |cluster: &scenario::Cluster| campaign.max_jobs_on.get(&cluster.name).copied().or(campaign.max_jobs);
     let count = (places.len(), places.iter().filter(|may| **may).count());
     let draws = (campaign.duration.clone(), chance(run.seed, TASKS, at));
     Campaign {
@@ -211,7 +212,7 @@ fn new_campaign(run: Run<'_>, at: usize, campaign: &scenario::Campaign) -> Campa
         shape: Arc::from(format!("/core={}", campaign.slots)),
         slots: campaign.slots,
         priority: campaign.priority,
-        max_jobs: campaign.max_jobs,
+        max_jobs: run.scenario.clusters.iter().map(max_jobs).collect(),
         at: (campaign.at_s * 1e3) as i64,
         bag: Bag::new(campaign.tasks, draws, count),
         left: campaign.tasks,

@@ -5,7 +5,7 @@
 
 mod bag;
 mod cluster;
-//COMPARE
+pub mod compare;
 pub mod duration;
 mod file_server;
 mod grid;
@@ -13,7 +13,7 @@ mod ledger;
 pub mod load;
 mod loops;
 pub mod outcome;
-//PREDICT
+pub mod predict;
 pub mod scenario;
 pub mod table;
 

@@ -24,7 +24,8 @@ pub(crate) struct Campaign {
     pub(crate) shape: Arc<str>,
     pub(crate) slots: u32,
     pub(crate) priority: i32,
-    pub(crate) max_jobs: Option<u64>,
+    /// On each cluster.
+    pub(crate) max_jobs: Vec<Option<u64>>,
     /// When it arrives, milliseconds.
     pub(crate) at: i64,
     pub(crate) bag: Bag,
@@ -225,7 +226,7 @@ impl Loop {
             pending,
             tasks_at_once: 1,
             live_here: self.cluster.waiting[at] + self.cluster.running[at],
-            max_jobs: campaign.max_jobs,
+            max_jobs: campaign.max_jobs[self.at],
             hold: None,
             token_problem: None,
             in_doubt: 0,

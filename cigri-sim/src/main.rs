@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cigri_sim::load::swf;
-use cigri_sim::{LawSettings, Run, Scenario, Traces, table};
+use cigri_sim::{LawSettings, Run, Scenario, Traces, compare, table};
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
@@ -33,6 +33,21 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Runs every law on every scenario, each tuned, and prints Markdown tables
+    Compare {
+        /// Folder of scenario files
+        #[arg(long, default_value = "examples/scenarios")]
+        scenarios: PathBuf,
+        /// Runs of each
+        #[arg(long, default_value_t = 3)]
+        seeds: u64,
+        /// Put the tables between the markers of this document, instead of printing them
+        #[arg(long, value_name = "DOCUMENT")]
+        write: Option<PathBuf>,
+        /// Only scenarios whose name contains this
+        #[arg(long)]
+        only: Option<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -51,17 +66,48 @@ fn execute(command: Command) -> Result<(), String> {
             let (scenario, traces) = load(&scenario)?;
             let law = law.map(|text| parse_law(&text)).transpose()?;
             let run = Run { scenario: &scenario, traces: &traces, seed, law: law.as_ref(), steered: !no_file_server };
-            let started = std::time::Instant::now();
-            let outcome = cigri_sim::run(run);
-            eprintln!("simulated in {:.1} s", started.elapsed().as_secs_f64());
+            let outcome = timed(&scenario.name, || cigri_sim::run(run));
             if json {
                 println!("{}", serde_json::to_string_pretty(&outcome).map_err(|error| error.to_string())?);
             } else {
                 println!("{}", table::show(&outcome));
             }
         }
+        Command::Compare { scenarios, seeds, write, only } => {
+            let tables = compare_all(&scenarios, seeds, only.as_deref())?;
+            match write {
+                None => println!("{tables}"),
+                Some(path) => {
+                    let text = compare::insert(&read(&path)?, &tables)?;
+                    std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+                }
+            }
+        }
     }
     Ok(())
+}
+
+/// Says how long it took, beside the output.
+fn timed<T>(name: &str, work: impl FnOnce() -> T) -> T {
+    let started = std::time::Instant::now();
+    let done = work();
+    eprintln!("{name}: simulated in {:.1} s", started.elapsed().as_secs_f64());
+    done
+}
+
+fn compare_all(folder: &Path, seeds: u64, only: Option<&str>) -> Result<String, String> {
+    let entries = std::fs::read_dir(folder).map_err(|error| format!("cannot read {}: {error}", folder.display()))?;
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    let mut comparisons = Vec::new();
+    for path in paths {
+        let (scenario, traces) = load(&path)?;
+        if only.is_none_or(|part| scenario.name.contains(part)) {
+            comparisons.push(timed(&scenario.name, || compare::compare(&scenario, &traces, seeds)));
+        }
+    }
+    Ok(compare::document(&comparisons, seeds))
 }
 
 /// A name alone has its default settings.

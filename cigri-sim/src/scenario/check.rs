@@ -35,8 +35,10 @@ fn check_cluster(key: &str, cluster: &Cluster) -> Result<(), ScenarioError> {
     within(format!("{key}.slots"), f64::from(cluster.slots), (1.0, 1e6))?;
     within(format!("{key}.round_s"), cluster.round_s, (1.0, 3600.0))?;
     within(format!("{key}.jitter"), cluster.jitter, (0.0, 1.0))?;
-    within(format!("{key}.limits.period_s"), cluster.resolved.period_s as f64, (1.0, 3600.0))?;
-    within(format!("{key}.limits.max_array"), cluster.resolved.max_array as f64, (1.0, 1e6))?;
+    let problems = [cluster.resolved.check(), cluster.resolved.law.check()].concat();
+    if let Some(problem) = problems.first() {
+        return Err(wrong(format!("{key}.limits"), problem));
+    }
     check_spans(&format!("{key}.outages"), &cluster.outages)?;
     if let Some(server) = &cluster.file_server {
         within(format!("{key}.file_server.limit"), server.limit, (0.01, 1e6))?;
@@ -78,7 +80,8 @@ fn check_campaign(key: &str, campaign: &Campaign, scenario: &Scenario) -> Result
     within(format!("{key}.at_s"), campaign.at_s, (0.0, 1e8))?;
     within(format!("{key}.job_mb"), campaign.job_mb, (0.0, 1e9))?;
     let clusters = &scenario.clusters;
-    if let Some(name) = campaign.clusters.iter().find(|name| clusters.iter().all(|cluster| cluster.name != **name)) {
+    let mut named = campaign.clusters.iter().chain(campaign.max_jobs_on.keys());
+    if let Some(name) = named.find(|name| clusters.iter().all(|cluster| cluster.name != name.as_str())) {
         return Err(wrong(format!("{key}.clusters"), format!("{name:?} is no cluster of this scenario")));
     }
     let may = |cluster: &&Cluster| campaign.clusters.is_empty() || campaign.clusters.contains(&cluster.name);

@@ -90,6 +90,24 @@ fn round_s() -> f64 {
     15.0
 }
 
+impl Cluster {
+    /// An idle cluster of one slot, all the rest as in a file that does not say it.
+    pub fn named(name: &str) -> Cluster {
+        Cluster {
+            name: name.to_owned(),
+            slots: 1,
+            round_s: round_s(),
+            jitter: 0.0,
+            others: Others::default(),
+            limits: toml::Table::new(),
+            black_hole: false,
+            outages: Vec::new(),
+            file_server: None,
+            resolved: ClusterLimits::default(),
+        }
+    }
+}
+
 /// A span of time that may come again.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -150,6 +168,9 @@ pub struct Campaign {
     pub priority: i32,
     /// Live jobs per cluster.
     pub max_jobs: Option<u64>,
+    /// Live jobs on clusters that are named.
+    #[serde(default)]
+    pub max_jobs_on: BTreeMap<String, u64>,
     /// Slots that each of its jobs takes.
     #[serde(default = "slots")]
     pub slots: u32,
@@ -169,19 +190,44 @@ fn slots() -> u32 {
     1
 }
 
+impl Campaign {
+    /// One that is there from the beginning, all the rest as in a file that does not say it.
+    pub fn new(tasks: u64, duration: Duration) -> Campaign {
+        Campaign {
+            owner: owner(),
+            tasks,
+            duration,
+            at_s: 0.0,
+            priority: 0,
+            max_jobs: None,
+            max_jobs_on: BTreeMap::new(),
+            slots: slots(),
+            job_mb: 0.0,
+            clusters: Vec::new(),
+        }
+    }
+}
+
 impl Scenario {
     /// Reads and checks a scenario.
     ///
     /// # Errors
     /// [`ScenarioError`], with the key.
     pub fn parse(text: &str) -> Result<Scenario, ScenarioError> {
-        let mut scenario: Scenario = toml::from_str(text).map_err(|error| ScenarioError::Format(error.to_string()))?;
-        let common = scenario.limits.clone();
-        for (index, cluster) in scenario.clusters.iter_mut().enumerate() {
-            cluster.resolved = resolve(&common, &cluster.limits, index)?;
+        let scenario: Scenario = toml::from_str(text).map_err(|error| ScenarioError::Format(error.to_string()))?;
+        scenario.resolved()
+    }
+
+    /// With the limits in force, and checked.
+    ///
+    /// # Errors
+    /// [`ScenarioError`], with the key.
+    pub fn resolved(mut self) -> Result<Scenario, ScenarioError> {
+        for (index, cluster) in self.clusters.iter_mut().enumerate() {
+            cluster.resolved = resolve(&self.limits, &cluster.limits, index)?;
         }
-        check::check(&scenario)?;
-        Ok(scenario)
+        check::check(&self)?;
+        Ok(self)
     }
 
     /// The traces that it names.

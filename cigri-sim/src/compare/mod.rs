@@ -1,0 +1,112 @@
+//! Laws held against each other on the same scenarios and seeds, each under the same admin's caps and tuned within them.
+
+mod markdown;
+
+pub use markdown::{BEGIN, END, document, insert};
+
+use cigri_core::meter::law::{AdaptiveSettings, FixedSettings, LawSettings, Tap3Settings, TapPaperSettings};
+
+use crate::grid::{Run, run};
+use crate::outcome::{Outcome, Overload};
+use crate::scenario::{Scenario, Traces};
+use crate::table::law_name;
+
+/// Jobs per submission that taps are tuned over.
+const TAP_CAPS: [u64; 3] = [100, 300, 1000];
+/// Waiting jobs that the fixed law is tuned over.
+const FIXED: [u64; 4] = [30, 100, 300, 1000];
+
+/// The means of a law's runs of one scenario.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Its name, and what was tuned.
+    pub law: String,
+    /// Whether all of the runs came to their end.
+    pub finished: bool,
+    /// As in [`Outcome`].
+    pub utilisation: f64,
+    /// Seconds.
+    pub makespan_s: f64,
+    /// Core-hours.
+    pub free_core_h: f64,
+    /// Jobs: mean, and 95th centile.
+    pub waiting: (f64, f64),
+    /// Jobs, and core-hours that they had run.
+    pub kills: (f64, f64),
+    /// Where several users took part.
+    pub jain: Option<f64>,
+    /// Mean over campaigns, and the worst.
+    pub slowdown: (f64, f64),
+    /// Requests per job.
+    pub calls_per_job: f64,
+    /// Of the file server.
+    pub overload: Option<Overload>,
+    /// By how many scheduling rounds the mean wait of normal jobs, and its 95th centile, are longer with us.
+    pub rounds_worse: Option<(f64, f64)>,
+}
+
+/// All laws on one scenario: the adaptive one first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// The scenario's name.
+    pub scenario: String,
+    /// What it is.
+    pub about: String,
+    /// Other users' jobs are there.
+    pub rows: Vec<Row>,
+}
+
+/// Runs every law on a scenario, under the seeds 1 to `seeds`.
+pub fn compare(scenario: &Scenario, traces: &Traces, seeds: u64) -> Comparison {
+    let steerable = scenario.clusters.iter().any(|cluster| cluster.resolved.file_server.is_some());
+    let means = |law: &LawSettings, steered: bool| {
+        let one = |seed| run(Run { scenario, traces, seed, law: Some(law), steered });
+        let runs: Vec<Outcome> = (1..=seeds.max(1)).map(one).collect();
+        Row::mean(law_name(law, steered && steerable), &runs)
+    };
+    let mut rows = Vec::new();
+    for steered in if steerable { vec![true, false] } else { vec![false] } {
+        rows.push(means(&LawSettings::Adaptive(AdaptiveSettings::default()), steered));
+        let tap = |max| LawSettings::Tap3(Tap3Settings { max, ..Tap3Settings::default() });
+        rows.extend(best(TAP_CAPS.iter().map(|max| means(&tap(*max), steered))));
+        let paper = |max| LawSettings::TapPaper(TapPaperSettings { max, ..TapPaperSettings::default() });
+        rows.extend(best(TAP_CAPS.iter().map(|max| means(&paper(*max), steered))));
+        let fixed = |waiting| LawSettings::Fixed(FixedSettings { waiting });
+        rows.extend(best(FIXED.iter().map(|waiting| means(&fixed(*waiting), steered))));
+    }
+    Comparison { scenario: scenario.name.clone(), about: scenario.about.clone(), rows }
+}
+
+/// The row with the highest utilisation; of equals the first, which asks for less.
+fn best(rows: impl Iterator<Item = Row>) -> Option<Row> {
+    rows.reduce(|best, row| if row.utilisation > best.utilisation { row } else { best })
+}
+
+impl Row {
+    /// The means of runs of the same law and scenario.
+    fn mean(law: String, runs: &[Outcome]) -> Row {
+        let mean = |of: &dyn Fn(&Outcome) -> f64| runs.iter().map(of).sum::<f64>() / runs.len().max(1) as f64;
+        let first = runs.first();
+        let overload = first.and_then(|run| run.file_server).map(|_| Overload {
+            time_over: mean(&|run| run.file_server.map_or(0.0, |load| load.time_over)),
+            excess: mean(&|run| run.file_server.map_or(0.0, |load| load.excess)),
+        });
+        let worse = |run: &Outcome| run.normal.map_or((0.0, 0.0), |normal| normal.rounds_worse());
+        Row {
+            law,
+            finished: runs.iter().all(|run| run.finished),
+            utilisation: mean(&|run| run.utilisation),
+            makespan_s: mean(&|run| run.makespan_s),
+            free_core_h: mean(&|run| run.free_core_h),
+            waiting: (mean(&|run| run.waiting_mean), mean(&|run| run.waiting_p95 as f64)),
+            kills: (mean(&|run| run.kills as f64), mean(&|run| run.lost_core_h)),
+            jain: first.and_then(|run| run.jain).map(|_| mean(&|run| run.jain.unwrap_or(1.0))),
+            slowdown: (mean(&|run| run.slowdown_mean), mean(&|run| run.slowdown_max)),
+            calls_per_job: mean(&|run| run.calls_per_job),
+            overload,
+            rounds_worse: first
+                .and_then(|run| run.normal)
+                .map(|_| (mean(&|run| worse(run).0), mean(&|run| worse(run).1))),
+        }
+    }
+}
