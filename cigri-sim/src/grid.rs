@@ -13,10 +13,11 @@ use cigri_core::meter::law::LawSettings;
 use crate::bag::Bag;
 use crate::cluster::Cluster;
 use crate::duration::unit;
-use crate::file_server::{FileServer, SAMPLE_MS};
-use crate::loops::{Campaign, Loop, Shares};
+use crate::file_server::SAMPLE_MS;
+use crate::loops::{Campaign, EPOCH_MS, Loop, Shares};
 use crate::outcome::Outcome;
 use crate::scenario::{self, Scenario, Traces};
+use crate::steering::Steering;
 
 /// What is played.
 #[derive(Debug, Clone, Copy)]
@@ -112,7 +113,7 @@ impl<'a> Grid<'a> {
         let first_look = (unit(&mut phase) * self.loops[at].limits.period_s as f64 * 1e3) as i64;
         self.events.push(Reverse((first_round, What::Schedule, at)));
         self.events.push(Reverse((first_look, What::Look, at)));
-        if self.loops[at].file_server.is_some() {
+        if self.loops[at].steering.server.is_some() {
             self.events.push(Reverse((SAMPLE_MS, What::Sample, at)));
         }
     }
@@ -174,8 +175,9 @@ impl<'a> Grid<'a> {
         let campaigns = self.run.scenario.campaigns.iter();
         let megabytes = moved.iter().zip(campaigns).map(|(jobs, campaign)| *jobs as f64 * campaign.job_mb).sum();
         let counts = one.cluster.live() > 0;
-        if let Some(server) = &mut one.file_server {
-            server.sample(megabytes, counts);
+        if let Some(server) = &self.run.scenario.clusters[at].file_server {
+            let is_in = |spans: &[scenario::Span]| spans.iter().any(|span| span.contains(now));
+            one.steering.sample(EPOCH_MS + now, (megabytes, counts), (is_in(&server.silent), is_in(&server.lies)));
         }
         self.events.push(Reverse((now + SAMPLE_MS, What::Sample, at)));
     }
@@ -197,7 +199,7 @@ fn new_loop(run: Run<'_>, at: usize, cluster: &scenario::Cluster) -> Loop {
         limits.file_server = None;
     }
     let mut new = Loop::new(at, model, limits);
-    new.file_server = cluster.file_server.as_ref().map(|server| FileServer::new(server.limit));
+    new.steering = Steering::new(cluster.file_server.as_ref());
     new
 }
 

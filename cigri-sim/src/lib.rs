@@ -15,6 +15,7 @@ mod loops;
 pub mod outcome;
 pub mod predict;
 pub mod scenario;
+mod steering;
 pub mod table;
 
 pub use cigri_core::meter::ClusterLimits;

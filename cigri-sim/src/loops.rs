@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use cigri_core::fair::Usage;
 use cigri_core::meter::law::Key;
-use cigri_core::meter::{Bound, ClusterLimits, Metering, Sighting};
+use cigri_core::meter::{ClusterLimits, Metering, Sighting};
 use cigri_core::plan::{CampaignView, ClusterView, Decision, plan};
 use cigri_core::turn::Turn;
 
 use crate::bag::Bag;
 use crate::cluster::{Cluster, Job};
-use crate::file_server::FileServer;
 use crate::ledger::Ledger;
+use crate::steering::Steering;
 
 /// The time of the run's beginning for the core, which counts from the epoch: a Monday, at midnight.
 pub(crate) const EPOCH_MS: i64 = 1_767_571_200_000;
@@ -47,11 +47,11 @@ pub(crate) struct Loop {
     pub(crate) cluster: Cluster,
     pub(crate) limits: ClusterLimits,
     pub(crate) ledger: Ledger,
-    pub(crate) file_server: Option<FileServer>,
-    /// Terms of the whole cluster at this moment.
-    pub(crate) readings: Vec<Bound>,
+    /// What its jobs do to a file server, and the meter about it.
+    pub(crate) steering: Steering,
     metering: Metering,
     usage: BTreeMap<String, Usage>,
+    starved: BTreeMap<String, u32>,
     groups: BTreeMap<String, Vec<String>>,
     looked_at: i64,
     /// Whether rounds are planned in which the meter has no room anyway.
@@ -69,8 +69,8 @@ impl Loop {
             cluster,
             limits,
             ledger: Ledger::default(),
-            file_server: None,
-            readings: Vec::new(),
+            steering: Steering::default(),
+            starved: BTreeMap::new(),
             metering: Metering::new(at as u64 + 1),
             usage: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -88,6 +88,7 @@ impl Loop {
         self.ledger.looked(open);
         self.metering.look(EPOCH_MS + now, sightings, &self.limits);
         self.note_use(now, campaigns, shares);
+        self.steering.read(EPOCH_MS + now, &self.limits);
         if self.thorough || self.has_room(now, campaigns) {
             let decisions = self.plan(now, campaigns);
             self.submit(now, &decisions, campaigns);
@@ -170,7 +171,7 @@ impl Loop {
     }
 
     /// Whether any campaign may send anything: if not, the plan would grant nothing, as these terms are in every
-    /// allowance of tasks.
+    /// allowance of tasks, and nobody would be counted as left out.
     fn has_room(&self, now: i64, campaigns: &[Campaign]) -> bool {
         let limits = &self.limits;
         let waiting: u64 = self.cluster.waiting.iter().sum();
@@ -185,7 +186,7 @@ impl Loop {
             .any(|(at, campaign)| self.metering.room(&self.key(at, campaign), limits) > 0)
     }
 
-    fn plan(&self, now: i64, campaigns: &[Campaign]) -> Vec<Decision> {
+    fn plan(&mut self, now: i64, campaigns: &[Campaign]) -> Vec<Decision> {
         let views = campaigns.iter().enumerate().filter_map(|(at, campaign)| self.view(at, campaign, now));
         let views: Vec<CampaignView> = views.collect();
         if views.is_empty() {
@@ -209,9 +210,12 @@ impl Loop {
             groups: &self.groups,
             usage: self.usage.iter().map(|(owner, usage)| (owner.clone(), usage.jobs)).collect(),
             hold: None,
-            readings: self.readings.clone(),
+            starved: std::mem::take(&mut self.starved),
+            readings: self.steering.bound(&self.limits).into_iter().collect(),
         };
-        plan(&view, &views)
+        let plan = plan(&view, &views);
+        self.starved = plan.starved;
+        plan.decisions
     }
 
     fn view(&self, at: usize, campaign: &Campaign, now: i64) -> Option<CampaignView> {
@@ -241,6 +245,7 @@ impl Loop {
             let jobs = decision.allowance.allowed;
             let key = self.key(at, &campaigns[at]);
             self.metering.sent(EPOCH_MS + now, &key, jobs);
+            self.steering.sent(jobs);
             let campaign = &mut campaigns[at];
             let submission = self.ledger.submit(jobs as u32);
             for _ in 0..jobs {

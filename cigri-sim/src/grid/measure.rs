@@ -70,7 +70,7 @@ impl Grid<'_> {
     }
 
     fn overload(&self) -> Option<Overload> {
-        let servers = self.loops.iter().filter_map(|one| one.file_server.as_ref()).map(|server| server.overload());
+        let servers = self.loops.iter().filter_map(|one| one.steering.server.as_ref()).map(|server| server.overload());
         let worst = servers.max_by(|a, b| a.0.total_cmp(&b.0))?;
         Some(Overload { time_over: worst.0, excess: worst.1 })
     }
