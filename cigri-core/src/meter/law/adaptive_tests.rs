@@ -160,11 +160,11 @@ fn after_a_storm_it_pauses_for_a_time_that_its_seed_decides() {
 }
 
 #[test]
-fn a_queue_is_filled_up_in_one_go_when_it_is_half_empty() {
+fn a_queue_is_filled_up_in_one_go_when_it_is_low() {
     let mut law = law();
-    look(&mut law, 0, 50, 50);
-    assert_eq!((law.target(), law.room(50)), (100, 50));
-    law.sent(30);
+    look(&mut law, 0, 50, 40);
+    assert_eq!((law.target(), law.room(40)), (100, 60));
+    law.sent(40);
     law.observe(15_000, &Sighting { waiting: 80, ..Sighting::default() }, MOST);
     assert_eq!(law.room(80), 20, "the rest of it, which a cap kept back");
     law.sent(20);

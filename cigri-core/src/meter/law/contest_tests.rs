@@ -239,3 +239,12 @@ fn others_who_come_and_go_cost_it_no_more_than_they_take() {
     let [ours, tap] = [adaptive(), taps()[0]].map(|law| play(scene, &limits(law, (300, 500)), 1));
     assert!(ours.makespan_s < tap.makespan_s && ours.kills <= 200, "others came once: {ours:?} {tap:?}");
 }
+
+#[test]
+fn where_every_look_shows_many_rounds_all_slots_stay_busy() {
+    let here = AdaptiveSettings { initial: 64, ahead: 10.0, round_s: 0.0, patience: 0 };
+    let limits = ClusterLimits { period_s: 4, ..limits(LawSettings::Adaptive(here), (1_000_000, 4000)) };
+    let scene = Scene { slots: 16, round_s: 1, tasks: 20_000, length: Tasks::Uniform(1, 6), others: (0, 0) };
+    let outcome = play(scene, &limits, 1);
+    assert!(outcome.used > 99.5, "{outcome:?}");
+}
