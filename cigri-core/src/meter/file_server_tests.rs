@@ -56,10 +56,6 @@ fn a_settling_time_without_a_good_controller_is_refused() {
     let long = FileServerSettings { period_s: 60, ..settings() };
     let text = "file_server.settling: 10 cycles; at most 8.0 with cycles of 60 s are expected";
     assert_eq!(problem(&long).as_deref(), Some(text));
-    for bad in [f64::NAN, 0.0, -1.0, f64::INFINITY] {
-        assert!(problem(&FileServerSettings { reference: bad, ..settings() }).is_some());
-        assert!(problem(&FileServerSettings { job_mb: bad, ..settings() }).is_some());
-    }
 }
 
 /// A file server with jobs of a size of its own, and all that is asked of it.

@@ -63,7 +63,11 @@ pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progr
 async fn held(round: &Round<'_>, memory: &mut Memory) -> Result<Progress, StepError> {
     // What it is after this, nobody knows.
     memory.gates = None;
-    plan_and_submit(round, memory).await.map(|_| Progress::default())
+    let metering = memory.metering.clone();
+    let planned = plan_and_submit(round, memory).await;
+    // That nothing starts there teaches nothing: nobody looked.
+    memory.metering = metering;
+    planned.map(|_| Progress::default())
 }
 
 /// Settles what is in doubt and looks at what is there.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::{ClusterLimits, FileServerSettings, StressLimit};
+use crate::meter::file_server;
 
 /// No cluster has more jobs of ours: a larger number is a slip.
 const MOST_JOBS: u64 = 10_000_000;
@@ -54,6 +55,7 @@ impl ClusterLimits {
         if let Some(server) = &self.file_server {
             found.file_server(server);
         }
+        found.0.extend(self.law.check());
     }
 }
 
@@ -107,8 +109,11 @@ impl Problems {
         }
         self.number("file_server.reference", server.reference, 1e-6..=1e9);
         self.number("file_server.job_mb", server.job_mb, 1e-3..=1e9);
-        // With more the computed gain would be negative.
         self.number("file_server.settling", server.settling, 1.0..=15.0);
+        if (1.0..=15.0).contains(&server.settling) {
+            // What is too slow for cycles that long.
+            self.0.extend(file_server::problem(server));
+        }
         self.whole("file_server.period_s", server.period_s, 1..=3600);
         self.whole("file_server.ttl_s", server.ttl_s, 1..=86_400);
         self.whole("file_server.floor", server.floor, 0..=MOST_JOBS);
@@ -158,6 +163,23 @@ mod tests {
                 "weights.bob: -0.5; a number from 0 to 1000000 is expected",
                 "weights.carol: NaN; a number from 0 to 1000000 is expected",
                 "note: 501 characters; one line of at most 500 is expected",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_law_is_checked_and_a_settling_time_against_the_period() {
+        let text = r#"{"sensor": "http://nfs/load", "reference": 6, "settling": 10, "period_s": 60, "ttl_s": 90}"#;
+        let limits = ClusterLimits {
+            law: serde_json::from_str(r#"{"name": "tap-3", "factor": 0.5}"#).unwrap(),
+            file_server: serde_json::from_str(text).unwrap(),
+            ..ClusterLimits::default()
+        };
+        assert_eq!(
+            limits.check(),
+            [
+                "file_server.settling: 10 cycles; at most 8.0 with cycles of 60 s are expected",
+                "law.factor: 0.5; a number from 1.01 to 10 is expected",
             ]
         );
     }
