@@ -31,6 +31,9 @@ pub struct Here {
 /// Campaign, owner, shape, project, state, number.
 type Columns = (i64, String, Option<String>, Option<String>, String, i64);
 
+/// Campaign, owner, project, shape.
+type Kind = (i64, String, Option<String>, String);
+
 /// Those of a cluster.
 pub(crate) fn on(connection: &mut Database, specs: &Specs, cluster: &str) -> Result<Vec<Here>> {
     let found = counts(connection, cluster)?;
@@ -38,7 +41,7 @@ pub(crate) fn on(connection: &mut Database, specs: &Specs, cluster: &str) -> Res
     let mut old: Vec<i64> = found.iter().filter(|(_, _, shape, ..)| shape.is_none()).map(|row| row.0).collect();
     old.dedup();
     let specs = if old.is_empty() { SpecsById::new() } else { specs.of(connection, &old)? };
-    let mut all: BTreeMap<(i64, String, Option<String>, String), (i64, i64)> = BTreeMap::new();
+    let mut all: BTreeMap<Kind, (i64, i64)> = BTreeMap::new();
     for (campaign, owner, shape, project, state, number) in found {
         let spec = || specs.get(&campaign).and_then(|spec| spec.clusters.get(cluster));
         let (shape, project) = match shape {
