@@ -15,6 +15,7 @@ mod rules;
 mod run;
 mod screen;
 mod show;
+mod simulate;
 mod token;
 
 use std::process::ExitCode;
@@ -55,6 +56,7 @@ async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Token(command) => token::token(&place()?, command, &screen).await,
         Command::Admin(command) => admin::admin(&place()?, command, &screen).await,
         Command::Lint(options) => lint::lint(options, &screen),
+        Command::Simulate(options) => simulate::simulate(options, &screen),
         Command::Results(options) => results::results(&place()?, options, &screen).await,
         Command::Show(command) => show::show(&place()?, command, &screen).await,
     }

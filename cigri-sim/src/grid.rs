@@ -222,3 +222,43 @@ fn new_campaign(run: Run<'_>, at: usize, campaign: &scenario::Campaign) -> Campa
         places,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A small grid on which everything happens: others, kills, several users and shapes, a cap on jobs, a black hole.
+    const BUSY: &str = r#"
+        name = "busy"
+        limits = { max_waiting = 40, max_per_cycle = 30 }
+        cluster = [
+            { name = "a", slots = 30, round_s = 20.0, others = { kind = "square", slots = 20, on_s = 300, off_s = 400 } },
+            { name = "b", slots = 10, round_s = 45.0, jitter = 0.3, outages = [{ from_s = 200.0, for_s = 100.0 }] },
+            { name = "c", slots = 10, black_hole = true },
+        ]
+        campaign = [
+            { owner = "alice", tasks = 300, duration = "lognormal:60s,120s" },
+            { owner = "bob", tasks = 200, duration = "60s", at_s = 500.0, slots = 2 },
+            { owner = "carol", tasks = 100, duration = "30s", at_s = 600.0, max_jobs = 5 },
+        ]"#;
+
+    #[test]
+    fn rounds_that_are_not_planned_would_have_sent_nothing() {
+        let scenario = Scenario::parse(BUSY).unwrap();
+        let traces = Traces::new();
+        for name in ["adaptive", "tap-3", "tap-paper", "fixed"] {
+            let law: LawSettings = serde_json::from_value(serde_json::json!({ "name": name })).unwrap();
+            let play = |thorough| {
+                let mut grid =
+                    Grid::new(Run { scenario: &scenario, traces: &traces, seed: 3, law: Some(&law), steered: true });
+                grid.loops.iter_mut().for_each(|one| one.thorough = thorough);
+                let end = grid.play();
+                let without = measure::Without::of(&grid, end);
+                grid.outcome(end, &without)
+            };
+            let outcome = play(false);
+            assert!(outcome.finished, "{name}: {outcome:?}");
+            assert_eq!(outcome, play(true), "{name}");
+        }
+    }
+}

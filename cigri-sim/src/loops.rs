@@ -92,6 +92,9 @@ impl Loop {
         if self.thorough || self.has_room(now, campaigns) {
             let decisions = self.plan(now, campaigns);
             self.submit(now, &decisions, campaigns);
+        } else {
+            let owners = contending(self.at, now, campaigns);
+            self.starved.retain(|owner, _| owners.contains(&owner.as_str()));
         }
         self.cluster.set_in_bags(in_bags(self.at, now, campaigns));
     }

@@ -40,6 +40,11 @@ pub struct Place {
 }
 
 impl Asked {
+    /// On idle clusters whose schedulers come every 30 s, under the default limits.
+    pub fn new(clusters: Vec<Place>, tasks: u64, duration: crate::duration::Duration) -> Asked {
+        Asked { clusters, tasks, duration, round_s: 30.0, trace: false, limits: toml::Table::new() }
+    }
+
     /// As a scenario.
     ///
     /// # Errors
@@ -63,6 +68,7 @@ impl Asked {
             name: "campaign".to_owned(),
             about: String::new(),
             limit_h: 24.0 * 365.0,
+            most_seeds: u64::MAX,
             limits: self.limits.clone(),
             clusters: self.clusters.iter().map(cluster).collect(),
             campaigns: vec![campaign],
@@ -185,14 +191,8 @@ mod tests {
     use super::*;
 
     fn asked() -> Asked {
-        Asked {
-            clusters: vec![Place { name: "dahu".to_owned(), slots: 50, max_jobs: None }],
-            tasks: 500,
-            duration: "60s".parse().unwrap(),
-            round_s: 30.0,
-            trace: false,
-            limits: toml::Table::new(),
-        }
+        let place = Place { name: "dahu".to_owned(), slots: 50, max_jobs: None };
+        Asked::new(vec![place], 500, "60s".parse().unwrap())
     }
 
     fn predicted(asked: &Asked) -> Prediction {

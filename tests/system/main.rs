@@ -19,6 +19,7 @@ mod kills;
 mod lint;
 mod long_lived;
 mod sandbox;
+mod simulate;
 mod single_jobs;
 mod steps;
 mod stored;

@@ -30,6 +30,8 @@ pub(crate) struct CampaignFile {
     pub(crate) directory: String,
     /// The campaign as written, without its parameter list.
     pub(crate) jdl: String,
+    /// What it says, with defaults filled in.
+    pub(crate) spec: CampaignSpec,
     /// Its parameters, unless they are in a file of their own.
     pub(crate) parameters: Parameters,
     /// That file.
@@ -67,13 +69,13 @@ impl CampaignFile {
             None => None,
         };
         if let Some(file) = &mut parameter_file {
-            insist_on_names(&shown, spec, &file.names)?;
+            insist_on_names(&shown, spec.clone(), &file.names)?;
             warnings.append(&mut file.warnings);
         }
         let warnings = warnings.into_iter().map(on_the_wire).collect();
         let origin = Origin { path: location, digest: hex(&digest.finalize()) };
         let once = Once::new(None, true)?;
-        Ok(Self { shown, text, origin, directory, jdl, parameters, parameter_file, once, warnings })
+        Ok(Self { shown, text, origin, directory, jdl, spec, parameters, parameter_file, once, warnings })
     }
 }
 

@@ -61,7 +61,7 @@ pub fn compare(scenario: &Scenario, traces: &Traces, seeds: u64) -> Comparison {
     let steerable = scenario.clusters.iter().any(|cluster| cluster.resolved.file_server.is_some());
     let means = |law: &LawSettings, steered: bool| {
         let one = |seed| run(Run { scenario, traces, seed, law: Some(law), steered });
-        let runs: Vec<Outcome> = (1..=seeds.max(1)).map(one).collect();
+        let runs: Vec<Outcome> = (1..=seeds.min(scenario.most_seeds).max(1)).map(one).collect();
         Row::mean(law_name(law, steered && steerable), &runs)
     };
     let mut rows = Vec::new();

@@ -38,6 +38,9 @@ pub struct Scenario {
     /// The run is cut after so many hours.
     #[serde(default = "limit_h")]
     pub limit_h: f64,
+    /// In comparisons it is run under so many seeds at most: for long ones.
+    #[serde(default = "most_seeds")]
+    pub most_seeds: u64,
     /// The admin's limits on all clusters; a cluster's own go before.
     #[serde(default)]
     pub limits: toml::Table,
@@ -51,6 +54,10 @@ pub struct Scenario {
 
 fn limit_h() -> f64 {
     720.0
+}
+
+fn most_seeds() -> u64 {
+    u64::MAX
 }
 
 /// A modelled cluster.

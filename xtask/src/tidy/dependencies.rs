@@ -126,7 +126,7 @@ const TABLE: [Allowed; 9] = [
     },
     Allowed {
         krate: "cigri-cli",
-        ours: &["cigri-api", "cigri-core", "cigri-server", "oar-local"],
+        ours: &["cigri-api", "cigri-core", "cigri-server", "cigri-sim", "oar-local"],
         others: &[
             "chrono",
             "clap",

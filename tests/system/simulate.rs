@@ -1,0 +1,71 @@
+//! `cigri simulate`: a campaign's end is predicted without a server, and what was assumed is told.
+
+use crate::sandbox::{Finished, Sandbox};
+
+const GOOD: &str =
+    r#"{"name": "n", "nb_jobs": 600, "exec_file": "echo", "clusters": {"dahu": {"max_jobs": 60}, "luke": {}}}"#;
+
+const TRACE: &str = "; one job that takes all of dahu and luke\n1 0 0 7200 1000 -1 -1 1000 7200 -1 1 1 1 1 1 1 -1 -1\n";
+
+fn simulate(sandbox: &Sandbox, more: &[&str]) -> Finished {
+    let all = ["simulate", "c.json", "--task-time", "60s", "--slots", "dahu=100", "--slots", "luke=20"];
+    sandbox.cigri(&[&all, more].concat())
+}
+
+#[test]
+fn an_end_is_predicted_with_its_interval_and_its_assumptions() {
+    let sandbox = Sandbox::new();
+    sandbox.write("c.json", GOOD);
+    let out = simulate(&sandbox, &["--seeds", "5", "--what-if", "max_jobs=5"]);
+    out.expect(0);
+    let lines: Vec<&str> = out.stdout.lines().collect();
+    assert_eq!(lines[0], "600 tasks of 60s, 5 runs", "{out}");
+    assert!(lines[1].starts_with("ends after ") && lines[1].contains("8 of 10 runs"), "{out}");
+    assert!(lines[2].starts_with("  dahu: ") && lines[3].starts_with("  luke: "), "{out}");
+    assert!(lines[4].starts_with("with max_jobs = 5: after "), "{out}");
+    assert!(lines[5].starts_with("Assumed: no other campaign of ours"), "{out}");
+    assert!(!sandbox.data().exists());
+}
+
+#[test]
+fn max_jobs_and_other_people_s_jobs_are_taken_into_account() {
+    let sandbox = Sandbox::new();
+    sandbox.write("c.json", GOOD);
+    sandbox.write("t.swf", TRACE);
+    let seconds = |more: &[&str]| {
+        let out = simulate(&sandbox, &[&["--seeds", "3", "--json"], more].concat());
+        out.expect(0);
+        let answer: serde_json::Value = serde_json::from_str(&out.stdout).unwrap();
+        let what_if = answer["what_if"].get(0).unwrap_or(&answer)["prediction"]["finish_s"]["p50"].as_f64();
+        (answer["prediction"]["finish_s"]["p50"].as_f64().unwrap(), what_if.unwrap())
+    };
+    let (free, narrow) = seconds(&["--what-if", "max_jobs=5"]);
+    assert!((450.0..1500.0).contains(&free), "{free}");
+    assert!(narrow > 3.0 * free, "{narrow} against {free}");
+    let (busy, _) = seconds(&["--trace", "t.swf"]);
+    assert!(busy > 7200.0, "{busy}");
+}
+
+#[test]
+fn what_cannot_be_simulated_is_refused_in_words() {
+    let sandbox = Sandbox::new();
+    sandbox.write("c.json", GOOD);
+    sandbox.write("t.swf", "1 0 0 ten 4\n");
+    let one = sandbox.cigri(&["simulate", "c.json", "--task-time", "60s", "--slots", "dahu=100"]);
+    one.expect(2);
+    assert!(one.stderr.contains("--slots luke=N"), "{one}");
+    for (more, expected) in [
+        (["--what-if", "max_waitings=3"], "max_waitings"),
+        (["--what-if", "slots.froggy=3"], "froggy"),
+        (["--limit", "max_waiting=-3"], "max_waiting"),
+        (["--round", "often"], "often"),
+        (["--trace", "t.swf"], "line 1"),
+    ] {
+        let out = simulate(&sandbox, &more);
+        out.expect(2);
+        assert!(out.stderr.contains(expected), "{out}");
+    }
+    let soon = sandbox.cigri(&["simulate", "c.json", "--task-time", "soon", "--slots", "dahu=1"]);
+    soon.expect(2);
+    assert!(soon.stderr.contains("\"soon\" is no duration"), "{soon}");
+}
