@@ -54,8 +54,7 @@ pub struct Overload {
     pub excess: f64,
 }
 
-/// How long other users' jobs waited, on the cluster where our presence cost them most, in seconds. The same jobs, seed
-/// and rounds with us and without us.
+/// How long other users' jobs waited on all clusters, in seconds. The same jobs, seed and rounds with us and without us.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct NormalWaits {
     /// Jobs that started in both runs.
@@ -68,7 +67,7 @@ pub struct NormalWaits {
     pub p95_s: f64,
     /// 95th centile without us.
     pub p95_without_s: f64,
-    /// The cluster's scheduling round: its preemption time.
+    /// The clusters' scheduling round, the shortest one: the preemption time.
     pub round_s: f64,
 }
 

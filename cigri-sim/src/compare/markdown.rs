@@ -81,7 +81,7 @@ fn cells(row: &Row, (normal, users, server): (bool, bool, bool)) -> Vec<String> 
         format!("{} of {:.0} core-h", percent(row.utilisation), row.free_core_h),
         if row.finished { makespan } else { format!("cut at {makespan}") },
         format!("{:.1}, {:.0}", row.waiting.0, row.waiting.1),
-        format!("{:.2}, {:.2}", row.slowdown.0, row.slowdown.1),
+        if row.finished { format!("{:.2}, {:.2}", row.slowdown.0, row.slowdown.1) } else { "-".to_owned() },
         format!("{:.2}", row.calls_per_job),
     ];
     if normal {

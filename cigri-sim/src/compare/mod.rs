@@ -52,7 +52,7 @@ pub struct Comparison {
     pub scenario: String,
     /// What it is.
     pub about: String,
-    /// Other users' jobs are there.
+    /// The adaptive law's is the first.
     pub rows: Vec<Row>,
 }
 

@@ -75,20 +75,12 @@ impl Grid<'_> {
         Some(Overload { time_over: worst.0, excess: worst.1 })
     }
 
-    /// Of the cluster where we cost them most.
+    /// Of all clusters together, against the shortest of their rounds.
     fn normal(&self, without: &Without) -> Option<NormalWaits> {
-        let clusters = self.run.scenario.clusters.iter();
-        let each = self.loops.iter().zip(&without.0).zip(clusters);
-        each.filter_map(|((one, without), cluster)| {
-            NormalWaits::new(one.cluster.normal_waits(), without, cluster.round_s)
-        })
-        .max_by(|a, b| worse(a).total_cmp(&worse(b)))
+        let with: Vec<i32> = self.loops.iter().flat_map(|one| one.cluster.normal_waits()).copied().collect();
+        let round_s = self.run.scenario.clusters.iter().map(|cluster| cluster.round_s).reduce(f64::min);
+        NormalWaits::new(&with, &without.0.concat(), round_s.unwrap_or(1.0))
     }
-}
-
-fn worse(waits: &NormalWaits) -> f64 {
-    let (mean, p95) = waits.rounds_worse();
-    mean.max(p95)
 }
 
 fn cluster(name: &str, one: &Loop) -> ClusterOutcome {
