@@ -2,11 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
-use cigri_core::meter::{ClusterLimits, Mode};
+use cigri_core::event::{Code, Scope};
+use cigri_core::meter::limits::{FileServerSettings, StressLimit};
+use cigri_core::meter::{ClusterLimits, Metering, Mode, Reading};
 use cigri_core::state::{CampaignState, JobState};
 use cigri_store::{CampaignRow, JobFilter};
 use oar_local::chaos::Plan;
-use oar_local::machine::Query;
+use oar_local::machine::{Query, Request};
 
 use super::virtual_world::VirtualServer;
 
@@ -99,6 +101,100 @@ fn hold_back(server: &VirtualServer, walltime: i64) {
     });
 }
 
+fn steered() -> FileServerSettings {
+    serde_json::from_value(serde_json::json!({"sensor": "https://nas.example/load", "reference": 6, "floor": 2}))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn the_load_of_the_file_server_and_the_floor_without_one_bind() {
+    let mut server = VirtualServer::new(5, Plan::default());
+    let id = server.campaign(500);
+    server.limit(|limits| limits.file_server = Some(steered()));
+    server.round(None).await;
+    let (term, reason, _) = decision(&server, id);
+    assert_eq!((term.as_str(), reason.contains("not known: 2 jobs")), ("file_server", true), "{reason}");
+    assert_eq!(row(&server, id).live, 2);
+    let handle = server.grid.cluster("dahu").unwrap();
+    until(&mut server, "the load is too high", |server| {
+        handle.sensor.set(Some(Reading { value: 60.0, at: server.now() }));
+        decision(server, id).1.contains("60.0")
+    })
+    .await;
+    let (term, reason, _) = decision(&server, id);
+    assert_eq!((term.as_str(), reason.contains("0 jobs per cycle")), ("file_server", true), "{reason}");
+    until(&mut server, "it ends on a quiet file server", |server| {
+        handle.sensor.set(Some(Reading { value: 0.5, at: server.now() }));
+        row(server, id).state == CampaignState::Finished
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cluster_under_stress_gets_nothing_and_one_that_tells_no_number_one_job_a_round() {
+    let mut server = VirtualServer::new(5, Plan::default());
+    let id = server.campaign(30);
+    server.limit(|limits| limits.stress = Some(StressLimit { reference: 48.0, limit: 0.5 }));
+    *server.world.stress.lock().unwrap() = "24.5";
+    server.round(None).await;
+    let (term, reason, _) = decision(&server, id);
+    assert_eq!((term.as_str(), reason.contains("24.50")), ("stress", true), "{reason}");
+    assert_eq!(row(&server, id).live, 0);
+    *server.world.stress.lock().unwrap() = "high";
+    let open =
+        |server: &VirtualServer| server.grid.store.find_message(Code::StressUnknown, &Scope::cluster("dahu")).unwrap();
+    until(&mut server, "the last load is too old", |server| decision(server, id).0 == "stale").await;
+    assert!(open(&server).unwrap().contains("cannot be read"));
+    assert_eq!(row(&server, id).live, 1);
+    *server.world.stress.lock().unwrap() = "3.5";
+    until(&mut server, "it ends", |server| row(server, id).state == CampaignState::Finished).await;
+    assert_eq!(open(&server), None, "and that is closed");
+}
+
+#[tokio::test]
+async fn outside_its_windows_a_cluster_gets_nothing_new_and_what_waits_stays() {
+    let mut server = VirtualServer::new(5, Plan::default());
+    let id = server.campaign(60);
+    until(&mut server, "some wait", |server| live(server, id).0 > 0).await;
+    // Its clock is at 03:33 on a Wednesday.
+    server.limit(|limits| limits.windows = vec!["Wed 04:00-05:00".parse().unwrap()]);
+    server.round(None).await;
+    let before = row(&server, id);
+    until(&mut server, "what was there has run", |server| row(server, id).live == 0).await;
+    let (term, reason, _) = decision(&server, id);
+    assert_eq!((term.as_str(), reason.contains("Wed 04:00")), ("window", true), "{reason}");
+    assert_eq!(
+        row(&server, id).pending,
+        before.pending + row(&server, id).kills - before.kills,
+        "nothing was withdrawn"
+    );
+    until(&mut server, "it ends in the window", |server| row(server, id).state == CampaignState::Finished).await;
+}
+
+#[tokio::test]
+async fn after_a_storm_of_kills_less_is_sent() {
+    let mut server = VirtualServer::new(5, Plan::default());
+    let id = server.campaign_with("alice", 500, |spec| {
+        spec.clusters.values_mut().for_each(|cluster| cluster.exec_file = "./sim takes_ms=400000".into());
+    });
+    until(&mut server, "all cores are ours", |server| live(server, id).1 >= 6).await;
+    let target = |server: &VirtualServer| {
+        let shape = row(server, id).spec.clusters["dahu"].shape();
+        let limits = server.grid.store.cluster_limits("dahu").unwrap();
+        server.memory.metering.queue(&Metering::key(&limits, id, &shape.into()), &limits).1
+    };
+    let before = target(&server);
+    let others = Request {
+        command: "other takes_ms=600000".to_owned(),
+        resource: vec!["/core=6,walltime=1:00:00".to_owned()],
+        ..Request::default()
+    };
+    server.change(|cluster, now| cluster.change(now, |machine, now| machine.submit(&others, "carol", now)).unwrap());
+    let kills = row(&server, id).kills;
+    until(&mut server, "the kills are seen", |server| row(server, id).kills >= kills + 4).await;
+    assert!(target(&server) <= before / 2 + 1, "{before} wanted before, {} after", target(&server));
+}
+
 #[tokio::test]
 async fn a_shape_that_nothing_of_starts_does_not_stop_another() {
     let mut server = VirtualServer::new(5, Plan::default());
@@ -120,4 +216,14 @@ async fn a_shape_that_nothing_of_starts_does_not_stop_another() {
     assert!(seen.live > 0 && seen.live <= 20, "few of what does not start are there: {}", seen.live);
     // Releasing a gate makes the cluster schedule: some were faster than its admin.
     assert!(seen.done < 20, "{}", seen.done);
+    let withdrawn = |server: &VirtualServer| {
+        let filter = JobFilter { state: Some(JobState::Killed), limit: 1000, ..JobFilter::default() };
+        let killed = server.grid.store.list_jobs(stuck, &filter).unwrap();
+        killed.iter().any(|job| job.cause.as_deref() == Some("withdrawn"))
+    };
+    until(&mut server, "all but a probe is taken back", |server| {
+        hold_back(server, 1200);
+        withdrawn(server) && live(server, stuck).0 <= 1
+    })
+    .await;
 }

@@ -43,6 +43,8 @@ pub(super) struct World {
     pub(super) step_exit: Arc<AtomicI32>,
     /// Whether the cluster ignores what jobs wait for: gates don't work there.
     pub(super) ignores_gates: AtomicBool,
+    /// What the cluster tells of its stress.
+    pub(super) stress: Mutex<&'static str>,
     /// Requests that reached the cluster.
     pub(super) requests: AtomicU64,
     life: Arc<Life>,
@@ -203,7 +205,15 @@ impl VirtualServer {
         let token = cluster.issue_token("alice", 10 * 365 * 86_400, T0);
         let face = Mutex::new(ChaoticFace::new(cluster, Chaos::new(seed, plan)));
         let (now, ignores_gates) = (AtomicI64::new(T0), AtomicBool::new(false));
-        let world = Arc::new(World { face, now, step_exit, ignores_gates, requests: AtomicU64::new(0), life });
+        let world = Arc::new(World {
+            face,
+            now,
+            step_exit,
+            ignores_gates,
+            requests: AtomicU64::new(0),
+            stress: Mutex::new(CALM),
+            life,
+        });
         let memory = restart(&grid, &world);
         grid.put_token("alice", "dahu", &Token::new(token).unwrap()).unwrap();
         VirtualServer { _folder: folder, grid, world, memory }
@@ -323,6 +333,7 @@ impl Transport for Wire {
             world.requests.fetch_add(1, Ordering::SeqCst);
             let dies = world.life.requests.fetch_sub(1, Ordering::SeqCst) == 0;
             let request = if world.ignores_gates.load(Ordering::SeqCst) { without_gate(request) } else { request };
+            let asks_stress = request.uri().path().ends_with("/stress_factor");
             let outcome = world.face.lock().unwrap().send(request, world.now.load(Ordering::SeqCst));
             if dies {
                 // What was asked may be done; nobody is there to hear of it.
@@ -330,6 +341,9 @@ impl Transport for Wire {
                 std::future::pending::<()>().await;
             }
             match outcome {
+                Outcome::Answered(response) if asks_stress => {
+                    Ok(under_stress(&response, *world.stress.lock().unwrap()))
+                }
                 Outcome::Answered(response) => Ok(response),
                 Outcome::Lost => Err(TransportError::Lost("connection reset".to_owned())),
                 Outcome::Refused => Err(TransportError::NotSent("connection refused".to_owned())),
@@ -340,6 +354,17 @@ impl Transport for Wire {
             }
         })
     }
+}
+
+/// The stress factor of a virtual cluster.
+const CALM: &str = "0.00";
+
+/// The same answer with another load.
+fn under_stress(response: &http::Response<Bytes>, load: &str) -> http::Response<Bytes> {
+    let text = String::from_utf8_lossy(response.body()).replace(CALM, load);
+    let mut other = http::Response::new(Bytes::from(text));
+    *other.status_mut() = response.status();
+    other
 }
 
 /// The same submission for a cluster that knows no dependencies.
