@@ -285,12 +285,22 @@ impl Grid {
         owner: &str,
         handle: &ClusterHandle,
     ) -> Result<Result<(Token, String), String>, GridError> {
+        self.token_among(owner, handle, &self.store.cluster_tokens(&handle.row.name)?)
+    }
+
+    /// The same, from tokens that were read before.
+    pub(crate) fn token_among(
+        &self,
+        owner: &str,
+        handle: &ClusterHandle,
+        tokens: &[TokenRow],
+    ) -> Result<Result<(Token, String), String>, GridError> {
         let name = &handle.row.name;
         if let (ClusterKind::Local, Some(pool)) = (handle.row.kind, &self.local) {
             let text = pool.cluster.issue_token(owner, Duration::from_secs(3600));
             return Ok(Token::new(text).map(|token| (token, owner.to_owned())).map_err(|error| error.to_string()));
         }
-        let Some(row) = self.store.cluster_tokens(name)?.into_iter().find(|row| row.owner == owner) else {
+        let Some(row) = tokens.iter().find(|row| row.owner == owner && row.cluster == *name) else {
             return Ok(Err(format!("{owner} has no token for {name}: add one with `cigri token add {name}`")));
         };
         if row.expires_at.is_some_and(|at| at * 1000 <= now_ms()) {
@@ -303,6 +313,6 @@ impl Grid {
             // One user's trouble: the others' round goes on.
             Err(error) => return Ok(Err(error.to_string())),
         };
-        Ok(Token::new(text).map(|token| (token, row.login)).map_err(|error| error.to_string()))
+        Ok(Token::new(text).map(|token| (token, row.login.clone())).map_err(|error| error.to_string()))
     }
 }

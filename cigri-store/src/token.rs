@@ -57,6 +57,11 @@ impl Store {
         })
     }
 
+    /// All tokens of all users.
+    pub fn all_tokens(&self) -> Result<Vec<TokenRow>> {
+        self.read(|connection| Ok(token::table.order((token::cluster, token::owner)).load(connection)?))
+    }
+
     /// All tokens for a cluster.
     pub fn cluster_tokens(&self, cluster: &str) -> Result<Vec<TokenRow>> {
         self.read(|connection| {

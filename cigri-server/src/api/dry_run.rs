@@ -112,7 +112,11 @@ async fn received_ends(incoming: Incoming, warnings: &mut Vec<Problem>, once: &m
 /// The clusters of the campaign; one that would become a local one as it would be.
 fn rows(grid: &Grid, spec: &CampaignSpec) -> BTreeMap<String, ClusterRow> {
     let row = |name: &String| match grid.cluster(name) {
-        Some(handle) => handle.row.clone(),
+        Some(handle) => {
+            // What an admin changed at run time counts.
+            let limits = grid.store.cluster_limits(name).unwrap_or_else(|_| handle.row.limits.clone());
+            ClusterRow { limits, ..handle.row.clone() }
+        }
         None => grid.local_row(name.clone()),
     };
     spec.clusters.keys().map(|name| (name.clone(), row(name))).collect()

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use cigri_core::meter::law::Key;
 use cigri_core::meter::{Metering, Sighting};
-use cigri_core::plan::{ClusterView, Decision};
+use cigri_core::plan::{CampaignView, ClusterView, Decision};
 use cigri_store::{Here, RoundCampaign, RoundView, SubmissionRow};
+use serde_json::{Value, json};
 
 use super::observe::Moved;
 use super::{Memory, Round, readings, step};
@@ -79,14 +80,39 @@ pub(super) fn sent(round: &Round<'_>, memory: &mut Memory, campaign: &RoundCampa
     memory.file_server.sent(jobs);
 }
 
+/// Live jobs there by user.
+pub(super) fn live_of_users(view: &RoundView) -> BTreeMap<String, u64> {
+    let mut live: BTreeMap<String, u64> = BTreeMap::new();
+    for here in &view.here {
+        *live.entry(here.owner.clone()).or_default() += (here.waiting + here.running).max(0) as u64;
+    }
+    live
+}
+
+/// What the decision about a campaign is made from, for people: what is on the cluster, of its shape, of itself and of
+/// its user.
+pub(super) fn inputs(cluster: &ClusterView<'_>, campaign: &CampaignView) -> Value {
+    let key = Metering::key(cluster.limits, campaign.id, &campaign.shape);
+    let (waiting, target) = cluster.metering.queue(&key, cluster.limits);
+    let owner = &campaign.owner;
+    json!({
+        "cluster": { "waiting": cluster.waiting, "live": cluster.live, "sent": cluster.metering.sent_in_cycle() },
+        "shape": { "name": &*campaign.shape, "waiting": waiting, "target": target },
+        "campaign": { "pending": campaign.pending, "live": campaign.live_here, "priority": campaign.priority },
+        "user": {
+            "live": cluster.live_of_user.get(owner).copied().unwrap_or_default(),
+            "usage": cluster.usage.get(owner).copied().unwrap_or_default(),
+            "starved": cluster.starved.get(owner).copied().unwrap_or_default(),
+        },
+    })
+}
+
 /// The cluster as the plan sees it.
 pub(super) fn cluster_view<'a>(round: &'a Round<'_>, memory: &'a Memory, view: &RoundView) -> ClusterView<'a> {
-    let mut live_of_user: BTreeMap<String, u64> = BTreeMap::new();
     let mut live_of_project: BTreeMap<String, u64> = BTreeMap::new();
     for here in &view.here {
-        let live = (here.waiting + here.running).max(0) as u64;
-        *live_of_user.entry(here.owner.clone()).or_default() += live;
         if let Some(project) = &here.project {
+            let live = (here.waiting + here.running).max(0) as u64;
             *live_of_project.entry(project.clone()).or_default() += live;
         }
     }
@@ -96,10 +122,10 @@ pub(super) fn cluster_view<'a>(round: &'a Round<'_>, memory: &'a Memory, view: &
         metering: &memory.metering,
         waiting: view.waiting().max(0) as u64,
         live: view.live().max(0) as u64,
-        live_of_user,
+        live_of_user: live_of_users(view),
         live_of_project,
         groups: &round.groups,
-        usage: BTreeMap::new(),
+        usage: view.usage.clone(),
         starved: memory.starved.clone(),
         hold: step::find_hold(&view.holds, None, None),
         readings: readings::of(round, memory),

@@ -9,6 +9,7 @@ mod account;
 #[cfg(test)]
 mod adding_tests;
 mod adopt;
+mod bookkeeping;
 #[cfg(test)]
 mod chaos_tests;
 mod endless;
@@ -143,7 +144,9 @@ pub(crate) struct Memory {
     /// Users who got nothing of rounds with room, and of how many.
     starved: BTreeMap<String, u32>,
     /// The last decisions written, to write only changes.
-    decided: HashMap<i64, (u64, String)>,
+    decided: HashMap<i64, bookkeeping::Decided>,
+    /// When users were last charged for what they have there, epoch milliseconds.
+    settled_at: i64,
 }
 
 impl Memory {
@@ -181,6 +184,7 @@ impl Memory {
             rung: BTreeSet::new(),
             starved: BTreeMap::new(),
             decided: HashMap::new(),
+            settled_at: 0,
         }
     }
 }

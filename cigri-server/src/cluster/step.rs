@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::ledger;
-use cigri_core::meter::{Mode, Term};
-use cigri_core::plan::{self, CampaignView, Decision};
+use cigri_core::meter::Mode;
+use cigri_core::plan::{self, CampaignView};
 use cigri_core::state::SubmissionState;
 use cigri_core::turn::{self, Turn};
-use cigri_store::{DecisionRow, EventRow, RoundCampaign, RoundView, StoreError};
+use cigri_store::{EventRow, RoundCampaign, RoundView, StoreError, TokenRow};
 
 use oar_client::Error as ApiError;
 
 use super::{
-    Memory, Round, StepError, account, endless, gates, kill, metering, nights, observe, readings, reset, settle, steps,
-    submit, sweep, withdraw,
+    Memory, Round, StepError, account, bookkeeping, endless, gates, kill, metering, nights, observe, readings, reset,
+    settle, steps, submit, sweep, withdraw,
 };
 use crate::grid::GridError;
 
@@ -118,23 +118,26 @@ pub(crate) async fn failed(round: &Round<'_>, memory: &mut Memory, error: &StepE
 /// Whether anything had started, and whether anything was sent, or refused on the way: the next round has news then.
 async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory) -> Result<(bool, bool), StepError> {
     let name = round.name().to_owned();
-    let mut view = round.store(move |store| store.round_view(&name)).await?;
+    let (mut view, tokens) = round.store(move |store| Ok((store.round_view(&name)?, store.all_tokens()?))).await?;
     if steps::end_samples(round, &view).await? {
         let name = round.name().to_owned();
         view = round.store(move |store| store.round_view(&name)).await?;
     }
     steps::ring(round, memory, &view);
     for campaign in &mut view.campaigns {
-        widen(round, campaign)?;
+        widen(round, campaign, &tokens)?;
     }
     memory.listed.retain(|id, _| view.submissions.iter().any(|submission| submission.id == *id));
     let started = metering::look(round, memory, &view);
-    let campaigns = campaign_views(round, memory, &view)?;
-    let plan = plan::plan(&metering::cluster_view(round, memory, &view), &campaigns);
+    bookkeeping::settle(round, memory, &view).await?;
+    let campaigns = campaign_views(round, memory, (&view, &tokens))?;
+    let cluster = metering::cluster_view(round, memory, &view);
+    let plan = plan::plan(&cluster, &campaigns);
+    let changed = bookkeeping::changed(round, memory, (&cluster, &campaigns), &plan.decisions);
     memory.starved = plan.starved;
     let decisions = plan.decisions;
     metering::publish(round, memory, (&view, &decisions));
-    record(round, memory, (&campaigns, &decisions)).await?;
+    bookkeeping::record(round, memory, changed, &campaigns).await?;
     let mut tried = false;
     let mut doubt = None;
     if memory.failing && decisions.iter().any(|decision| decision.allowance.allowed > 0) {
@@ -166,11 +169,11 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory) -> Result<(bool
 }
 
 /// A cluster that the owner cannot use is nowhere to go: tasks that failed here may come again.
-fn widen(round: &Round<'_>, campaign: &mut RoundCampaign) -> Result<(), StepError> {
+fn widen(round: &Round<'_>, campaign: &mut RoundCampaign, tokens: &[TokenRow]) -> Result<(), StepError> {
     let mut usable = BTreeSet::new();
     for name in &campaign.open_elsewhere {
         let Some(other) = round.grid.cluster(name) else { continue };
-        if round.grid.token(&campaign.row.owner, &other)?.is_ok() {
+        if round.grid.token_among(&campaign.row.owner, &other, tokens)?.is_ok() {
             usable.insert(name.clone());
         }
     }
@@ -178,17 +181,22 @@ fn widen(round: &Round<'_>, campaign: &mut RoundCampaign) -> Result<(), StepErro
     Ok(())
 }
 
-fn campaign_views(round: &Round<'_>, memory: &Memory, view: &RoundView) -> Result<Vec<CampaignView>, StepError> {
-    view.campaigns.iter().map(|campaign| campaign_view(round, memory, (view, campaign))).collect()
+fn campaign_views(
+    round: &Round<'_>,
+    memory: &Memory,
+    (view, tokens): (&RoundView, &[TokenRow]),
+) -> Result<Vec<CampaignView>, StepError> {
+    view.campaigns.iter().map(|campaign| campaign_view(round, memory, (view, campaign), tokens)).collect()
 }
 
 fn campaign_view(
     round: &Round<'_>,
     memory: &Memory,
     (view, campaign): (&RoundView, &RoundCampaign),
+    tokens: &[TokenRow],
 ) -> Result<CampaignView, StepError> {
     let row = &campaign.row;
-    let token = round.grid.token(&row.owner, round.handle)?;
+    let token = round.grid.token_among(&row.owner, round.handle, tokens)?;
     let no_account = token.as_ref().ok().and_then(|(_, login)| account::problem(round, memory, login));
     let user_hold = find_hold(&view.holds, None, Some(&row.owner));
     let spec = row.spec.clusters.get(round.name());
@@ -234,45 +242,4 @@ pub(super) fn find_hold(holds: &[EventRow], campaign: Option<i64>, owner: Option
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
-}
-
-/// Keeps the decisions that changed.
-async fn record(
-    round: &Round<'_>,
-    memory: &mut Memory,
-    (views, decisions): (&[CampaignView], &[Decision]),
-) -> Result<(), StepError> {
-    let mut rows = Vec::new();
-    let mut events = Vec::new();
-    for Decision { campaign, allowance, .. } in decisions {
-        let binding = allowance.binding();
-        let new = (allowance.allowed, binding.reason.to_string());
-        if memory.decided.get(campaign) != Some(&new) {
-            rows.push(DecisionRow {
-                campaign_id: *campaign,
-                cluster: round.name().to_owned(),
-                decided_at: round.now,
-                allowed: allowance.allowed as i64,
-                bound_by: binding.term().as_str().to_owned(),
-                reason: new.1.clone(),
-                terms: allowance.terms.clone(),
-                inputs: serde_json::Value::Null,
-            });
-            if let (Term::Token, Some(view)) = (binding.term(), views.iter().find(|view| view.id == *campaign)) {
-                let scope = Scope::user_on(&view.owner, round.name());
-                events.push(NewEvent::note(scope, Code::TokenNotFound, &new.1));
-            }
-            memory.decided.insert(*campaign, new);
-        }
-    }
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let now = round.now;
-    round
-        .store(move |store| {
-            store.record_decisions(&rows)?;
-            store.open_events(&events, now)
-        })
-        .await
 }
