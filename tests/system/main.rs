@@ -16,6 +16,7 @@ mod gathering;
 mod groups;
 mod interruption;
 mod kills;
+mod limits;
 mod lint;
 mod long_lived;
 mod sandbox;

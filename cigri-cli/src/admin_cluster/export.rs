@@ -75,4 +75,32 @@ mod tests {
         let hidden = limit("file_server", json!({"reference": 6.0}), json!(null));
         assert!(tables(&[cluster(vec![hidden])]).is_err());
     }
+
+    #[test]
+    fn what_is_printed_and_pasted_back_gives_the_same_limits() {
+        let patch = json!({
+            "max_waiting": 60, "max_running": 0, "busy": 0.25, "normal_jobs": false, "note": "a \"new\" kernel",
+            "mode": "drained", "windows": ["Mon-Fri 20:00-07:00", "Sat,Sun"], "law": {"name": "adaptive", "ahead": 3},
+            "user_quotas": {"alice": 200, "*": 5, "a.b": 1}, "weights": {"bob": 0.5}, "stress": {"reference": 40},
+            "file_server": {"sensor": "http://nfs/load?a=1,b", "reference": 6},
+        });
+        let limits = cigri_core::meter::limits::merge(&Default::default(), &patch).unwrap();
+        let (limits, default) = (json!(limits), json!(cigri_core::meter::ClusterLimits::default()));
+        let mut items = Vec::new();
+        for (key, value) in limits.as_object().unwrap() {
+            if ["user_quotas", "weights"].contains(&key.as_str()) {
+                let entries = value.as_object().unwrap();
+                items.extend(
+                    entries.iter().map(|(name, value)| limit(&format!("{key}.{name}"), value.clone(), json!(null))),
+                );
+            } else {
+                items.push(limit(key, value.clone(), default[key].clone()));
+            }
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), tables(&[cluster(items)]).unwrap()).unwrap();
+        let read = cigri_server::settings::read(Some(file.path())).unwrap();
+        assert_eq!(json!(read.clusters["dahu"].limits), limits);
+        assert_eq!(read.clusters["dahu"].url, "http://dahu/");
+    }
 }

@@ -48,6 +48,10 @@ pub(super) fn patch(options: &SetOptions) -> Result<Value, Failure> {
     for key in &options.defaults {
         back(key, &mut patch)?;
     }
+    if patch.is_empty() {
+        let what = "nothing to set: expected an option such as --max-waiting 60 (`--help` lists them)";
+        return Err(Failure::Usage(what.into()));
+    }
     Ok(Value::Object(patch))
 }
 
@@ -181,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused_with_what_was_expected() {
-        let cases: [(&[&str], &str); 8] = [
+        let cases: [(&[&str], &str); 9] = [
             (&["--max-waiting", "-3"], "whole number"),
             (&["--max-waiting", "many"], "whole number"),
             (&["--busy", "-0.1"], "number from 0"),
@@ -189,7 +193,8 @@ mod tests {
             (&["--window", "none", "--window", "Sat"], "no other window"),
             (&["--default", "max-wating"], "max_waiting"),
             (&["--max-array", "5", "--default", "max-array"], "given twice"),
-            (&[], "required"),
+            (&[], "--max-waiting 60"),
+            (&["--dry-run"], "nothing to set"),
         ];
         for (words, expected) in cases {
             let error = asked(words).unwrap_err();

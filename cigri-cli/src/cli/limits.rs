@@ -72,66 +72,66 @@ pub(crate) struct ModeOptions {
 
 /// Options of `cigri admin cluster set`.
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("changes").required(true).multiple(true))]
+#[command(override_usage = "cigri admin cluster set [OPTIONS] <CLUSTER>")]
 pub(crate) struct SetOptions {
     /// Name of the cluster
     pub(crate) cluster: String,
     /// Our jobs that may wait there
-    #[arg(long, value_name = "N", group = "changes", allow_negative_numbers = true, value_parser = count)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count)]
     pub(crate) max_waiting: Option<u64>,
     /// Our jobs that may run there; what waits may run any moment and counts
-    #[arg(long, value_name = "N", group = "changes", allow_negative_numbers = true, value_parser = count)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count)]
     pub(crate) max_running: Option<u64>,
     /// Jobs per submission
-    #[arg(long, value_name = "N", group = "changes", allow_negative_numbers = true, value_parser = count)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count)]
     pub(crate) max_array: Option<u64>,
     /// Jobs sent within one period
-    #[arg(long, value_name = "N", group = "changes", allow_negative_numbers = true, value_parser = count)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count)]
     pub(crate) max_per_cycle: Option<u64>,
     /// Seconds between two rounds while something of ours is there
-    #[arg(long, value_name = "SECONDS", group = "changes", allow_negative_numbers = true, value_parser = count)]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = count)]
     pub(crate) period: Option<u64>,
     /// Whether prologues, epilogues and samples may go as normal jobs
-    #[arg(long, value_name = "true|false", group = "changes")]
+    #[arg(long, value_name = "true|false")]
     pub(crate) normal_jobs: Option<bool>,
     /// Live jobs that a user may have there; `*` is everybody who is not named, `none` takes the quota away
-    #[arg(long, value_name = "USER=N", group = "changes", value_parser = quota)]
+    #[arg(long, value_name = "USER=N", value_parser = quota)]
     pub(crate) user_quota: Vec<Entry>,
     /// Live jobs that all members of a group may have there
-    #[arg(long, value_name = "GROUP=N", group = "changes", value_parser = quota)]
+    #[arg(long, value_name = "GROUP=N", value_parser = quota)]
     pub(crate) group_quota: Vec<Entry>,
     /// Live jobs that a project may have there
-    #[arg(long, value_name = "PROJECT=N", group = "changes", value_parser = quota)]
+    #[arg(long, value_name = "PROJECT=N", value_parser = quota)]
     pub(crate) project_quota: Vec<Entry>,
     /// A user's weight in the share of the cluster, 1 without; `none` takes it away
-    #[arg(long, value_name = "USER=W", group = "changes", value_parser = weight)]
+    #[arg(long, value_name = "USER=W", value_parser = weight)]
     pub(crate) weight: Vec<Entry>,
     /// When jobs may be sent there, such as `Mon-Fri 20:00-07:00` or `Sat,Sun`; all that are given replace those before, `none`: always
-    #[arg(long, value_name = "WINDOW", group = "changes")]
+    #[arg(long, value_name = "WINDOW")]
     pub(crate) window: Vec<String>,
     /// Requests that may reach it, per second
-    #[arg(long, value_name = "X", group = "changes", allow_negative_numbers = true, value_parser = rate)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = rate)]
     pub(crate) requests_per_s: Option<f64>,
     /// Bytes sent and received, per second
-    #[arg(long, value_name = "X", group = "changes", allow_negative_numbers = true, value_parser = rate)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = rate)]
     pub(crate) bytes_per_s: Option<f64>,
     /// Part of the time in which a request of ours may be under way there, such as 0.2
-    #[arg(long, value_name = "X", group = "changes", allow_negative_numbers = true, value_parser = rate)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = rate)]
     pub(crate) busy: Option<f64>,
     /// The law that says how many of our jobs should wait, and its settings
-    #[arg(long, value_name = "NAME[,KEY=X...]", group = "changes", value_parser = law)]
+    #[arg(long, value_name = "NAME[,KEY=X...]", value_parser = law)]
     pub(crate) law: Option<Value>,
     /// The load of the cluster when it is full, as its API tells it; `none`: its load is not asked
-    #[arg(long, value_name = "X", group = "changes", allow_negative_numbers = true, value_parser = rate_or_none)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = rate_or_none)]
     pub(crate) stress_reference: Option<Value>,
     /// The part of that reference from which on nothing is sent, such as 0.8
-    #[arg(long, value_name = "X", group = "changes", allow_negative_numbers = true, value_parser = rate)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = rate)]
     pub(crate) stress_limit: Option<f64>,
     /// A URL that prints the load of the file server, and what to steer it to; `none`: not watched
-    #[arg(long, value_name = "URL,reference=X[,KEY=X...]", group = "changes", value_parser = file_server)]
+    #[arg(long, value_name = "URL,reference=X[,KEY=X...]", value_parser = file_server)]
     pub(crate) file_server: Option<Value>,
     /// Back to what the configuration file says; such as `max-waiting` or `user_quotas.alice`
-    #[arg(long = "default", value_name = "KEY", group = "changes")]
+    #[arg(long = "default", value_name = "KEY")]
     pub(crate) defaults: Vec<String>,
     /// Tell what would change, and change nothing
     #[arg(long)]

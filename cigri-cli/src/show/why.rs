@@ -8,6 +8,7 @@ use super::events::indented;
 use super::table::{Table, moment};
 use crate::api::Api;
 use crate::cli::WhyOptions;
+use crate::command_line::other_command;
 use crate::exit::Failure;
 use crate::screen::{Screen, plain};
 
@@ -25,7 +26,9 @@ pub(super) async fn why(api: &Api, options: &WhyOptions, screen: &Screen) -> Res
     if text.is_empty() {
         screen.note("nothing is held back: no round has refused anything");
     }
-    screen.write(&text)?;
+    // What is to be typed can be copied to a shell.
+    let command = format!("`{} ", other_command("").trim_end());
+    screen.write(&text.replace("`cigri ", &command))?;
     if options.history.is_some() { history(&why.history, screen) } else { Ok(()) }
 }
 
@@ -45,12 +48,12 @@ fn words(why: &Why, all: bool) -> String {
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
-/// `dahu: 0 of 4200 [waiting_cap]: waiting jobs 60/60 (admin's cap). An admin can raise it: ...`
+/// `dahu: 0 of 4200 [waiting_cap]: waiting jobs 60/60 (admin's cap); an admin allows more than 60: ...`
 fn line(refusal: &Refusal) -> String {
     let reason = indented(&refusal.reason);
     let (cluster, term) = (plain(&refusal.cluster), plain(&refusal.bound_by));
-    let told = [&refusal.remedy, &refusal.outdated].into_iter().flatten();
-    let more: String = told.map(|sentence| format!(". {}", plain(sentence.trim_end_matches('.')))).collect();
+    let told = [&refusal.outdated, &refusal.remedy].into_iter().flatten();
+    let more: String = told.map(|more| format!("; {}", plain(more.trim_end_matches('.')))).collect();
     format!("{cluster}: {} of {} [{term}]: {}{more}", refusal.allowed, refusal.of, reason.trim_end_matches('.'))
 }
 
@@ -99,17 +102,17 @@ mod tests {
     #[test]
     fn each_cluster_is_a_line_with_its_numbers_and_the_remedy() {
         let dahu = Refusal {
-            remedy: Some("An admin can raise it: cigri admin cluster set dahu --max-waiting N".into()),
+            remedy: Some("an admin allows more than 60: `cigri admin cluster set dahu --max-waiting N`".into()),
             ..refusal("dahu", "waiting_cap", "waiting jobs 60/60 (admin's cap)")
         };
-        let outdated = Some("Decided 2 h ago; no round has ended well there since".into());
+        let outdated = Some("this was decided 2 h ago, no round has ended well there since".into());
         let luke = Refusal { outdated, ..refusal("luke", "cluster_hold", "event 31: its database was reset.") };
         assert_eq!(
             words(&why(vec![dahu, luke]), false),
-            "dahu: 0 of 4200 [waiting_cap]: waiting jobs 60/60 (admin's cap). An admin can raise it: cigri admin \
-             cluster set dahu --max-waiting N\n\
-             luke: 0 of 4200 [cluster_hold]: event 31: its database was reset. Decided 2 h ago; no round has ended \
-             well there since\n"
+            "dahu: 0 of 4200 [waiting_cap]: waiting jobs 60/60 (admin's cap); an admin allows more than 60: `cigri \
+             admin cluster set dahu --max-waiting N`\n\
+             luke: 0 of 4200 [cluster_hold]: event 31: its database was reset; this was decided 2 h ago, no round has \
+             ended well there since\n"
         );
     }
 

@@ -17,6 +17,7 @@ mod identity;
 mod incoming;
 mod intake;
 mod jobs;
+mod limits;
 mod looking;
 mod metrics;
 mod once;
@@ -97,6 +98,9 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/jobs/{id}/output", web::get().to(results::output))
         .route("/clusters", web::get().to(clusters::list))
         .route("/clusters/{name}", web::get().to(clusters::show))
+        .route("/clusters/{name}/limits", web::get().to(limits::show))
+        .route("/clusters/{name}/limits", web::patch().to(limits::change))
+        .route("/admin/audit", web::get().to(limits::audit))
         .route("/tokens", web::get().to(tokens::list))
         .route("/tokens", web::post().to(tokens::add))
         .route("/tokens/{cluster}", web::delete().to(tokens::remove));

@@ -106,6 +106,16 @@ impl ApiError {
         ApiError::with_problems("the list of parameters", problems)
     }
 
+    /// Changes to a cluster's limits that make no sense: all that is wrong.
+    pub(super) fn limits(problems: &[Problem]) -> ApiError {
+        let count = problems.len();
+        let message =
+            format!("the limits have {count} problem{}; nothing was changed", if count == 1 { "" } else { "s" });
+        let mut error = ApiError::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidLimits, message);
+        error.0.problems = problems.to_vec();
+        error
+    }
+
     fn with_problems(what: &str, problems: &Problems) -> ApiError {
         let count = problems.0.len();
         let message = format!("{what} has {count} problem{}", if count == 1 { "" } else { "s" });
