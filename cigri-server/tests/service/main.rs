@@ -7,6 +7,7 @@ mod bed;
 mod dry_runs;
 mod fail_over;
 mod holding;
+mod limits;
 #[path = "../../../cigri-store/tests/databases/server.rs"]
 mod postgresql;
 mod restore;

@@ -1,0 +1,112 @@
+//! Limits changed while the server runs: they bind in the next round, are told with their remedy, and are the leader's
+//! to change.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::bed::{Oar, Server, campaign};
+use crate::fail_over::Pair;
+
+/// Rounds are a second apart; a busy machine is given some more.
+const SOON: Duration = Duration::from_secs(30);
+
+async fn patch(server: &Server, cluster: &str, change: &Value) -> (u16, Value) {
+    let sent = server.client.patch(format!("http://localhost/clusters/{cluster}/limits")).json(change);
+    let answer = sent.send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+/// What nothing gets through, the term that says so, words of its sentence, and the command of its remedy.
+fn bounds() -> Vec<(Value, &'static str, &'static str, &'static str)> {
+    vec![
+        (json!({"mode": "drained", "note": "new kernel"}), "mode", "drained: new kernel", "undrain dahu"),
+        (json!({"mode": "disabled", "note": null}), "mode", "disabled", "enable dahu"),
+        (json!({"max_waiting": 0}), "waiting_cap", "waiting jobs 0/0", "--max-waiting N"),
+        (json!({"max_running": 0}), "running_cap", "live jobs 0/0", "--max-running N"),
+        (json!({"max_per_cycle": 0}), "cycle_cap", "0/0 jobs", "--max-per-cycle N"),
+        (json!({"user_quotas": {"*": 0}}), "user_quota", "0 of 0 live jobs", "--user-quota "),
+        (json!({"project_quotas": {"ice": 0}}), "project_quota", "project ice", "--project-quota ice=N"),
+    ]
+}
+
+#[tokio::test]
+async fn each_limit_binds_in_the_next_round_and_says_how_it_is_lifted() {
+    let folder = tempfile::tempdir().unwrap();
+    let oar = Oar::start(folder.path());
+    let server = Server::start(folder.path(), &oar).await;
+    let mut jdl = campaign(folder.path(), 6, "true");
+    jdl["clusters"]["dahu"]["project"] = json!("ice");
+    let (status, new) = server.post("/campaigns", &jdl).await;
+    assert_eq!(status, 201, "{new}");
+    let why = format!("/campaigns/{}/why", new["id"]);
+    let bound_by = |term: &'static str| move |seen: &Value| seen["items"][0]["bound_by"] == term;
+    server.until(&why, SOON, bound_by("token")).await;
+    assert!(server.get(&why).await["items"][0]["remedy"].as_str().unwrap().contains("`cigri token add dahu`"));
+    let mut before = json!({});
+    for (bound, term, sentence, remedy) in bounds() {
+        // In one change, so that nothing gets through between two bounds.
+        let mut change = before;
+        change.as_object_mut().unwrap().extend(bound.as_object().unwrap().clone());
+        assert_eq!(patch(&server, "dahu", &change).await.0, 200, "{change}");
+        if term == "mode" {
+            server.post("/tokens", &json!({"cluster": "dahu", "token": oar.token})).await;
+        }
+        let told = |seen: &Value| {
+            let item = &seen["items"][0];
+            let says = |field: &str, words: &str| item[field].as_str().is_some_and(|text| text.contains(words));
+            item["bound_by"] == term && item["allowed"] == 0 && says("reason", sentence) && says("remedy", remedy)
+        };
+        server.until(&why, SOON, told).await;
+        before = bound.as_object().unwrap().keys().map(|key| (key.clone(), Value::Null)).collect();
+    }
+    let history = server.get(&format!("{why}?history=100")).await;
+    let terms: Vec<&str> =
+        history["history"].as_array().unwrap().iter().map(|one| one["bound_by"].as_str().unwrap()).collect();
+    assert_eq!(terms[..3], ["project_quota", "user_quota", "cycle_cap"], "newest first: {terms:?}");
+    assert_eq!(patch(&server, "dahu", &before).await.0, 200);
+    let done = server.wait_for(&new["id"], "state", &json!("terminated")).await;
+    assert_eq!(done["done"], 6);
+    let audit = server.get("/admin/audit?cluster=dahu").await;
+    assert_eq!(audit["total"].as_u64().unwrap() as usize, bounds().len() + 1, "{audit}");
+}
+
+#[tokio::test]
+async fn what_is_changed_at_run_time_outlives_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let oar = Oar::start(folder.path());
+    let server = Server::start(folder.path(), &oar).await;
+    assert_eq!(patch(&server, "dahu", &json!({"max_waiting": 7})).await.0, 200);
+    let (status, wrong) = patch(&server, "dahu", &json!({"max_waiting": -1, "period_s": 0})).await;
+    assert_eq!(
+        (status, &wrong["code"], wrong["problems"].as_array().unwrap().len()),
+        (400, &json!("invalid_limits"), 2)
+    );
+    assert_eq!(patch(&server, "luke", &json!({})).await.0, 404);
+    drop(server);
+    let server = Server::start(folder.path(), &oar).await;
+    let shown = server.get("/clusters/dahu").await;
+    assert_eq!((&shown["max_waiting"], &shown["mode"], &shown["live"]), (&json!(7), &json!("open"), &json!(0)));
+    let limits = server.get("/clusters/dahu/limits").await;
+    let from =
+        |key: &str| limits["items"].as_array().unwrap().iter().find(|item| item["key"] == key).unwrap()["from"].clone();
+    assert_eq!(
+        (from("max_waiting"), from("period_s"), from("busy")),
+        (json!("run_time"), json!("configuration"), json!("default"))
+    );
+    assert_eq!(server.client.get("http://localhost/clusters/luke").send().await.unwrap().status(), 404);
+}
+
+#[tokio::test]
+async fn a_standby_passes_a_change_of_limits_on_to_the_leader() {
+    let Some(pair) = Pair::start(10).await else { return };
+    let (leader, standby) = (&pair.servers[0], &pair.servers[1]);
+    let (status, changed) = patch(standby, "dahu", &json!({"max_waiting": 7})).await;
+    assert_eq!((status, &changed["changes"][0]["after"]), (200, &json!(7)), "{changed}");
+    for server in [leader, standby] {
+        assert_eq!(server.get("/clusters/dahu").await["max_waiting"], 7);
+    }
+    let wrong = patch(standby, "dahu", &json!({"max_waiting": -1})).await;
+    assert_eq!(wrong, patch(leader, "dahu", &json!({"max_waiting": -1})).await);
+    assert_eq!(wrong.0, 400);
+}
