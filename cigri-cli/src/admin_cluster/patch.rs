@@ -207,7 +207,8 @@ mod tests {
         let limits = json!(cigri_core::meter::ClusterLimits::default());
         let mut keys: Vec<&str> = limits.as_object().unwrap().keys().map(String::as_str).collect();
         let mut ours: Vec<&str> = KEYS.iter().map(|(key, _)| *key).collect();
-        (keys.sort_unstable(), ours.sort_unstable());
+        keys.sort_unstable();
+        ours.sort_unstable();
         assert_eq!(ours, keys);
     }
 }

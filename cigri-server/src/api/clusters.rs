@@ -10,7 +10,7 @@ use crate::grid::Grid;
 
 /// `GET /clusters`.
 pub(super) async fn list(grid: web::Data<Grid>, _: Caller) -> Result<web::Json<List<Cluster>>, ApiError> {
-    let items = crate::blocking(&grid.store, |store| all(store)).await?;
+    let items = crate::blocking(&grid.store, all).await?;
     Ok(web::Json(List { total: items.len() as u64, items, next: None }))
 }
 
@@ -20,7 +20,7 @@ pub(super) async fn show(
     _: Caller,
     name: web::Path<String>,
 ) -> Result<web::Json<Cluster>, ApiError> {
-    let items = crate::blocking(&grid.store, |store| all(store)).await?;
+    let items = crate::blocking(&grid.store, all).await?;
     let found = items.into_iter().find(|cluster| cluster.name == *name);
     found.map(web::Json).ok_or_else(|| no_such(&name))
 }
