@@ -137,12 +137,13 @@ fn planned(name: &str, view: &RoundView) -> Vec<Decision> {
         live_of_user,
         live_of_project: BTreeMap::new(),
         groups: &groups,
+        starved: BTreeMap::new(),
         usage: view.usage.clone(),
         hold: None,
         readings: Vec::new(),
     };
     let campaigns: Vec<CampaignView> = view.campaigns.iter().map(|campaign| campaign_view(name, campaign)).collect();
-    plan(&cluster, &campaigns)
+    plan(&cluster, &campaigns).decisions
 }
 
 fn campaign_view(name: &str, campaign: &RoundCampaign) -> CampaignView {
