@@ -158,9 +158,24 @@ pub fn check_adoption(posted: &Posted<'_>, rows: &[ListedRow]) -> Adoption {
     }
 }
 
+/// The longest time between two looks at a submission of which nothing waits.
+pub const LONGEST_LOOK_MS: i64 = 60_000;
+
+/// How long a look at a submission can wait after the last one, milliseconds, when nothing of it waits in the cluster's
+/// queue and nothing had changed for `quiet_ms` then: long jobs are not asked about as often as short ones. Most requests
+/// would otherwise be for the last, longest job of each submission.
+pub fn next_look_ms(quiet_ms: i64) -> i64 {
+    (quiet_ms / 2).clamp(0, LONGEST_LOOK_MS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_runs_undisturbed_is_looked_at_less_and_less_often_down_to_once_a_minute() {
+        assert_eq!([-5, 0, 30_000, 90_000, 3_600_000].map(next_look_ms), [0, 0, 15_000, 45_000, 60_000]);
+    }
 
     const NAME: &str = "cigri.a1b2.7.00000000deadbeef";
 

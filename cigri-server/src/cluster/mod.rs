@@ -111,6 +111,8 @@ pub(crate) struct Memory {
     failing: bool,
     /// When each submission was last listed whole, epoch milliseconds.
     listed: HashMap<i64, i64>,
+    /// When a look at each submission last showed a change, and when the last look was, epoch milliseconds.
+    looked_at: HashMap<i64, (i64, i64)>,
     /// When the cluster was last swept for orphans, epoch milliseconds.
     swept_at: i64,
     /// How many rows the last sweep left, and how often in a row.
@@ -167,6 +169,7 @@ impl Memory {
             kills: HashMap::new(),
             failing: true,
             listed: HashMap::new(),
+            looked_at: HashMap::new(),
             swept_at: 0,
             swept: (0, 0),
             recognised_at: 0,

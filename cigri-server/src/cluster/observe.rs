@@ -1,4 +1,5 @@
-//! Observing a submission: two counts tell whether anything changed; only then its rows are listed.
+//! Observing a submission: a count of what ended, and one of what waits unless nothing did, tell whether anything changed;
+//! only then its rows are listed. Where nothing waits and nothing changes, looks become rarer.
 
 use std::collections::{HashMap, HashSet};
 
@@ -24,17 +25,28 @@ const LIST_EVERY_MS: i64 = 300_000;
 /// turned out to be another than the one we knew.
 pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &SubmissionRow) -> Result<Moved, StepError> {
     let Some(array_id) = seen.array_id else { return Ok(Moved::default()) };
+    if can_wait(round, memory, seen) {
+        return Ok(Moved::default());
+    }
+    memory.looked_at.entry(seen.id).or_insert((round.now, round.now)).1 = round.now;
     // After a reset that an admin accepted, others' rows under our ids are no news.
     let is_older = seen.created_at < memory.ids_since;
     let client = &round.handle.client;
     let array = JobQuery { array: Some(array_id as u64), ..JobQuery::default() };
     let finals = client.count(&JobQuery { states: FINAL.to_vec(), ..array.clone() }).await? as i64;
-    let waiting = client.count(&JobQuery { states: WAITING.to_vec(), ..array.clone() }).await? as i64;
     let due = memory.listed.get(&seen.id).is_none_or(|at| round.now - at >= LIST_EVERY_MS);
-    if !due && (waiting, finals) == (seen.seen_waiting, seen.seen_final) {
+    if !due && (0, finals) == (seen.seen_waiting, seen.seen_final) {
+        return Ok(Moved::default());
+    }
+    let waiting = client.count(&JobQuery { states: WAITING.to_vec(), ..array.clone() }).await? as i64;
+    let is_quiet = (waiting, finals) == (seen.seen_waiting, seen.seen_final);
+    if !due && is_quiet {
         return Ok(Moved::default());
     }
     memory.listed.insert(seen.id, round.now);
+    if !is_quiet {
+        memory.looked_at.insert(seen.id, (round.now, round.now));
+    }
     let limit = seen.remote_count as u64 + 100;
     let mut listed = client.list_all(&JobQuery { limit, ..array }).await?;
     let id = seen.id;
@@ -73,6 +85,17 @@ pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &Submi
         absent::forget(round, seen).await?;
     }
     Ok(moved)
+}
+
+/// Whether this look can be left out. What somebody wants dead is followed closely, and asking a local cluster costs
+/// nothing.
+fn can_wait(round: &Round<'_>, memory: &Memory, seen: &SubmissionRow) -> bool {
+    let is_quiet = seen.seen_waiting == 0 && seen.seen_final >= 0 && !memory.kills.contains_key(&seen.id);
+    let Some((changed, looked)) = memory.looked_at.get(&seen.id).copied().filter(|_| is_quiet && !round.is_local())
+    else {
+        return false;
+    };
+    (0..ledger::next_look_ms(looked - changed)).contains(&(round.now - looked))
 }
 
 /// What a listing says about the live jobs.

@@ -127,7 +127,9 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory) -> Result<(bool
     for campaign in &mut view.campaigns {
         widen(round, campaign, &tokens)?;
     }
-    memory.listed.retain(|id, _| view.submissions.iter().any(|submission| submission.id == *id));
+    let is_there = |id: &i64| view.submissions.iter().any(|submission| submission.id == *id);
+    memory.listed.retain(|id, _| is_there(id));
+    memory.looked_at.retain(|id, _| is_there(id));
     let started = metering::look(round, memory, &view);
     bookkeeping::settle(round, memory, &view).await?;
     let campaigns = campaign_views(round, memory, (&view, &tokens))?;
