@@ -96,10 +96,10 @@ fn fill(users: &mut [User<'_>], entries: &mut [Entry<'_>], room: &mut Room<'_>) 
     }
 }
 
-/// Gives a user's first campaign that can take any as many as `most` makes of what it can take; false: none can.
+/// Gives a user's first campaign that can take any as many as `most` makes of the room for it; false: none can.
 fn give(user: &mut User<'_>, entries: &mut [Entry<'_>], room: &mut Room<'_>, most: impl Fn(u64) -> u64) -> bool {
     let Some((at, left)) = current(user, entries, room) else { return false };
-    let jobs = most(left).min(left);
+    let jobs = most(room.left(&entries[at].site)).min(left);
     // Who can take nothing now can take nothing later.
     user.next = at;
     room.take(&entries[at].site, jobs);
