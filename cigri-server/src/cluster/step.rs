@@ -136,19 +136,20 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory) -> Result<(bool
     let cluster = metering::cluster_view(round, memory, &view);
     let plan = plan::plan(&cluster, &campaigns);
     let changed = bookkeeping::changed(round, memory, (&cluster, &campaigns), &plan.decisions);
-    memory.starved = plan.starved;
     let decisions = plan.decisions;
     metering::publish(round, memory, (&view, &decisions));
     bookkeeping::record(round, memory, changed, &campaigns).await?;
     let mut tried = false;
-    let mut doubt = None;
+    let (mut doubt, mut is_cut_short) = (None, false);
     if memory.failing && decisions.iter().any(|decision| decision.allowance.allowed > 0) {
         // A cluster that was down is asked first: every intent leaves rows.
         round.handle.client.probe().await?;
     }
     for decision in decisions.iter().filter(|decision| decision.allowance.allowed > 0) {
         if readings::is_stale(round) {
-            // The first submissions took too long: the others are for the next round.
+            // The first submissions took too long: the others are for the next round, which begins with the same who
+            // waited too long.
+            is_cut_short = true;
             break;
         }
         if let Some(campaign) = view.campaigns.iter().find(|campaign| campaign.row.id == decision.campaign) {
@@ -166,6 +167,9 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory) -> Result<(bool
                 other => other?,
             }
         }
+    }
+    if !is_cut_short {
+        memory.starved = plan.starved;
     }
     doubt.map_or(Ok((started, tried)), |error| Err(error.into()))
 }
