@@ -256,6 +256,33 @@ mod tests {
     }
 
     #[test]
+    fn what_the_sample_file_shows_of_clusters_and_groups_can_be_used() {
+        let sample = include_str!("../../etc/server.toml");
+        let settings = sample.lines().filter_map(|line| line.strip_prefix("# "));
+        let shown: Vec<&str> = settings.filter(|line| line.starts_with('[') || line.contains(" = ")).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("server.toml");
+        std::fs::write(&file, shown.join("\n")).unwrap();
+        let settings = read(Some(&file)).unwrap();
+        let dahu = &settings.clusters["dahu"];
+        let changed = |limits: &ClusterLimits| ClusterLimits {
+            user_quotas: BTreeMap::new(),
+            group_quotas: BTreeMap::new(),
+            project_quotas: BTreeMap::new(),
+            weights: BTreeMap::new(),
+            windows: Vec::new(),
+            stress: None,
+            file_server: None,
+            ..limits.clone()
+        };
+        assert_eq!(changed(&dahu.limits), ClusterLimits::default(), "numbers that are shown are the defaults");
+        assert_eq!(
+            (dahu.limits.windows.len(), &settings.groups["physics"][..]),
+            (2, &["alice".into(), "bob".into()][..])
+        );
+    }
+
+    #[test]
     fn a_cluster_needs_a_url_and_takes_nothing_unknown() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("server.toml");

@@ -4,7 +4,10 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Instant;
 
+use cigri_store::{ClusterKind, ClusterRow, Store};
+
 use super::*;
+use crate::secret::Sealer;
 
 const SOON: Duration = Duration::from_millis(300);
 
@@ -104,4 +107,48 @@ fn a_command_is_read_only_where_the_configuration_names_it() {
     assert!(problem("rm -rf /", &ClusterLimits::default()).is_some());
     assert!(problem("httpd -k start", &ClusterLimits::default()).is_some(), "no URL, whatever it begins with");
     assert_eq!(problem("HTTPS://nas.example/load", &ClusterLimits::default()), None);
+}
+
+/// A server without clusters' loops, and one cluster whose sensor is a command of the configuration.
+fn grid(command: &str) -> (tempfile::TempDir, Arc<Grid>, Arc<ClusterHandle>) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_sqlite(&folder.path().join("cigri.db"), "test").unwrap();
+    let sealer = Sealer::open(&folder.path().join("key")).unwrap();
+    let grid = Grid::new(store, sealer, Vec::new(), None).unwrap();
+    let file_server = serde_json::from_value(
+        serde_json::json!({"sensor": command.replace("FOLDER", &folder.path().display().to_string()), "reference": 6, "period_s": 1}),
+    );
+    let limits = ClusterLimits { file_server: Some(file_server.unwrap()), ..ClusterLimits::default() };
+    let (name, url) = ("dahu".to_owned(), "http://localhost:1/".to_owned());
+    grid.add_cluster(ClusterRow { name, kind: ClusterKind::Oar3, url, limits, last_round_at: None }).unwrap();
+    let handle = grid.cluster("dahu").unwrap();
+    handle.sensor.want(handle.row.limits.file_server.as_ref());
+    (folder, Arc::new(grid), handle)
+}
+
+async fn until(what: &str, done: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < Duration::from_secs(60), "never: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trouble_is_told_once_and_closed_when_the_sensor_works() {
+    let (folder, grid, handle) = grid("date >> FOLDER/asked; cat FOLDER/load");
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(watch(Arc::clone(&grid), Arc::clone(&handle), stop.clone()));
+    let event = || grid.store.find_message(Code::SensorFailed, &Scope::cluster("dahu")).unwrap();
+    until("the trouble is told", || event().is_some()).await;
+    assert!(event().unwrap().contains("No such file"), "{event:?}", event = event());
+    assert_eq!(handle.sensor.last(), None);
+    let asked = || std::fs::read_to_string(folder.path().join("asked")).unwrap_or_default().lines().count();
+    until("it is asked again", || asked() >= 3).await;
+    std::fs::write(folder.path().join("load"), "4.5\n").unwrap();
+    until("it works", || handle.sensor.last().is_some()).await;
+    assert_eq!(handle.sensor.last().unwrap().value, 4.5);
+    until("that is closed", || event().is_none()).await;
+    stop.cancel();
+    task.await.unwrap();
 }
