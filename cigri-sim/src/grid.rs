@@ -159,7 +159,7 @@ impl<'a> Grid<'a> {
         let pause = if is_out {
             self.failures[at] += 1;
             one.ledger.calls += 1;
-            (period / 3 << (self.failures[at] - 1).min(4)).min(period * 3 / 2)
+            ((period / 3) << (self.failures[at] - 1).min(4)).min(period * 3 / 2)
         } else {
             self.failures[at] = 0;
             one.step(now, &mut self.campaigns, &mut self.shares);

@@ -105,7 +105,8 @@ fn poisson(
     let Ok(gaps) = Exp::new(rate) else { return Arc::new([]) };
     let mut jobs = Vec::new();
     let mut now = 0.0;
-    while rate > 0.0 {
+    loop {
+        // Without a rate the gap has no end.
         now += gaps.sample(rng) * 1e3;
         if now >= until_ms as f64 {
             break;

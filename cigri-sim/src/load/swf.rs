@@ -58,7 +58,7 @@ fn job(line: usize, text: &str) -> Result<Option<OtherJob>, TraceError> {
     let allocated = number(5, "processors")?;
     let slots = if allocated > 0.0 { allocated } else { number(8, "requested processors")? };
     let ran = submit >= 0.0 && run > 0.0 && slots > 0.0;
-    Ok(ran.then(|| OtherJob { submit_ms: (submit * 1e3) as i64, run_ms: (run * 1e3) as i64, slots: slots as u32 }))
+    Ok(ran.then_some(OtherJob { submit_ms: (submit * 1e3) as i64, run_ms: (run * 1e3) as i64, slots: slots as u32 }))
 }
 
 #[cfg(test)]
