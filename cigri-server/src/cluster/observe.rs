@@ -33,12 +33,8 @@ pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &Submi
     let is_older = seen.created_at < memory.ids_since;
     let client = &round.handle.client;
     let array = JobQuery { array: Some(array_id as u64), ..JobQuery::default() };
-    let finals = client.count(&JobQuery { states: FINAL.to_vec(), ..array.clone() }).await? as i64;
     let due = memory.listed.get(&seen.id).is_none_or(|at| round.now - at >= LIST_EVERY_MS);
-    if !due && (0, finals) == (seen.seen_waiting, seen.seen_final) {
-        return Ok(Moved::default());
-    }
-    let waiting = client.count(&JobQuery { states: WAITING.to_vec(), ..array.clone() }).await? as i64;
+    let (finals, waiting) = counts(round, seen, (&array, due)).await?;
     let is_quiet = (waiting, finals) == (seen.seen_waiting, seen.seen_final);
     if !due && is_quiet {
         return Ok(Moved::default());
@@ -85,6 +81,21 @@ pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &Submi
         absent::forget(round, seen).await?;
     }
     Ok(moved)
+}
+
+/// How many jobs of the array have ended, and how many wait. Where none waited and no more have ended, none waits now.
+async fn counts(
+    round: &Round<'_>,
+    seen: &SubmissionRow,
+    (array, due): (&JobQuery, bool),
+) -> Result<(i64, i64), StepError> {
+    let client = &round.handle.client;
+    let finals = client.count(&JobQuery { states: FINAL.to_vec(), ..array.clone() }).await? as i64;
+    if !due && (0, finals) == (seen.seen_waiting, seen.seen_final) {
+        return Ok((finals, 0));
+    }
+    let waiting = client.count(&JobQuery { states: WAITING.to_vec(), ..array.clone() }).await? as i64;
+    Ok((finals, waiting))
 }
 
 /// Whether this look can be left out. What somebody wants dead is followed closely, and asking a local cluster costs

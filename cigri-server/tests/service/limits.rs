@@ -26,15 +26,26 @@ fn bounds() -> Vec<(Value, &'static str, &'static str, &'static str)> {
         (json!({"max_running": 0}), "running_cap", "live jobs 0/0", "--max-running N"),
         (json!({"max_per_cycle": 0}), "cycle_cap", "0/0 jobs", "--max-per-cycle N"),
         (json!({"user_quotas": {"*": 0}}), "user_quota", "0 of 0 live jobs", "--user-quota "),
+        (json!({"group_quotas": {"physics": 0}}), "group_quota", "group physics", "--group-quota physics=N"),
+        (json!({"windows": [closed_today()]}), "window", "opens", "set dahu --window"),
         (json!({"project_quotas": {"ice": 0}}), "project_quota", "project ice", "--project-quota ice=N"),
     ]
+}
+
+/// A window that is closed today and tomorrow, by the server's default time zone.
+fn closed_today() -> &'static str {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    // The epoch was a Thursday.
+    ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][(since.as_secs() / 86_400 + 3) as usize % 7]
 }
 
 #[tokio::test]
 async fn each_limit_binds_in_the_next_round_and_says_how_it_is_lifted() {
     let folder = tempfile::tempdir().unwrap();
     let oar = Oar::start(folder.path());
-    let server = Server::start(folder.path(), &oar).await;
+    let login = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name;
+    let groups = format!("[groups]\nphysics = [{login:?}]\n");
+    let server = Server::start_with(folder.path(), &oar, &groups).await;
     let mut jdl = campaign(folder.path(), 6, "true");
     jdl["clusters"]["dahu"]["project"] = json!("ice");
     let (status, new) = server.post("/campaigns", &jdl).await;
@@ -63,7 +74,7 @@ async fn each_limit_binds_in_the_next_round_and_says_how_it_is_lifted() {
     let history = server.get(&format!("{why}?history=100")).await;
     let terms: Vec<&str> =
         history["history"].as_array().unwrap().iter().map(|one| one["bound_by"].as_str().unwrap()).collect();
-    assert_eq!(terms[..3], ["project_quota", "user_quota", "cycle_cap"], "newest first: {terms:?}");
+    assert_eq!(terms[..3], ["project_quota", "window", "group_quota"], "newest first: {terms:?}");
     assert_eq!(patch(&server, "dahu", &before).await.0, 200);
     let done = server.wait_for(&new["id"], "state", &json!("terminated")).await;
     assert_eq!(done["done"], 6);

@@ -74,7 +74,7 @@ type Outcome = Result<Vec<LimitChange>, Vec<Problem>>;
 fn changed(store: &Store, (cluster, patch): (&str, &Value), who: &str, dry_run: bool) -> Result<Outcome, StoreError> {
     let settings = store.cluster_settings(cluster)?;
     let kept = keep(&settings.changes, patch);
-    let mut problems: Vec<Problem> = problems::of_sensor(patch).into_iter().collect();
+    let mut problems: Vec<Problem> = problems::of_sensor(patch, &settings.configured).into_iter().collect();
     problems.extend(problems::of_limits(&settings.configured, &kept));
     let after = match merge(&settings.configured, &kept) {
         Ok(after) if problems.is_empty() => after,

@@ -5,18 +5,17 @@ use cigri_core::meter::ClusterLimits;
 use cigri_core::meter::limits::merge;
 use serde_json::Value;
 
+use crate::sensors;
+
 /// A command would run with the server's rights: only the configuration file may name one.
-pub(super) fn of_sensor(patch: &Value) -> Option<Problem> {
-    let sensor = patch.get("file_server")?.get("sensor").filter(|sensor| !sensor.is_null())?;
-    let is_url = |text: &str| text.starts_with("http://") || text.starts_with("https://");
-    if sensor.as_str().is_some_and(is_url) {
-        return None;
-    }
+pub(super) fn of_sensor(patch: &Value, configured: &ClusterLimits) -> Option<Problem> {
+    let sensor = patch.get("file_server")?.get("sensor")?.as_str()?;
+    let hint = sensors::problem(sensor, configured)?;
     Some(Problem {
         path: "file_server.sensor".to_owned(),
-        found: sensor.to_string(),
-        expected: "a URL (http:// or https://)".to_owned(),
-        hint: Some("a command is taken from the configuration file only".to_owned()),
+        found: format!("{sensor:?}"),
+        expected: "a URL".to_owned(),
+        hint: Some(hint),
         line: None,
     })
 }
@@ -88,14 +87,17 @@ mod tests {
 
     #[test]
     fn a_sensor_is_a_url_at_run_time() {
-        let patch = |sensor: Value| json!({"file_server": {"sensor": sensor, "reference": 6}});
-        for good in ["http://nfs/load", "https://nfs/load"] {
-            assert_eq!(of_sensor(&patch(json!(good))), None);
+        let problem = |sensor: &str| {
+            let patch = json!({"file_server": {"sensor": sensor, "reference": 6}});
+            of_sensor(&patch, &ClusterLimits::default()).map(|problem| problem.path)
+        };
+        assert_eq!(["http://nfs/load", "https://nfs/load"].map(problem), [None, None]);
+        for wrong in ["cat /proc/loadavg", "file:///etc/passwd", "HTTP:x"] {
+            assert_eq!(problem(wrong).as_deref(), Some("file_server.sensor"), "{wrong}");
         }
-        for wrong in [json!("cat /proc/loadavg"), json!("file:///etc/passwd"), json!(["sh"]), json!("HTTP:x")] {
-            assert_eq!(of_sensor(&patch(wrong)).unwrap().path, "file_server.sensor");
+        for other in [json!({"file_server": "none"}), json!({"max_array": 1}), json!({"file_server": {"sensor": null}})]
+        {
+            assert_eq!(of_sensor(&other, &ClusterLimits::default()), None);
         }
-        assert_eq!(of_sensor(&json!({"file_server": "none"})), None);
-        assert_eq!(of_sensor(&json!({"max_array": 1})), None);
     }
 }
