@@ -252,10 +252,16 @@ pub type Traces = BTreeMap<String, Vec<crate::load::OtherJob>>;
 fn resolve(common: &toml::Table, own: &toml::Table, index: usize) -> Result<ClusterLimits, ScenarioError> {
     let mut table = common.clone();
     table.extend(own.clone());
-    let value = |error: toml::de::Error| ScenarioError::Value {
-        key: format!("cluster[{index}].limits"),
-        problem: error.message().to_owned(),
-    };
+    // One key at a time first: the error of a whole table does not say which one it is about.
+    for (key, value) in &table {
+        let alone = toml::Table::from_iter([(key.clone(), value.clone())]);
+        read_limits(alone, format!("cluster[{index}].limits.{key}"))?;
+    }
+    read_limits(table, format!("cluster[{index}].limits"))
+}
+
+fn read_limits(table: toml::Table, key: String) -> Result<ClusterLimits, ScenarioError> {
+    let value = |error: toml::de::Error| ScenarioError::Value { key, problem: error.message().to_owned() };
     table.try_into().map_err(value)
 }
 
@@ -278,7 +284,8 @@ mod tests {
         let cases = [
             ("slots = 10", "slots = 0", "cluster[0].slots: 0"),
             ("slots = 10", "slotz = 10", "slotz"),
-            ("max_waiting", "max_waitings", "cluster[0].limits: unknown field `max_waitings`"),
+            ("max_waiting", "max_waitings", "cluster[0].limits.max_waitings: unknown field `max_waitings`"),
+            ("max_waiting = 60", "max_waiting = -3", "cluster[0].limits.max_waiting: invalid value"),
             ("\"60s\"", "\"soon\"", "\"soon\" is no duration"),
             ("tasks = 5", "tasks = 0", "campaign[0].tasks: 0"),
             ("tasks = 5", "tasks = 5\nclusters = [\"luke\"]", "campaign[0].clusters: \"luke\""),
