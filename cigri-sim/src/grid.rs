@@ -158,7 +158,7 @@ impl<'a> Grid<'a> {
         let is_out = self.run.scenario.clusters[at].outages.iter().any(|span| span.contains(now));
         let pause = if is_out {
             self.failures[at] += 1;
-            one.ledger.calls += 1;
+            one.ledger.unanswered();
             ((period / 3) << (self.failures[at] - 1).min(4)).min(period * 3 / 2)
         } else {
             self.failures[at] = 0;

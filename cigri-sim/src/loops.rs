@@ -67,8 +67,8 @@ impl Loop {
         Loop {
             at,
             cluster,
+            ledger: Ledger::new(limits.period_s),
             limits,
-            ledger: Ledger::default(),
             steering: Steering::default(),
             starved: BTreeMap::new(),
             metering: Metering::new(at as u64 + 1),
@@ -82,10 +82,9 @@ impl Loop {
     /// A round of the loop at `now`, the cluster's API answering.
     pub(crate) fn step(&mut self, now: i64, campaigns: &mut [Campaign], shares: &mut Shares) {
         self.cluster.advance(now);
-        let open = self.ledger.open();
         let sightings = self.sightings(campaigns);
         self.settle(now, campaigns);
-        self.ledger.looked(open);
+        self.ledger.looked();
         self.metering.look(EPOCH_MS + now, sightings, &self.limits);
         self.note_use(now, campaigns, shares);
         self.steering.read(EPOCH_MS + now, &self.limits);
@@ -127,10 +126,10 @@ impl Loop {
         let news = &mut self.cluster.news;
         news.starts.fill(0);
         for submission in news.started.drain(..) {
-            self.ledger.job_changed(submission, false);
+            self.ledger.job_started(submission);
         }
         for (job, done) in news.ended.drain(..) {
-            self.ledger.job_changed(job.submission, true);
+            self.ledger.job_ended(job.submission);
             let campaign = &mut campaigns[job.campaign as usize];
             if !done {
                 campaign.bag.give_back_from(job.work_ms, self.at);
@@ -142,7 +141,7 @@ impl Loop {
             }
         }
         for job in news.killed.drain(..) {
-            self.ledger.job_changed(job.submission, true);
+            self.ledger.job_ended(job.submission);
             campaigns[job.campaign as usize].bag.give_back(job.work_ms);
         }
     }

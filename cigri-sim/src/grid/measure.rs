@@ -32,7 +32,7 @@ impl Grid<'_> {
             .map(|(at, one)| self.campaign(scenario.campaigns[at].tasks, one))
             .collect();
         let sum = |of: fn(&Loop) -> f64| self.loops.iter().map(of).sum::<f64>();
-        let (usable, calls) = (sum(|one| one.cluster.used.usable), sum(|one| one.ledger.calls as f64));
+        let (usable, calls) = (sum(|one| one.cluster.used.usable), sum(|one| one.ledger.calls() as f64));
         let shares: Vec<f64> = self.shares.values().map(|(slots, time)| slots / time.max(1.0)).collect();
         let slowdowns = campaigns.iter().map(|one| one.slowdown);
         let first = self.campaigns.iter().map(|one| one.at).min().unwrap_or_default();
@@ -93,7 +93,7 @@ fn cluster(name: &str, one: &Loop) -> ClusterOutcome {
         waiting_mean,
         waiting_p95,
         jobs: one.ledger.sent,
-        calls: one.ledger.calls,
+        calls: one.ledger.calls(),
         kills: one.cluster.kills,
     }
 }
