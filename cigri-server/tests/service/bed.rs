@@ -80,8 +80,13 @@ impl Server {
 
     /// The same with more settings, until it answers.
     pub async fn start_with(folder: &Path, oar: &Oar, settings: &str) -> Server {
+        Server::start_limited(folder, oar, (settings, "")).await
+    }
+
+    /// The same with more keys in the cluster's own table.
+    pub async fn start_limited(folder: &Path, oar: &Oar, (settings, limits): (&str, &str)) -> Server {
         let socket = folder.join("cigri.sock");
-        let process = command(folder, oar, settings).stderr(Stdio::inherit()).spawn().unwrap();
+        let process = limited(folder, oar, (settings, limits)).stderr(Stdio::inherit()).spawn().unwrap();
         rustls::crypto::ring::default_provider().install_default().ok();
         let client = reqwest::Client::builder().unix_socket(socket.clone()).build().unwrap();
         let server = Server { process, client, socket };
@@ -145,10 +150,14 @@ impl Drop for Server {
 
 /// The program on a folder of its own, with a configuration file there.
 pub fn command(folder: &Path, oar: &Oar, settings: &str) -> Command {
+    limited(folder, oar, (settings, ""))
+}
+
+fn limited(folder: &Path, oar: &Oar, (settings, limits): (&str, &str)) -> Command {
     std::fs::create_dir_all(folder).unwrap();
     let (socket, data, config) = (folder.join("cigri.sock"), folder.join("data"), folder.join("server.toml"));
     let text = format!(
-        "data_dir = {data:?}\nsocket = {socket:?}\n{settings}\n[clusters.dahu]\nurl = {:?}\nperiod_s = 1\n",
+        "data_dir = {data:?}\nsocket = {socket:?}\n{settings}\n[clusters.dahu]\nurl = {:?}\nperiod_s = 1\n{limits}\n",
         oar.url
     );
     std::fs::write(&config, text).unwrap();

@@ -4,6 +4,7 @@
 mod adding;
 mod bad_bodies;
 mod bed;
+mod budget;
 mod dry_runs;
 mod fail_over;
 mod holding;
@@ -16,3 +17,5 @@ mod single;
 mod standby;
 mod steps;
 mod sweeps;
+mod terms;
+mod troubled;
