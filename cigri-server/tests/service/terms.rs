@@ -1,7 +1,7 @@
 //! Each term of the meter binds once, through the real server and a cluster behind a port: what its owner is then told,
 //! and what can be done about it.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -101,7 +101,8 @@ fn sensor(load: &'static str) -> String {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream: TcpStream = stream.unwrap();
-            stream.read(&mut [0; 4096]).ok();
+            let request = BufReader::new(&stream).lines().map_while(Result::ok);
+            request.take_while(|line| !line.is_empty()).for_each(drop);
             let length = load.len();
             write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{load}").ok();
         }
