@@ -14,10 +14,13 @@ use crate::urgency::Urgency;
 /// and 6 s under way.
 pub const BURST: Duration = Duration::from_secs(30);
 
-/// Nobody is asked to wait longer than this for one expense. An answer that took minutes is charged as if it had been
-/// granted by then, so that a cluster that hung is looked at again soon; and a request, which is given at least 30 s,
-/// never fails only because one before it was slow.
+/// Nobody is asked to wait longer than this for what was spent before: a request, which is given at least 30 s, never
+/// fails only because one before it was large.
 pub const LARGEST_DEBT: Duration = Duration::from_secs(25);
+
+/// No request is charged more time under way than this. One that takes longer waits for a cluster that hangs for reasons
+/// of its own, and that is looked at again soon after it is back.
+pub const LONGEST_CHARGED: Duration = Duration::from_secs(2);
 
 /// Averages that requests to one cluster keep to. What is no number, or too small to work with, counts as the smallest
 /// that works: one request in 10 s, 1 kB/s, 1 % of the time.
@@ -121,10 +124,10 @@ impl Account {
         self.budget = budget;
     }
 
-    /// Takes what a request took. A clock that went back fills nothing, and takes nothing away.
+    /// Takes what one request took. A clock that went back fills nothing, and takes nothing away.
     pub(crate) fn spend(&mut self, now: Duration, expense: Expense) {
         self.fill(now);
-        let amounts = [expense.requests as f64, expense.bytes as f64, expense.busy.as_secs_f64()];
+        let amounts = [expense.requests as f64, expense.bytes as f64, expense.busy.min(LONGEST_CHARGED).as_secs_f64()];
         for ((level, which), amount) in self.levels.iter_mut().zip(Which::ALL).zip(amounts) {
             *level = (*level - amount / self.budget.rate(which)).max(-LARGEST_DEBT.as_secs_f64());
         }
@@ -201,7 +204,9 @@ mod tests {
         let mut account = Account::new(BUDGET);
         account.spend(s(0.0), request(31_000_000, 0.1));
         assert_eq!((account.scarcest(), account.ready_in(s(0.0), Urgency::Poll, s(9.0))), (Which::Bytes, s(1.001)));
-        account.spend(s(0.0), request(0, 7.9));
+        for _ in 0..4 {
+            account.spend(s(0.0), request(0, 1.975));
+        }
         assert_eq!((account.scarcest(), account.ready_in(s(0.0), Urgency::Poll, s(9.0))), (Which::Busy, s(10.001)));
     }
 
@@ -226,9 +231,11 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_took_ten_minutes_keeps_nobody_for_longer_than_the_largest_debt() {
+    fn a_hanging_cluster_is_charged_little_and_nobody_waits_longer_than_the_largest_debt() {
         let mut account = Account::new(BUDGET);
         account.spend(s(600.0), request(0, 600.0));
+        assert_eq!(account.ready_in(s(600.0), Urgency::Logs, s(0.0)), Duration::ZERO);
+        account.spend(s(600.0), Expense { bytes: 1 << 40, ..request(0, 0.0) });
         assert_eq!(account.ready_in(s(600.0), Urgency::Poll, s(9.0)), LARGEST_DEBT + s(0.001));
     }
 
@@ -253,7 +260,7 @@ mod tests {
             assert_eq!(account.budget().words(Which::Requests), "0.1 requests per second");
         }
         let mut free = Account::new(Budget { requests_per_s: f64::INFINITY, bytes_per_s: 1e300, busy: 1.0 });
-        free.spend(s(0.0), Expense { requests: u64::MAX, bytes: u64::MAX, busy: s(29.0) });
+        free.spend(s(0.0), Expense { requests: u64::MAX, bytes: u64::MAX, busy: s(2.0) });
         assert_eq!(free.ready_in(s(0.0), Urgency::Poll, s(9.0)), Duration::ZERO);
     }
 

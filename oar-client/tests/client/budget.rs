@@ -221,6 +221,15 @@ async fn an_unanswered_request_shows_how_long_it_holds_the_lane() {
     let (probed, blocked) = tokio::join!(client.probe(), watch);
     assert!(probed.is_ok());
     assert_eq!(blocked, Some(Duration::from_secs(7)));
-    let pressure = client.pressure();
-    assert_eq!((pressure.lane_blocked_for, pressure.which), (None, Some(Which::Busy)));
+    assert_eq!(client.pressure().lane_blocked_for, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_hung_is_asked_again_at_once_when_it_is_back() {
+    let (client, server) = Slow::client(25_000, Settings::default());
+    for _ in 0..20 {
+        client.probe().await.unwrap();
+    }
+    assert_eq!(server.times()[19], 19.0 * 25.0);
+    assert_eq!(client.pressure().wait, Duration::ZERO);
 }
