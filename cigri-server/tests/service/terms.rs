@@ -355,7 +355,8 @@ async fn run(scenario: &Scenario) -> Result<(), String> {
     }
     if scenario.trouble == Trouble::Stuck {
         server.until(&format!("/campaigns/{id}"), LIMIT, |campaign| campaign["running"] == 2).await;
-        way.slow_down(Duration::from_secs(8));
+        // A round looks twice at least: that is more than half a minute, and less than an answer may take.
+        way.slow_down(Duration::from_secs(17));
     }
     let outcome = look(&server, &id, scenario).await;
     drop(oar);

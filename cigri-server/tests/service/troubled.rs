@@ -95,7 +95,9 @@ impl State {
     fn answer(&self, mut from: TcpStream, mut to: TcpStream) {
         let mut piece = vec![0; 1 << 16];
         while let Ok(length @ 1..) = from.read(&mut piece) {
-            std::thread::sleep(Duration::from_millis(self.slow_ms.load(Ordering::SeqCst)));
+            if piece.starts_with(b"HTTP/1.1 ") {
+                std::thread::sleep(Duration::from_millis(self.slow_ms.load(Ordering::SeqCst)));
+            }
             if to.write_all(&piece[..length]).is_err() {
                 break;
             }
