@@ -2,6 +2,7 @@
 
 mod admin;
 mod limits;
+mod simulate;
 mod why;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use admin::{AdminCommand, JobsThere, RulesCommand, TokenCommand};
 pub(crate) use limits::{ClusterCommand, Entry, ModeOptions, SetOptions};
+pub(crate) use simulate::SimulateOptions;
 pub(crate) use why::WhyOptions;
 
 use crate::exit::EXIT_CODES;
@@ -86,7 +88,7 @@ pub(crate) enum Command {
     /// Predict when a campaign would end, on modelled clusters, without a server
     ///
     /// The server's own meter is played on a virtual clock, under many seeds. What is not given is assumed, and told.
-    #[command(after_help = SIMULATE_EXAMPLES)]
+    #[command(after_help = simulate::EXAMPLES)]
     Simulate(SimulateOptions),
     /// Fetch the files that the tasks of a campaign wrote (`output_file`), as far as they are done
     ///
@@ -111,13 +113,6 @@ Examples:
   cigri run sweep.json --new             start afresh, whatever was done before
 ";
 
-const SIMULATE_EXAMPLES: &str = "\
-Examples:
-  cigri simulate sweep.json --task-time 5min --slots dahu=300
-  cigri simulate sweep.json --task-time lognormal:63s,283s --slots dahu=300 --slots luke=64 --what-if max_jobs=200
-  cigri simulate sweep.json --task-time uniform:1h,3h --slots dahu=300 --trace dahu.swf --what-if max_waiting=60
-";
-
 const ADD_EXAMPLES: &str = "\
 Examples:
   cigri add 7 more.txt
@@ -139,41 +134,6 @@ pub(crate) struct AddOptions {
     /// Carry the same request out once, however often it is given with this key within a week
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
-}
-
-/// Options of `cigri simulate`.
-#[derive(Debug, Args)]
-pub(crate) struct SimulateOptions {
-    /// The campaign file (JSON)
-    pub(crate) file: PathBuf,
-    /// How long a task runs: 60s, uniform:170s,310s, lognormal:63s,283s (median, mean), or gricad
-    #[arg(long, value_name = "DURATION")]
-    pub(crate) task_time: cigri_sim::duration::Duration,
-    /// Jobs of this campaign that each of its clusters runs at a time when nobody else is there
-    #[arg(long, value_name = "CLUSTER=N", required = true, value_parser = setting)]
-    pub(crate) slots: Vec<(String, String)>,
-    /// Seconds between two rounds of the clusters' schedulers
-    #[arg(long, value_name = "SECONDS", default_value = "30")]
-    pub(crate) round: String,
-    /// Jobs of other users, in the Standard Workload Format; the clusters are idle without
-    #[arg(long, value_name = "FILE")]
-    pub(crate) trace: Option<PathBuf>,
-    /// A limit that a cluster's admin set, as in the server's configuration
-    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
-    pub(crate) limit: Vec<(String, String)>,
-    /// Predict once more, with this changed: max_jobs, max_jobs.CLUSTER, slots.CLUSTER, tasks, task_time, round, or a limit
-    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
-    pub(crate) what_if: Vec<(String, String)>,
-    /// Runs, each with other durations
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    pub(crate) seeds: u64,
-}
-
-/// `key=value`, as two texts.
-fn setting(text: &str) -> Result<(String, String), String> {
-    let parts = text.split_once('=').filter(|(key, value)| !key.is_empty() && !value.is_empty());
-    let (key, value) = parts.ok_or_else(|| "KEY=VALUE was expected".to_owned())?;
-    Ok((key.to_owned(), value.to_owned()))
 }
 
 /// Options of `cigri run`.
