@@ -115,7 +115,12 @@ fn parse_law(text: &str) -> Result<LawSettings, String> {
     let table = if text.trim_start().starts_with('{') { text.to_owned() } else { format!("{{ name = \"{text}\" }}") };
     let parsed: toml::Table = toml::from_str(&format!("law = {table}")).map_err(|error| error.to_string())?;
     let law = parsed["law"].clone();
-    law.try_into().map_err(|error: toml::de::Error| format!("--law {text}: {}", error.message()))
+    let problem = |error: toml::de::Error| format!("--law {text}: {}", error.message());
+    let law: LawSettings = law.try_into().map_err(problem)?;
+    match law.check().first() {
+        None => Ok(law),
+        Some(problem) => Err(format!("--law {text}: {problem}")),
+    }
 }
 
 fn read(path: &Path) -> Result<String, String> {
