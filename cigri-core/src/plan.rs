@@ -2,15 +2,17 @@
 //!
 //! Prologues, epilogues and samples go first: neither shares nor what waits there bind them. Then the round is divided
 //! between users as water fills a vessel: whoever stands lowest gets the next job. A user stands at (live jobs + mean of
-//! those of late + jobs of this round) / weight; one of weight 0 comes after all others. Of a user's campaigns the one
-//! with the higher priority goes first, then the older one; what one cannot take (its `max_jobs`, a quota, the backlog of
-//! its shape, the largest array) is there for the next.
+//! those of late + jobs of this round) / weight; one of weight 0 comes after all others. Of a user's campaigns
+//! those with the highest priority go first; among equals the one with the fewest live jobs gets the next job, then the
+//! older one, so that a short campaign does not wait for the end of a long one. What one cannot take (its `max_jobs`, a
+//! quota, the backlog of its shape, the largest array) is there for the next.
 //!
 //! **Nobody starves.** A user who has something to send, in a round with room for it, and gets nothing, is counted
 //! ([`Plan::starved`]). Who comes to [`crate::fair::patience`] such rounds gets one job before the division; who waited
 //! longest is first. So a user of weight w > 0 among n users of total weight W gets a job in every max(20, W/w) + n rounds
 //! with room for one, whatever the others had, have and do: who is served begins to count anew, behind all who still wait.
-//! The bound is for users, and for rounds in which steps and samples leave room; a user's own campaigns follow each other.
+//! The bound is for users, and for rounds in which steps and samples leave room; a user's own campaigns of one priority
+//! fill up to the same number of live jobs.
 //!
 //! Under a law that serves one campaign in a round (CiGri 3's), the first by priority and age is served, and all others
 //! get nothing, even while its tap is closed.

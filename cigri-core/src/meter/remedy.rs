@@ -30,6 +30,9 @@ impl Reason {
             Reason::Prologue { .. } | Reason::Epilogue { .. } => wait("its tasks follow when that job has ended"),
             Reason::TestMode { .. } => wait("the others follow when the sample has ended well"),
             Reason::Backlog { .. } => wait("the more of them start, the more are sent"),
+            Reason::Share { users: 0 | 1, .. } => {
+                wait("among campaigns of one user a higher `priority` goes first; `cigri pause` makes room as well")
+            }
             Reason::MaxJobs { most, .. } => Some(format!(
                 "wait until some of them end; a campaign file with a `max_jobs` above {most} may have more"
             )),

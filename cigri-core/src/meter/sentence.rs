@@ -44,6 +44,13 @@ fn turn(reason: &Reason, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 "{waiting} of our jobs {wait} there, {target} {are} enough for the starts seen: more go when more start"
             )
         }
+        Reason::Share { user, all, users: 0 | 1, .. } => {
+            let jobs_of = if *all == 1 { "job goes" } else { "jobs go" };
+            write!(
+                f,
+                "the round's {all} {jobs_of} to all of {user}'s campaigns: that with the fewest live jobs is first"
+            )
+        }
         Reason::Share { user, jobs, all, users, charge, others, weight } => {
             let jobs_of = if *all == 1 { "job" } else { "jobs" };
             write!(

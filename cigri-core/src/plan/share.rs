@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use super::Entry;
 use super::room::Room;
-use super::users::User;
+use super::users::{Standing, User};
 use crate::fair;
 use crate::meter::Reason;
 
@@ -96,22 +96,35 @@ fn fill(users: &mut [User<'_>], entries: &mut [Entry<'_>], room: &mut Room<'_>) 
     }
 }
 
-/// Gives a user's first campaign that can take any as many as `most` makes of the room for it; false: none can.
+/// Gives the campaign of a user that stands lowest, of those that can take any, as many as `most` makes of the room for
+/// it, and no more than brings it up to the next one; false: none can.
 fn give(user: &mut User<'_>, entries: &mut [Entry<'_>], room: &mut Room<'_>, most: impl Fn(u64) -> u64) -> bool {
-    let Some((at, left)) = current(user, entries, room) else { return false };
-    let jobs = most(room.left(&entries[at].site)).min(left);
-    // Who can take nothing now can take nothing later.
-    user.next = at;
-    room.take(&entries[at].site, jobs);
-    entries[at].given += jobs;
+    let Some(left) = current(user, entries, room) else { return false };
+    let Some(Reverse(lowest)) = user.queue.pop() else { return false };
+    let entry = &mut entries[lowest.entry];
+    let rest = room.left(&entry.site);
+    let count = user.queue.len() as u64 + 1;
+    let next = user.queue.peek().map(|Reverse(next)| next).filter(|next| next.priority == lowest.priority);
+    let level = next.map_or(left, |next| (next.jobs - lowest.jobs).max(rest / (16 * count)).max(1));
+    let jobs = most(rest).min(left).min(level);
+    room.take(&entry.site, jobs);
+    entry.given += jobs;
     user.tasks += jobs;
+    user.queue.push(Reverse(Standing { jobs: lowest.jobs + jobs, ..lowest }));
     true
 }
 
-/// A user's first campaign that can take any, and how many.
-fn current(user: &User<'_>, entries: &[Entry<'_>], room: &Room<'_>) -> Option<(usize, u64)> {
-    let rest = user.next..user.campaigns.end;
-    rest.map(|at| (at, entries[at].left(room))).find(|(_, left)| *left > 0)
+/// Jobs that the first campaign in a user's queue that can take any can take; it is first in it then. Who can take nothing
+/// now can take nothing later, and leaves it.
+fn current(user: &mut User<'_>, entries: &[Entry<'_>], room: &Room<'_>) -> Option<u64> {
+    while let Some(Reverse(first)) = user.queue.peek() {
+        let left = entries[first.entry].left(room);
+        if left > 0 {
+            return Some(left);
+        }
+        user.queue.pop();
+    }
+    None
 }
 
 /// What a division gave, for people.

@@ -176,12 +176,23 @@ fn reason(plan: &[Decision], campaign: i64) -> String {
 }
 
 #[test]
-fn a_users_campaigns_go_by_priority_then_by_age_and_what_one_cannot_take_goes_to_the_next() {
+fn a_users_campaigns_go_by_priority_equals_share_and_what_one_cannot_take_goes_to_the_next() {
     let of_alice = |id, priority, max_jobs| CampaignView { priority, max_jobs, ..campaign(id, "alice", 1000) };
     let campaigns = [of_alice(1, 0, None), of_alice(2, 0, None), of_alice(3, 5, Some(6)), of_alice(4, -1, None)];
     let plan = plan(&cluster(), &campaigns);
-    let expected = [(3, 6, Term::MaxJobs), (1, 34, Term::Backlog), (2, 0, Term::Backlog), (4, 0, Term::Backlog)];
+    let expected = [(3, 6, Term::MaxJobs), (1, 17, Term::Share), (2, 17, Term::Backlog), (4, 0, Term::Backlog)];
     assert_eq!(summary(&plan), expected);
+}
+
+#[test]
+fn a_short_campaign_does_not_wait_for_the_end_of_its_owners_long_one() {
+    let long = CampaignView { live_here: 30, ..campaign(1, "alice", 1_000_000) };
+    let plan = plan(&cluster(), &[long, campaign(2, "alice", 20)]);
+    assert_eq!(given(&plan), BTreeMap::from([(1, 20), (2, 20)]));
+    assert_eq!(
+        reason(&plan, 1),
+        "the round's 40 jobs go to all of alice's campaigns: that with the fewest live jobs is first"
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Who takes part in a round, and where each user stands.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use super::{CampaignView, ClusterView};
@@ -17,8 +19,8 @@ pub(super) struct User<'a> {
     pub(super) starved: u32,
     /// Its campaigns, in the round's order.
     pub(super) campaigns: Range<usize>,
-    /// The first of them that may still take jobs.
-    pub(super) next: usize,
+    /// Those of them that may still take jobs.
+    pub(super) queue: BinaryHeap<Reverse<Standing>>,
     /// Something of it is to be sent, and there is room for it.
     pub(super) takes_part: bool,
     /// It was left out for too many rounds.
@@ -29,6 +31,22 @@ pub(super) struct User<'a> {
     pub(super) tasks: u64,
     /// Jobs of steps and samples that it gets.
     pub(super) ahead: u64,
+}
+
+/// Where a campaign stands among its owner's: the least is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Standing {
+    pub(super) priority: Reverse<i32>,
+    /// Live jobs, those of this round included.
+    pub(super) jobs: u64,
+    /// The older one first.
+    pub(super) id: i64,
+    /// Its place in the round.
+    pub(super) entry: usize,
+}
+
+fn standing(campaign: &CampaignView, entry: usize) -> Standing {
+    Standing { priority: Reverse(campaign.priority), jobs: campaign.live_here, id: campaign.id, entry }
 }
 
 impl User<'_> {
@@ -50,6 +68,7 @@ pub(super) fn of<'a>(cluster: &ClusterView<'_>, order: &[&'a CampaignView]) -> V
         match users.last_mut().filter(|user| user.name == campaign.owner) {
             Some(user) => {
                 user.campaigns.end = at + 1;
+                user.queue.push(Reverse(standing(campaign, at)));
                 user.oldest = user.oldest.min(campaign.id);
             }
             None => users.push(user(cluster, campaign, at)),
@@ -67,7 +86,7 @@ fn user<'a>(cluster: &ClusterView<'_>, campaign: &'a CampaignView, at: usize) ->
         had: live as f64 + cluster.usage.get(name).copied().unwrap_or_default(),
         starved: cluster.starved.get(name).copied().unwrap_or_default(),
         campaigns: at..at + 1,
-        next: at,
+        queue: BinaryHeap::from([Reverse(standing(campaign, at))]),
         takes_part: false,
         is_overdue: false,
         oldest: campaign.id,
