@@ -35,7 +35,6 @@ const CLOCK_READERS: [&str; 9] = [
     "cigri-server/src/clock.rs",
     "cigri-sim/src/main.rs",
     "oar-client/src/lane.rs",
-    "cigri-sim/src/main.rs",
     "oar-local/src/cluster.rs",
     "oar-local/src/executor",
     "oar-local/src/lib.rs",
