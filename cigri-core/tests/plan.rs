@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use cigri_core::fair::{self, Usage};
 use cigri_core::meter::law::{AdaptiveSettings, Key, LawSettings};
 use cigri_core::meter::{Bound, ClusterLimits, Metering, Reason, Sighting};
-use cigri_core::plan::{CampaignView, ClusterView, Plan, plan};
+use cigri_core::plan::{CampaignView, ClusterView, Decision, Plan, plan};
 use cigri_core::turn::Turn;
 use proptest::prelude::*;
 
@@ -272,8 +272,9 @@ proptest! {
         for decision in &first.decisions {
             let jobs = decision.allowance.allowed;
             world.give(&mut views[decision.campaign as usize - 1], jobs);
-            if let Reason::Share { jobs, all, users, .. } = decision.allowance.binding().reason {
-                prop_assert!(all > jobs && users > 1, "others have the rest: {:?}", decision);
+            if let Reason::Share { jobs: of_user, all, users, .. } = decision.allowance.binding().reason {
+                let rest = if users > 1 { all - of_user } else { all - jobs };
+                prop_assert!(rest > 0, "others, or the user's other campaigns, have the rest: {:?}", decision);
             }
         }
         prop_assert_eq!(given(&world.plan(&views), &views, |_| true), 0);
@@ -286,6 +287,28 @@ proptest! {
     ) {
         prop_assert_eq!(world.plan(&views), world.plan(&views));
         prop_assert_eq!(world.plan(&views), world.plan(&shuffled));
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_users_campaigns_of_one_priority_fill_up_to_the_same_number_of_live_jobs(
+        live in prop::collection::vec(0u64..60, 1..8),
+        initial in 1u64..200,
+    ) {
+        let mut world = wide();
+        world.limits.law = law(initial);
+        let view = |(at, live): (usize, &u64)| CampaignView { live_here: *live, ..campaign(at as i64 + 1, "alice") };
+        let views: Vec<CampaignView> = live.iter().enumerate().map(view).collect();
+        let plan = world.plan(&views);
+        let after = |decision: &Decision| views[decision.campaign as usize - 1].live_here + decision.allowance.allowed;
+        let served = plan.decisions.iter().filter(|decision| decision.allowance.allowed > 0).map(after);
+        let (least, most) = served.fold((u64::MAX, 0), |(least, most), live| (least.min(live), most.max(live)));
+        prop_assert_eq!(given(&plan, &views, |_| true), initial);
+        // Parts of what is left are given, not single jobs.
+        prop_assert!(most - least.min(most) <= 1 + initial / 16, "from {} to {}", least, most);
+        let left_out = plan.decisions.iter().filter(|decision| decision.allowance.allowed == 0);
+        prop_assert!(left_out.map(after).all(|live| live + 1 + initial / 16 >= most));
     }
 }
 

@@ -165,7 +165,8 @@ impl Round {
             user: user.name.to_owned(),
             jobs: user.tasks,
             all: self.jobs,
-            users: self.users,
+            // Who gets all of it shares it with nobody: only the user's own campaigns are rivals.
+            users: if user.tasks == self.jobs { 1 } else { self.users },
             charge: user.stood(),
             others: others.max(0.0),
             weight: user.weight,
