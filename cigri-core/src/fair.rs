@@ -34,7 +34,8 @@ pub fn jobs_between(standing: f64, other: f64, weight: f64) -> u64 {
     ((other - standing) * divisor(weight)) as u64
 }
 
-fn divisor(weight: f64) -> f64 {
+/// What a user's jobs are divided by.
+pub(crate) fn divisor(weight: f64) -> f64 {
     if weight > 0.0 { weight } else { 1.0 }
 }
 

@@ -14,8 +14,9 @@
 //! The bound is for users, and for rounds in which steps and samples leave room; a user's own campaigns of one priority
 //! fill up to the same number of live jobs.
 //!
-//! Under a law that serves one campaign in a round (CiGri 3's), the first by priority and age is served, and all others
-//! get nothing, even while its tap is closed.
+//! Under a law that serves one campaign in a round (CiGri 3's), campaigns go by their owner's weight, then the owner's
+//! age, then as their owner orders them. The first whose tap is open is served, and all others get nothing. A closed tap is
+//! passed over, but for the time after its closing in which the law looks at none behind it.
 
 mod blocked;
 mod entry;
@@ -130,8 +131,9 @@ pub fn plan(cluster: &ClusterView<'_>, campaigns: &[CampaignView]) -> Plan {
     let mut entries = entries(cluster, &order, &users, &mut room);
     let mut decisions = Vec::with_capacity(entries.len());
     send_ahead(cluster, &mut users, (&entries, &mut room), &mut decisions);
-    let head = match cluster.limits.law.serves_one_campaign() {
-        true => one::serve(&mut entries, &room),
+    let serves_one = cluster.limits.law.serves_one_campaign();
+    let head = match serves_one {
+        true => one::serve(&users, &mut entries, &room),
         false => share::divide(&mut users, &mut entries, &mut room),
     };
     let round = share::Round::of(&users, &entries);
@@ -143,7 +145,7 @@ pub fn plan(cluster: &ClusterView<'_>, campaigns: &[CampaignView]) -> Plan {
         decide(cluster, &entries[user.campaigns.clone()], &mut room, rival, &mut decisions);
         gone.iter().for_each(|entry| room.give_back(&entry.site, entry.given));
     }
-    let starved = if head.is_some() { BTreeMap::new() } else { share::starved(&users) };
+    let starved = if serves_one { BTreeMap::new() } else { share::starved(&users) };
     Plan { decisions, starved }
 }
 

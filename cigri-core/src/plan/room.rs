@@ -46,6 +46,7 @@ struct Shape {
     target: u64,
     room: u64,
     given: u64,
+    holds_others: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -116,7 +117,8 @@ impl<'a> Room<'a> {
     fn new_shape(&mut self, key: Key) -> usize {
         let (metering, limits) = (self.cluster.metering, self.cluster.limits);
         let (waiting, target) = metering.queue(&key, limits);
-        self.shapes.push(Shape { waiting, target, room: metering.room(&key, limits), given: 0 });
+        let (room, holds_others) = (metering.room(&key, limits), metering.holds_others(&key));
+        self.shapes.push(Shape { waiting, target, room, given: 0, holds_others });
         self.shape_at.insert(key, self.shapes.len() - 1);
         self.shapes.len() - 1
     }
@@ -129,6 +131,11 @@ impl<'a> Room<'a> {
         let quotas = self.quotas(site).map(Quota::left).min().unwrap_or(u64::MAX);
         let project = site.project.map_or(u64::MAX, |project| self.project_quotas[project].left());
         cluster.min(backlog).min(quotas).min(project)
+    }
+
+    /// Whether campaigns behind those of this site have to wait as well.
+    pub(super) fn holds_others(&self, site: &Site) -> bool {
+        self.shapes[site.shape].holds_others
     }
 
     /// Gives jobs.

@@ -84,16 +84,27 @@ fn fill(users: &mut [User<'_>], entries: &mut [Entry<'_>], room: &mut Room<'_>) 
     let takers = (0..users.len()).filter(|user| users[*user].takes_part);
     let mut places: BinaryHeap<Reverse<Place>> =
         takers.map(|user| Reverse(Place::of(users, user, users[user].standing()))).collect();
+    let mut weights = [false, true].map(|is_last| weights(users, &places, is_last));
     while let Some(Reverse(place)) = places.pop() {
-        let (user, count) = (&mut users[place.user], places.len() as u64 + 1);
+        let user = &mut users[place.user];
+        let (weight, weights) = (fair::divisor(user.weight), &mut weights[usize::from(place.is_last)]);
         let next = places.peek().map(|Reverse(next)| next).filter(|next| next.is_last == place.is_last);
         let gap = next.map(|next| fair::jobs_between(place.standing, next.standing, user.weight));
-        // Level users get a part of what is left in turn: the smaller the less is left, one at last.
-        let most = |left: u64| gap.map_or(left, |gap| gap.max(left / (16 * count)).max(1));
+        // Level users get a part of their share of what is left in turn: the smaller the less is left, one at last.
+        let part = weight / weights.max(weight) / 16.0;
+        let most = |left: u64| gap.map_or(left, |gap| gap.max((left as f64 * part) as u64).max(1));
         if give(user, entries, room, most) {
             places.push(Reverse(Place::of(users, place.user, users[place.user].standing())));
+        } else {
+            *weights -= weight;
         }
     }
+}
+
+/// The weights of all who are in one of the two classes of [`Place`].
+fn weights(users: &[User<'_>], places: &BinaryHeap<Reverse<Place>>, is_last: bool) -> f64 {
+    let of_class = places.iter().filter(|Reverse(place)| place.is_last == is_last);
+    of_class.map(|Reverse(place)| fair::divisor(users[place.user].weight)).sum()
 }
 
 /// Gives the campaign of a user that stands lowest, of those that can take any, as many as `most` makes of the room for

@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod one;
+
 use crate::meter::law::{AdaptiveSettings, Key, LawSettings};
 use crate::meter::{Sighting, Term};
 use std::sync::LazyLock;
@@ -243,6 +245,18 @@ fn weights_multiply_a_share_and_weight_0_gets_what_others_leave() {
     let held = CampaignView { hold: Some("event 1".into()), ..campaign(1, "alice", 1000) };
     assert_eq!(given(&plan(&cluster, &[held, campaign(2, "bob", 12), campaign(3, "eve", 1000)]))[&3], 28);
     assert!(reason(&plan(&cluster, &three(1000)), 3).ends_with("; with weight 0 a user gets what others leave"));
+}
+
+#[test]
+fn a_small_weight_gets_no_more_than_its_share() {
+    let small = limits(|limits| {
+        limits.weights = BTreeMap::from([("alice".to_owned(), 0.01)]);
+        limits.law = LawSettings::Fixed(crate::meter::law::FixedSettings { waiting: 1000 });
+        (limits.max_waiting, limits.max_running, limits.max_array) = (1000, 1000, 1000);
+    });
+    let cluster = ClusterView { limits: &small, ..cluster() };
+    let both = [campaign(1, "alice", 9000), campaign(2, "bob", 9000)];
+    assert_eq!(given(&plan(&cluster, &both)), BTreeMap::from([(1, 10), (2, 990)]));
 }
 
 #[test]
