@@ -29,6 +29,7 @@
 //! | PATCH /clusters/{name}/limits (`?dry_run=1`) | changes (JSON merge patch, RFC 7396; null: back to the configuration) | [`LimitsChanged`]; all or nothing |
 //! | GET /admin/audit?cluster&limit | | [`List`] of [`AuditEntry`], the newest first |
 //! | POST /clusters/{name}/reset ([`AcceptReset`]) | | 202 [`Accepted`]: use a cluster again whose database was reset |
+//! | GET /metrics | | figures for monitoring: OpenMetrics' text form |
 //! | GET /admin/backup | | a copy of the database as it is now (bytes; whole only if the answer ends well) |
 //! | GET /tokens, POST /tokens ([`NewToken`]), DELETE /tokens/{cluster} | | [`List`] of [`TokenInfo`], 201, 202 |
 //!

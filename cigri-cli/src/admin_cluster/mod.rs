@@ -114,6 +114,10 @@ async fn export(place: &Place, cluster: Option<&str>, screen: &Screen) -> Result
             screen.value(&all)?;
         } else {
             screen.write(&export::tables(&all)?)?;
+            screen.note(
+                "each table is for the place of the cluster's own in server.toml; a calendar and best_effort_walltime \
+                 there are not in it: keep them",
+            );
         }
         Ok(Exit::Success)
     })

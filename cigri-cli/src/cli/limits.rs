@@ -8,8 +8,15 @@ Examples:
   cigri admin cluster set dahu --max-waiting 60 --max-running 800
   cigri admin cluster set dahu --user-quota alice=200 --user-quota '*=500' --weight bob=2
   cigri admin cluster set dahu --window 'Mon-Fri 20:00-07:00' --window Sat,Sun
+  cigri admin cluster set dahu --law adaptive,ahead=2
   cigri admin cluster set dahu --file-server http://nfs.example.org/load,reference=6,job_mb=100
+  cigri admin cluster set dahu --file-server reference=8
   cigri admin cluster set dahu --default max-waiting --default window
+";
+
+const EXPORT_EXAMPLES: &str = "\
+Example:
+  cigri admin cluster export dahu >dahu.toml    for the place of [clusters.dahu] in /etc/cigri/server.toml
 ";
 
 /// `cigri admin cluster ...`.
@@ -45,7 +52,11 @@ pub(crate) enum ClusterCommand {
         cluster: String,
     },
     /// Print the limits that differ from the defaults, as tables of the server's configuration file
-    #[command(after_help = "Example:\n  cigri admin cluster export dahu >>/etc/cigri/server.toml\n")]
+    ///
+    /// Such a table replaces the cluster's own in the file: a second one of the same name is an error there. Calendars and
+    /// `best_effort_walltime` are not limits, and are not printed: keep those lines. Values that were set at run time go
+    /// on winning over the file until `cigri admin cluster set --default` takes them back.
+    #[command(after_help = EXPORT_EXAMPLES)]
     Export {
         /// Name of the cluster [default: all]
         cluster: Option<String>,
@@ -106,7 +117,8 @@ pub(crate) struct SetOptions {
     /// A user's weight in the share of the cluster, 1 without; `none` takes it away
     #[arg(long, value_name = "USER=W", value_parser = weight)]
     pub(crate) weight: Vec<Entry>,
-    /// When jobs may be sent there, such as `Mon-Fri 20:00-07:00` or `Sat,Sun`; all that are given replace those before, `none`: always
+    /// When jobs may be sent there, such as `Mon-Fri 20:00-07:00` or `Sat,Sun`, on the clock of the cluster's
+    /// `calendar.time_zone` (UTC unless the configuration says otherwise); all that are given replace those before, `none`: always
     #[arg(long, value_name = "WINDOW")]
     pub(crate) window: Vec<String>,
     /// Requests that may reach it, per second
@@ -118,7 +130,7 @@ pub(crate) struct SetOptions {
     /// Part of the time in which a request of ours may be under way there, such as 0.2
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = rate)]
     pub(crate) busy: Option<f64>,
-    /// The law that says how many of our jobs should wait, and its settings
+    /// The law that says how many of our jobs should wait, and its settings, such as `adaptive,ahead=2` or `fixed,waiting=50`
     #[arg(long, value_name = "NAME[,KEY=X...]", value_parser = law)]
     pub(crate) law: Option<Value>,
     /// The load of the cluster when it is full, as its API tells it; `none`: its load is not asked
@@ -127,8 +139,9 @@ pub(crate) struct SetOptions {
     /// The part of that reference from which on nothing is sent, such as 0.8
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = rate)]
     pub(crate) stress_limit: Option<f64>,
-    /// A URL that prints the load of the file server, and what to steer it to; `none`: not watched
-    #[arg(long, value_name = "URL,reference=X[,KEY=X...]", value_parser = file_server)]
+    /// A URL that prints the load of the file server, and what to steer it to; without a URL: other settings for the same
+    /// sensor; `none`: not watched
+    #[arg(long, value_name = "[URL,]reference=X[,KEY=X...]", value_parser = file_server)]
     pub(crate) file_server: Option<Value>,
     /// Back to what the configuration file says; such as `max-waiting` or `user_quotas.alice`
     #[arg(long = "default", value_name = "KEY")]
@@ -189,10 +202,14 @@ fn law(text: &str) -> Result<Value, String> {
     Ok(Value::Object(law))
 }
 
-/// The settings are at the end: a URL may hold commas.
+/// The settings are at the end: a URL may hold commas. Without a URL they are changes for the present sensor.
 fn file_server(text: &str) -> Result<Value, String> {
     if text == "none" {
         return Ok(json!("none"));
+    }
+    let changes: Option<Map<String, Value>> = text.split(',').map(setting).collect();
+    if let Some(changes) = changes {
+        return Ok(Value::Object(changes));
     }
     let (mut url, mut settings) = (text, Map::new());
     while let Some((before, (key, value))) = url.rsplit_once(',').and_then(|(url, word)| Some((url, setting(word)?))) {
@@ -242,6 +259,7 @@ mod tests {
         let wanted = json!({"sensor": url, "reference": 6, "job_mb": 100});
         assert_eq!(file_server(&format!("{url},reference=6,job_mb=100")), Ok(wanted));
         assert_eq!(file_server("none"), Ok(json!("none")));
+        assert_eq!(file_server("reference=8,job_mb=50"), Ok(json!({"reference": 8, "job_mb": 50})), "the same sensor");
         assert!(file_server("http://nfs/load").unwrap_err().contains("reference=6"));
         assert!(file_server("cat /load,reference=6").unwrap_err().contains("configuration file only"));
     }
