@@ -1,7 +1,8 @@
 //! The adaptive law: enough jobs wait for the starts really seen, counted in scheduling rounds, not in seconds.
 //!
 //! A scheduling round shows as starts; looks with starts that are close together show one round. After each round the
-//! target is a multiple of the most starts of the last rounds, and twice what waited if the round emptied our queue.
+//! target is a multiple of the most starts of the last rounds, and twice what waited if the round emptied our queue. It
+//! may fall to one job: what waits without need is, for a scheduler that goes by age, ahead of what others send next.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use super::{Sighting, checked, mixed};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdaptiveSettings {
-    /// Jobs kept waiting before any start was seen, and the least while jobs are started.
+    /// Jobs kept waiting before any start was seen.
     pub initial: u64,
     /// Waiting jobs per start seen in a round.
     pub ahead: f64,
@@ -199,7 +200,7 @@ impl Adaptive {
         self.started = self.started.saturating_add(seen.starts);
         let offered = seen.waiting.saturating_add(self.started);
         let emptied = seen.waiting <= offered / 10;
-        let mut wanted = self.follow().max(self.settings.initial);
+        let mut wanted = self.follow();
         if emptied {
             wanted = wanted.max(offered.saturating_mul(2));
         }
@@ -216,7 +217,8 @@ impl Adaptive {
         self.empty_rounds = self.empty_rounds.saturating_add(1);
         self.barred = self.barred.saturating_sub(1);
         self.push_round();
-        let least = if self.empty_rounds as usize >= ROUNDS { 1 } else { self.settings.initial };
+        let is_new = self.began.is_none() && (self.empty_rounds as usize) < ROUNDS;
+        let least = if is_new { self.settings.initial } else { 1 };
         self.wanted = self.follow().max(least).min(self.wanted);
     }
 

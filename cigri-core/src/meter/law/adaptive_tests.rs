@@ -49,7 +49,7 @@ fn looks_that_are_close_together_show_one_round() {
 fn with_rounds_of_no_length_every_look_is_a_round() {
     let settings = AdaptiveSettings { round_s: 0.0, ahead: 10.0, initial: 16, patience: 0 };
     let mut law = Adaptive::new(settings, 0);
-    for (tenth, (starts, target)) in [(4, 40), (1, 40), (1, 40), (1, 16)].into_iter().enumerate() {
+    for (tenth, (starts, target)) in [(4, 40), (1, 40), (1, 40), (1, 10)].into_iter().enumerate() {
         law.observe(tenth as i64 * 100, &Sighting { starts, waiting: 30, ..Sighting::default() }, 4000);
         assert_eq!(law.target(), target);
     }
@@ -66,7 +66,21 @@ fn it_follows_the_most_starts_of_three_rounds() {
     for round in 4..7 {
         look(&mut law, round * 30, 1, 100);
     }
-    assert_eq!(law.target(), 10, "never below the initial number while jobs are started");
+    assert_eq!(law.target(), 2);
+}
+
+#[test]
+fn the_first_number_is_for_the_time_before_the_first_start() {
+    let mut law = law();
+    law.observe(0, &Sighting { waiting: 10, ..Sighting::default() }, MOST);
+    law.observe(90_000, &Sighting { waiting: 10, ..Sighting::default() }, MOST);
+    assert_eq!(law.target(), 10);
+    assert_eq!(look(&mut law, 100, 4, 6), 8);
+    assert_eq!(look(&mut law, 8_000, 1, 7), 8);
+    for hour in 3..9 {
+        look(&mut law, hour * 3600, 1, 7);
+    }
+    assert_eq!(law.target(), 2, "long jobs on few slots: no more wait than are to start");
 }
 
 #[test]
@@ -77,7 +91,7 @@ fn only_what_was_offered_is_doubled() {
     law.observe(60_000, &Sighting { starts: 2, ..Sighting::default() }, MOST);
     law.observe(120_000, &Sighting { starts: 2, ..Sighting::default() }, MOST);
     law.observe(180_000, &Sighting { starts: 2, ..Sighting::default() }, MOST);
-    assert_eq!(law.target(), 10, "two jobs were all there was to start");
+    assert_eq!(law.target(), 4, "two jobs were all there was to start");
 }
 
 #[test]
@@ -91,7 +105,7 @@ fn ninety_seconds_without_a_start_are_an_empty_round_and_three_leave_a_probe() {
     assert_eq!(targets[..11], [100; 11]);
     assert_eq!(targets[11..17], [100; 6], "two empty rounds: the third still remembers the starts");
     assert_eq!(targets[17], 1);
-    assert_eq!(look(&mut law, 300, 1, 99), 10, "one start, and it comes back");
+    assert_eq!(look(&mut law, 300, 20, 79), 40, "with starts it comes back");
 }
 
 #[test]
@@ -119,7 +133,7 @@ fn after_ten_empty_rounds_all_but_a_probe_is_taken_back() {
     assert_eq!((law.target(), law.excess()), (1, 39));
     assert_eq!((patient.target(), patient.excess()), (1, 0));
     look(&mut law, 915, 1, 0);
-    assert_eq!((law.target(), law.excess()), (10, 0));
+    assert_eq!((law.target(), law.excess()), (2, 0));
 }
 
 #[test]
