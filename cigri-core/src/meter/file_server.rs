@@ -46,11 +46,15 @@ impl Gains {
     }
 }
 
-/// What is wrong with a settling time for which there is no good controller, in words.
+/// What is wrong with a settling time, or a cycle, for which there is no good controller, in words.
 pub fn problem(settings: &FileServerSettings) -> Option<String> {
     let most = 8.0 * MEMORY_S / settings.period_s.max(1) as f64;
     (Gains::of(settings).kp < 0.0).then(|| {
         let (settling, period) = (settings.settling, settings.period_s);
+        if most < 1.0 {
+            let longest = 8.0 * MEMORY_S;
+            return format!("file_server.period_s: {period} s; at most {longest} s are expected");
+        }
         format!("file_server.settling: {settling} cycles; at most {most:.1} with cycles of {period} s are expected")
     })
 }
@@ -107,11 +111,16 @@ impl FileServer {
         Bound::new(per_cycle.saturating_sub(self.sent), reason)
     }
 
-    /// Whether a new cycle begins. Cycles keep their pace though looks come a little early or late.
+    /// Whether a new cycle begins. Cycles keep their pace though looks come a little early or late; after a clock went back
+    /// the present one begins again, with what was sent in it.
     fn begins(&mut self, now: i64, settings: &FileServerSettings) -> bool {
         let period_ms = settings.period_s.clamp(1, 86_400) as i64 * 1000;
         let passed = self.began.map(|began| now.saturating_sub(began));
         self.began = match passed {
+            Some(..0) => {
+                self.began = Some(now);
+                return false;
+            }
             Some(passed) if (0..period_ms).contains(&passed) => return false,
             Some(passed) if (period_ms..2 * period_ms).contains(&passed) => self.began.map(|began| began + period_ms),
             _ => Some(now),

@@ -56,6 +56,9 @@ fn a_settling_time_without_a_good_controller_is_refused() {
     let long = FileServerSettings { period_s: 60, ..settings() };
     let text = "file_server.settling: 10 cycles; at most 8.0 with cycles of 60 s are expected";
     assert_eq!(problem(&long).as_deref(), Some(text));
+    let hours = FileServerSettings { period_s: 3600, settling: 1.0, ..settings() };
+    assert_eq!(problem(&hours).as_deref(), Some("file_server.period_s: 3600 s; at most 480 s are expected"));
+    assert_eq!(problem(&FileServerSettings { period_s: 480, ..hours }), None);
 }
 
 /// A file server with jobs of a size of its own, and all that is asked of it.
@@ -184,6 +187,18 @@ fn what_is_sent_counts_until_the_next_cycle() {
     assert_eq!(server.bound(&settings).reason, Reason::FileServer { load: Some(3.0), reference: 6.0, per_cycle: 20 });
     server.read(60_000, reading(6.0, 60_000), &settings);
     assert!(matches!(server.bound(&settings).reason, Reason::FileServer { load: Some(load), .. } if load == 6.0));
+}
+
+#[test]
+fn what_was_sent_in_a_cycle_counts_though_the_clock_goes_back() {
+    let (mut server, settings) = (FileServer::new(), settings());
+    server.read(100_000, reading(3.0, 100_000), &settings);
+    server.sent(10);
+    server.read(50_000, reading(3.0, 50_000), &settings);
+    server.read(79_000, reading(3.0, 79_000), &settings);
+    assert_eq!(server.bound(&settings).allowed, 3, "13 per cycle");
+    server.read(80_000, reading(3.0, 80_000), &settings);
+    assert!(server.bound(&settings).allowed >= 13, "the next cycle");
 }
 
 #[test]

@@ -46,7 +46,9 @@ impl Metering {
     /// Moves the laws after a look at `now` (epoch milliseconds) that showed `seen`; what is not in it has nothing there.
     pub fn look(&mut self, now: i64, mut seen: BTreeMap<Key, Sighting>, limits: &ClusterLimits) {
         let period_ms = limits.period_s.saturating_mul(1000).min(i64::MAX as u64) as i64;
-        self.sent.retain(|(at, _)| (0..period_ms).contains(&now.saturating_sub(*at)));
+        // After a clock went back, what was sent counts as sent now: a cap is never exceeded for it.
+        self.sent.iter_mut().for_each(|(at, _)| *at = now.min(*at));
+        self.sent.retain(|(at, _)| now.saturating_sub(*at) < period_ms);
         if self.settings != limits.law {
             self.settings = limits.law;
             self.laws.clear();

@@ -74,7 +74,7 @@ fn a_campaign_that_has_not_been_looked_at_counts_what_was_sent() {
 }
 
 #[test]
-fn jobs_sent_count_for_one_period_and_a_clock_that_jumps_forgets_them() {
+fn jobs_sent_count_for_one_period_and_after_a_clock_went_back_for_one_more() {
     let (mut metering, limits) = (Metering::default(), limits(100));
     metering.sent(10_000, &shape("a"), 7);
     metering.sent(20_000, &shape("b"), 5);
@@ -83,6 +83,10 @@ fn jobs_sent_count_for_one_period_and_a_clock_that_jumps_forgets_them() {
     look(&mut metering, &limits, 25, &[]);
     assert_eq!(metering.sent_in_cycle(), 5);
     look(&mut metering, &limits, 5, &[]);
+    assert_eq!(metering.sent_in_cycle(), 5);
+    look(&mut metering, &limits, 19, &[]);
+    assert_eq!(metering.sent_in_cycle(), 5);
+    look(&mut metering, &limits, 20, &[]);
     assert_eq!(metering.sent_in_cycle(), 0);
 }
 

@@ -3,29 +3,26 @@
 use super::{Mode, Reason};
 
 impl Reason {
-    /// Who can do what about it on `cluster`; none where only the end of the work is near. `CAMPAIGN` stands for the
-    /// campaign's number, and capitals after an option for the value to give.
-    pub fn remedy(&self, cluster: &str) -> Option<String> {
+    /// Who can do what about it on `cluster` for a campaign, by its number; none where only the end of the work is near.
+    /// Capitals after an option stand for the value to give.
+    pub fn remedy(&self, cluster: &str, campaign: i64) -> Option<String> {
         let wait = |what: &str| Some(format!("wait: {what}"));
         match self {
             Reason::Pending { .. } | Reason::Mode { mode: Mode::Open, .. } => None,
             Reason::Mode { mode: Mode::Drained, .. } => Some(admin(&format!("undrain {cluster}"), "opens it again")),
             Reason::Mode { mode: Mode::Disabled, .. } => Some(admin(&format!("enable {cluster}"), "enables it again")),
             Reason::ClusterHold { .. } => Some(format!(
-                "an admin settles the event (`cigri events CAMPAIGN`); after a reset: `cigri admin accept-reset {cluster} --jobs lost` (or kept)"
+                "an admin settles the event (`cigri events {campaign}`); after a reset: `cigri admin accept-reset {cluster} --jobs lost` (or kept)"
             )),
-            Reason::Hold { .. } => Some("when its cause is mended, its owner says `cigri resume CAMPAIGN`".to_owned()),
-            Reason::Token { .. } => Some(format!(
-                "its owner stores a token that works there: `cigri token add {cluster}`; who has no account there asks \
-                 for one"
-            )),
+            Reason::Hold { .. } => Some(format!("when its cause is mended, its owner says `cigri resume {campaign}`")),
+            Reason::Token { text } => Some(token(text, cluster)),
             Reason::Calendar { .. } => wait("by its own file it runs at night there"),
             Reason::Doubt { .. } => wait("what became of it is found out without anybody's help"),
             Reason::Breaker { .. } => {
-                wait("it is tried again without anybody's help; `cigri events CAMPAIGN` says what failed")
+                wait(&format!("it is tried again without anybody's help; `cigri events {campaign}` says what failed"))
             }
             Reason::Stale { .. } => {
-                wait("the cluster is looked at again; `cigri events CAMPAIGN` says if its API fails")
+                wait(&format!("the cluster is looked at again; `cigri events {campaign}` says if its API fails"))
             }
             Reason::Prologue { .. } | Reason::Epilogue { .. } => wait("its tasks follow when that job has ended"),
             Reason::TestMode { .. } => wait("the others follow when the sample has ended well"),
@@ -36,12 +33,12 @@ impl Reason {
             Reason::MaxJobs { most, .. } => Some(format!(
                 "wait until some of them end; a campaign file with a `max_jobs` above {most} may have more"
             )),
-            _ => self.admins(cluster),
+            _ => self.admins(cluster, campaign),
         }
     }
 
     /// What an admin set, and may set otherwise.
-    fn admins(&self, cluster: &str) -> Option<String> {
+    fn admins(&self, cluster: &str, campaign: i64) -> Option<String> {
         let set = |option: &str, does: &str| Some(admin(&format!("set {cluster} {option}"), does));
         let raise = |option: &str, most: &u64| set(option, &format!("allows more than {most}"));
         match self {
@@ -60,17 +57,29 @@ impl Reason {
             }
             Reason::Stress { .. } => set("--stress-reference X", "says which load is that of a full cluster"),
             Reason::FileServer { load: Some(_), .. } => {
-                set("--file-server URL,reference=X", "says which load the file server bears")
+                set("--file-server reference=X", "says which load the file server bears")
             }
             Reason::FileServer { load: None, .. } => set(
                 "--file-server URL,reference=X",
-                "names a sensor that works; `cigri events CAMPAIGN` says what is wrong",
+                &format!(
+                    "names a URL as its sensor (a command as sensor is mended in the configuration); `cigri events \
+                     {campaign}` says what is wrong"
+                ),
             ),
             Reason::Share { user, .. } => set(&format!("--weight {user}=W"), "gives the user another share"),
             Reason::Behind { .. } => set("--law adaptive", "chooses a law that serves all campaigns in a round"),
             _ => None,
         }
     }
+}
+
+/// The command is told once: what is wrong with a token may name it.
+fn token(problem: &str, cluster: &str) -> String {
+    let who_has_none = "who has no account there asks for one";
+    if problem.contains("cigri token add") {
+        return format!("its owner does that; {who_has_none}");
+    }
+    format!("its owner stores a token that works there: `cigri token add {cluster}`; {who_has_none}")
 }
 
 fn admin(command: &str, does: &str) -> String {
@@ -126,13 +135,13 @@ pub(super) mod tests {
             assert!(all.iter().any(|reason| reason.term() == *term), "{term:?} is not told");
         }
         let helpless: Vec<Term> =
-            all.iter().filter(|reason| reason.remedy("dahu").is_none()).map(Reason::term).collect();
+            all.iter().filter(|reason| reason.remedy("dahu", 26).is_none()).map(Reason::term).collect();
         assert_eq!(helpless, [Term::Pending]);
     }
 
     #[test]
     fn who_can_do_what_is_said_with_the_command() {
-        let remedies: Vec<String> = one_of_each().iter().filter_map(|reason| reason.remedy("dahu")).collect();
+        let remedies: Vec<String> = one_of_each().iter().filter_map(|reason| reason.remedy("dahu", 26)).collect();
         for wanted in [
             "an admin opens it again: `cigri admin cluster undrain dahu`",
             "an admin enables it again: `cigri admin cluster enable dahu`",
@@ -140,11 +149,25 @@ pub(super) mod tests {
             "an admin allows more than 60: `cigri admin cluster set dahu --user-quota alice=N`",
             "an admin allows more than 60: `cigri admin cluster set dahu --group-quota physics=N`",
             "an admin gives the user another share: `cigri admin cluster set dahu --weight alice=W`",
-            "when its cause is mended, its owner says `cigri resume CAMPAIGN`",
+            "when its cause is mended, its owner says `cigri resume 26`",
             "wait: the more of them start, the more are sent",
         ] {
             assert!(remedies.iter().any(|remedy| remedy == wanted), "{wanted}: {remedies:#?}");
         }
         assert!(remedies.iter().all(|remedy| !remedy.contains('\n') && !remedy.ends_with('.')));
+    }
+
+    #[test]
+    fn how_a_token_is_stored_is_told_once() {
+        let told = |text: &str| Reason::Token { text: text.to_owned() }.remedy("dahu", 26);
+        let add = "`cigri token add dahu`";
+        assert!(told("dahu does not know alice").is_some_and(|remedy| remedy.contains(add)));
+        assert!(told(&format!("alice has no token: {add}")).is_some_and(|remedy| !remedy.contains(add)));
+    }
+
+    #[test]
+    fn names_are_left_as_they_are() {
+        let reason = Reason::UserQuota { user: "CAMPAIGN".to_owned(), live: 1, most: 1 };
+        assert!(reason.remedy("dahu", 26).is_some_and(|remedy| remedy.contains("--user-quota CAMPAIGN=N")));
     }
 }

@@ -53,7 +53,9 @@ async fn each_limit_binds_in_the_next_round_and_says_how_it_is_lifted() {
     let why = format!("/campaigns/{}/why", new["id"]);
     let bound_by = |term: &'static str| move |seen: &Value| seen["items"][0]["bound_by"] == term;
     server.until(&why, SOON, bound_by("token")).await;
-    assert!(server.get(&why).await["items"][0]["remedy"].as_str().unwrap().contains("`cigri token add dahu`"));
+    let refusal = server.get(&why).await["items"][0].take();
+    assert!(refusal["reason"].as_str().unwrap().contains("`cigri token add dahu`"), "{refusal}");
+    assert!(refusal["remedy"].as_str().unwrap().starts_with("its owner does that"), "{refusal}");
     let mut before = json!({});
     for (bound, term, sentence, remedy) in bounds() {
         // In one change, so that nothing gets through between two bounds.

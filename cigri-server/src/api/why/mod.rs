@@ -146,12 +146,11 @@ fn decision(row: &DecisionRow, campaign: &Campaign) -> Refusal {
         _ => None,
     });
     let bound = row.terms.iter().find(|bound| bound.term().as_str() == row.bound_by);
-    let remedy = bound.and_then(|bound| bound.reason.remedy(&row.cluster));
     Refusal {
         at: row.decided_at / 1000,
         allowed: row.allowed.max(0) as u64,
         of: pending.filter(|tasks| *tasks > 0).unwrap_or(campaign.pending),
-        remedy: remedy.map(|remedy| remedy.replace("CAMPAIGN", &campaign.id.to_string())),
+        remedy: bound.and_then(|bound| bound.reason.remedy(&row.cluster, campaign.id)),
         ..undecided(campaign, &row.cluster, (&row.bound_by, row.reason.clone()))
     }
 }
