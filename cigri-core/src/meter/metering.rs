@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::ClusterLimits;
 pub use super::law::Sighting;
-use super::law::{Key, Law, LawSettings};
+use super::law::{Enough, Key, Law, LawSettings, Quiet};
 
 /// A law of which nothing was there for so long is forgotten.
 const FORGET_MS: i64 = 3_600_000;
@@ -26,6 +26,9 @@ pub struct Metering {
 #[derive(Debug, Clone)]
 struct Kept {
     law: Law,
+    quiet: Quiet,
+    /// Nothing of it was started for so long that one probe is enough.
+    given_up: bool,
     waiting: u64,
     seen_at: i64,
     /// Whether the last look saw something of it, or something was sent since.
@@ -55,11 +58,11 @@ impl Metering {
         }
         for (key, kept) in &mut self.laws {
             let sighting = seen.remove(key);
-            kept.see(now, sighting, limits.max_waiting);
+            kept.see(now, sighting, limits);
         }
         for (key, sighting) in seen {
             let mut kept = self.start(&key, now);
-            kept.see(now, Some(sighting), limits.max_waiting);
+            kept.see(now, Some(sighting), limits);
             self.laws.insert(key, kept);
         }
         self.laws.retain(|_, kept| kept.is_there || (0..FORGET_MS).contains(&now.saturating_sub(kept.seen_at)));
@@ -90,6 +93,11 @@ impl Metering {
         self.laws.get(key).map_or_else(|| (0, self.new_law(limits).target()), |kept| (kept.waiting, kept.law.target()))
     }
 
+    /// Why no more of this kind should wait.
+    pub fn why(&self, key: &Key, limits: &ClusterLimits) -> Enough {
+        self.laws.get(key).map_or_else(|| self.new_law(limits).why(), Kept::why)
+    }
+
     /// Jobs of this kind that may be sent now.
     pub fn room(&self, key: &Key, limits: &ClusterLimits) -> u64 {
         self.laws.get(key).map_or_else(|| self.new_law(limits).room(0), |kept| kept.law.room(kept.waiting))
@@ -98,7 +106,7 @@ impl Metering {
     /// Waiting jobs of this kind that should be taken back: the cluster has started none of them for many rounds, and
     /// they may find another.
     pub fn excess(&self, key: &Key) -> u64 {
-        self.laws.get(key).map_or(0, |kept| kept.law.excess())
+        self.laws.get(key).map_or(0, Kept::excess)
     }
 
     /// Whether campaigns behind the one of this key have to wait as well: its tap closed lately. Only with laws that
@@ -117,7 +125,7 @@ impl Metering {
     fn start(&self, key: &Key, now: i64) -> Kept {
         let mut law = Law::new(&self.settings, key.seed(self.seed));
         law.allot(self.left.unwrap_or(u64::MAX));
-        Kept { law, waiting: 0, seen_at: now, is_there: true }
+        Kept { law, quiet: Quiet::default(), given_up: false, waiting: 0, seen_at: now, is_there: true }
     }
 
     /// All waiting jobs together stay within `most`, but for one probe of each kind: kinds that want little get it, the
@@ -131,31 +139,51 @@ impl Metering {
 /// Gives the laws of which something, or nothing, `is_there` their parts of `most`; returns what is left.
 fn divide(laws: &mut BTreeMap<Key, Kept>, is_there: bool, most: u64) -> u64 {
     let parts = || laws.values().filter(|kept| kept.is_there == is_there);
-    let wanted = parts().fold(0u64, |sum, kept| sum.saturating_add(kept.law.wanted()));
+    let wanted = parts().fold(0u64, |sum, kept| sum.saturating_add(kept.wanted()));
     if wanted <= most {
-        laws.values_mut().filter(|kept| kept.is_there == is_there).for_each(|kept| kept.law.allot(most));
+        laws.values_mut().filter(|kept| kept.is_there == is_there).for_each(|kept| kept.allot(most));
         return most - wanted;
     }
     let mut parts: Vec<&mut Kept> = laws.values_mut().filter(|kept| kept.is_there == is_there).collect();
-    parts.sort_by_key(|kept| kept.law.wanted());
+    parts.sort_by_key(|kept| kept.wanted());
     let mut left = most;
     let count = parts.len() as u64;
     for (at, kept) in parts.into_iter().enumerate() {
-        kept.law.allot(left / (count - at as u64));
+        kept.allot(left / (count - at as u64));
         left = left.saturating_sub(kept.law.target());
     }
     left
 }
 
 impl Kept {
-    fn see(&mut self, now: i64, sighting: Option<Sighting>, most: u64) {
+    /// Jobs that should wait, were there no other law beside it.
+    fn wanted(&self) -> u64 {
+        if self.given_up { 1 } else { self.law.wanted() }
+    }
+
+    fn allot(&mut self, most: u64) {
+        self.law.allot(if self.given_up { most.min(1) } else { most });
+    }
+
+    fn why(&self) -> Enough {
+        if self.given_up { Enough::Probe } else { self.law.why() }
+    }
+
+    fn excess(&self) -> u64 {
+        if self.given_up { self.waiting.saturating_sub(1) } else { 0 }
+    }
+
+    fn see(&mut self, now: i64, sighting: Option<Sighting>, limits: &ClusterLimits) {
         self.is_there = sighting.is_some();
         if self.is_there {
             self.seen_at = now;
         }
         let sighting = sighting.unwrap_or_default();
         self.waiting = sighting.waiting;
-        self.law.observe(now, &sighting, most);
+        self.law.observe(now, &sighting, limits.max_waiting);
+        self.quiet.look(now, &sighting);
+        let patience = limits.law.patience();
+        self.given_up = patience > 0 && self.quiet.rounds() >= patience;
     }
 }
 

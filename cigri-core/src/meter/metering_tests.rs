@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{FORGET_MS, Metering, Sighting};
 use crate::meter::ClusterLimits;
-use crate::meter::law::{AdaptiveSettings, FixedSettings, Key, LawSettings, Tap3Settings, TapPaperSettings};
+use crate::meter::law::{AdaptiveSettings, Enough, FixedSettings, Key, LawSettings, Tap3Settings, TapPaperSettings};
 
 fn shape(name: &str) -> Key {
     Key::Shape(name.into())
@@ -48,6 +48,43 @@ fn a_shape_that_nothing_starts_of_gives_its_part_up() {
         look(&mut metering, &limits, second, &[("bad", 50, 0), ("good", 20, 80)]);
     }
     assert_eq!((metering.excess(&shape("bad")), metering.excess(&shape("good"))), (49, 0));
+}
+
+/// The last look of so many every 15 s in which nothing starts, and what is then to be taken back.
+fn quiet(law: LawSettings, looks: i64) -> (u64, u64) {
+    let (mut metering, limits) = (Metering::default(), ClusterLimits { law, ..limits(100) });
+    let key = Metering::key(&limits, 3, &"bad".into());
+    let seen = |waiting, starts| BTreeMap::from([(key.clone(), Sighting { waiting, starts, ..Sighting::default() })]);
+    for number in 0..=looks {
+        metering.look(number * 15_000, seen(40, 0), &limits);
+    }
+    let excess = metering.excess(&key);
+    metering.look(looks * 15_000 + 15_000, seen(0, 1), &limits);
+    assert_eq!(metering.excess(&key), 0, "one start, and it is as any other");
+    (excess, metering.queue(&key, &limits).1)
+}
+
+#[test]
+fn under_every_law_all_but_a_probe_is_taken_back_after_ten_empty_rounds() {
+    for law in laws() {
+        assert_eq!((quiet(law, 59).0, quiet(law, 60).0), (0, 39), "{law:?}");
+    }
+    assert_eq!(quiet(LawSettings::Fixed(FixedSettings::default()), 60).1, 50);
+    assert_eq!(quiet(LawSettings::default(), 60).1, 2);
+    let patient = AdaptiveSettings { patience: 0, ..AdaptiveSettings::default() };
+    assert_eq!(quiet(LawSettings::Adaptive(patient), 600).0, 0);
+}
+
+#[test]
+fn what_is_never_started_leaves_its_part_to_others_under_a_fixed_law() {
+    let (mut metering, mut limits) = (Metering::default(), limits(100));
+    limits.law = LawSettings::Fixed(FixedSettings { waiting: 90 });
+    let mut targets = Vec::new();
+    for second in (0..=900).step_by(15) {
+        targets.push(look(&mut metering, &limits, second, &[("bad", 50, 0), ("good", 20, 80)]));
+    }
+    assert_eq!((targets[59].as_slice(), targets[60].as_slice()), ([50, 50].as_slice(), [1, 90].as_slice()));
+    assert_eq!(metering.why(&shape("bad"), &limits), Enough::Probe);
 }
 
 #[test]

@@ -211,8 +211,11 @@ pub enum Reason {
     Backlog {
         /// Jobs.
         waiting: u64,
-        /// Jobs.
+        /// Jobs; of a tap, jobs that it lets through at a time.
         target: u64,
+        /// Why no more should wait.
+        #[serde(default)]
+        why: super::law::Enough,
     },
     /// The user's live jobs there, and the quota.
     UserQuota {

@@ -1,5 +1,6 @@
 //! What helps when a reason binds: who can do what, with the command.
 
+use super::law::Enough;
 use super::{Mode, Reason};
 
 impl Reason {
@@ -26,6 +27,10 @@ impl Reason {
             }
             Reason::Prologue { .. } | Reason::Epilogue { .. } => wait("its tasks follow when that job has ended"),
             Reason::TestMode { .. } => wait("the others follow when the sample has ended well"),
+            Reason::Backlog { why: Enough::Storm { .. }, .. } => wait("they are sent without anybody's help"),
+            Reason::Backlog { why: Enough::Set | Enough::Tap | Enough::TapClosed | Enough::TapLive { .. }, .. } => {
+                Some(admin(&format!("set {cluster} --law adaptive"), "chooses a law that follows the starts seen"))
+            }
             Reason::Backlog { .. } => wait("the more of them start, the more are sent"),
             Reason::Share { users: 0 | 1, .. } => {
                 wait("among campaigns of one user a higher `priority` goes first; `cigri pause` makes room as well")
@@ -91,7 +96,11 @@ pub(super) mod tests {
     use super::super::Term;
     use super::*;
 
-    /// One of each term, and both modes.
+    fn backlog(why: Enough) -> Reason {
+        Reason::Backlog { waiting: 40, target: 40, why }
+    }
+
+    /// One of each term, both modes, and every reason to let no more wait.
     pub(in crate::meter) fn one_of_each() -> Vec<Reason> {
         let text = || "event 31: as told".to_owned();
         let name = || "alice".to_owned();
@@ -117,7 +126,16 @@ pub(super) mod tests {
             Reason::Requests { wait_s: 4, text: text() },
             Reason::Stress { load: 30.0, most: 25.6 },
             Reason::FileServer { load: Some(9.0), reference: 6.0, per_cycle: 4 },
-            Reason::Backlog { waiting: 40, target: 40 },
+            backlog(Enough::ForStarts),
+            backlog(Enough::UntilStarts),
+            backlog(Enough::Part),
+            backlog(Enough::UntilLow { low: 16 }),
+            backlog(Enough::Storm { left_s: 20 }),
+            backlog(Enough::Probe),
+            backlog(Enough::Set),
+            backlog(Enough::Tap),
+            backlog(Enough::TapClosed),
+            backlog(Enough::TapLive { live: 3 }),
             Reason::UserQuota { user: name(), live, most },
             Reason::GroupQuota { group: "physics".to_owned(), live, most },
             Reason::ProjectQuota { project: "ice".to_owned(), live, most },

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Reason;
+use super::law::Enough;
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,13 +38,7 @@ fn turn(reason: &Reason, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Reason::Pending { tasks: 0 } => write!(f, "no task waits for this cluster"),
         Reason::Pending { tasks: 1 } => write!(f, "1 task waits"),
         Reason::Pending { tasks } => write!(f, "{tasks} tasks wait"),
-        Reason::Backlog { waiting, target } => {
-            let (wait, are) = (if *waiting == 1 { "waits" } else { "wait" }, is_or_are(*target));
-            write!(
-                f,
-                "{waiting} of our jobs {wait} there, {target} {are} enough for the starts seen: more go when more start"
-            )
-        }
+        Reason::Backlog { waiting, target, why } => backlog((*waiting, *target), why, f),
         Reason::Share { user, all, users: 0 | 1, .. } => {
             let jobs_of = if *all == 1 { "job goes" } else { "jobs go" };
             write!(
@@ -63,6 +58,31 @@ fn turn(reason: &Reason, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             write!(f, "campaign {campaign} is served first: the cluster's law serves one campaign in a round")
         }
         _ => Ok(()),
+    }
+}
+
+/// Why no more should wait.
+fn backlog((waiting, target): (u64, u64), why: &Enough, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (wait, are) = (if waiting == 1 { "waits" } else { "wait" }, is_or_are(target));
+    let there = format!("{waiting} of our jobs {wait} there");
+    match why {
+        Enough::ForStarts => {
+            write!(f, "{there}, {target} {are} enough for the starts seen: more go when more start")
+        }
+        Enough::UntilStarts => write!(f, "{there}, {target} {are} enough until some have started"),
+        Enough::Part => write!(f, "{there}, {target} {are} their part beside jobs of other kinds"),
+        Enough::UntilLow { low } => write!(f, "{there}: when {low} are left, they are filled up to {target}"),
+        Enough::Storm { left_s } => {
+            write!(f, "many of our jobs were killed there, more than were started: the next are sent in {left_s} s")
+        }
+        Enough::Probe => write!(f, "{there}, none was started for many rounds: one is enough to try with"),
+        Enough::Set => write!(f, "{there}, {target} {are} enough by the cluster's law"),
+        Enough::Tap => write!(f, "the campaign's tap lets {target} of its jobs through at a time"),
+        Enough::TapClosed => write!(f, "the campaign's tap is closed: {waiting} of its jobs {wait} there"),
+        Enough::TapLive { live } => {
+            let live = if *live == 1 { "1 of its jobs is".to_owned() } else { format!("{live} of its jobs are") };
+            write!(f, "the campaign's tap is closed: {live} not done there")
+        }
     }
 }
 
@@ -147,11 +167,12 @@ mod tests {
     #[test]
     fn numbers_and_their_words_agree() {
         let say = |reason: Reason| reason.to_string();
+        let backlog = |waiting, target| Reason::Backlog { waiting, target, why: Enough::ForStarts };
         assert_eq!(
-            say(Reason::Backlog { waiting: 1, target: 40 }),
+            say(backlog(1, 40)),
             "1 of our jobs waits there, 40 are enough for the starts seen: more go when more start"
         );
-        assert!(say(Reason::Backlog { waiting: 2, target: 1 }).starts_with("2 of our jobs wait there, 1 is enough"));
+        assert!(say(backlog(2, 1)).starts_with("2 of our jobs wait there, 1 is enough"));
         assert_eq!(say(Reason::Pending { tasks: 1 }), "1 task waits");
         assert_eq!(say(Reason::MaxJobs { live: 1, most: 1 }), "1 of max_jobs 1 is live there");
         assert_eq!(say(Reason::UserQuota { user: "bob".into(), live: 1, most: 1 }), "bob has 1 of 1 live job there");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::users::User;
 use super::{CampaignView, ClusterView};
-use crate::meter::law::Key;
+use crate::meter::law::{Enough, Key};
 use crate::meter::{Bound, Metering, Reason};
 
 /// Where a campaign's jobs count.
@@ -46,6 +46,7 @@ struct Shape {
     target: u64,
     room: u64,
     given: u64,
+    why: Enough,
     holds_others: bool,
 }
 
@@ -118,7 +119,8 @@ impl<'a> Room<'a> {
         let (metering, limits) = (self.cluster.metering, self.cluster.limits);
         let (waiting, target) = metering.queue(&key, limits);
         let (room, holds_others) = (metering.room(&key, limits), metering.holds_others(&key));
-        self.shapes.push(Shape { waiting, target, room, given: 0, holds_others });
+        let why = metering.why(&key, limits);
+        self.shapes.push(Shape { waiting, target, room, given: 0, why, holds_others });
         self.shape_at.insert(key, self.shapes.len() - 1);
         self.shapes.len() - 1
     }
@@ -176,7 +178,7 @@ impl<'a> Room<'a> {
         if !site.is_ahead {
             let (waiting, target) = (shape.waiting + shape.given, shape.target);
             let allowed = shape.room.saturating_sub(shape.given);
-            terms.push(Bound::new(allowed, Reason::Backlog { waiting, target }));
+            terms.push(Bound::new(allowed, Reason::Backlog { waiting, target, why: shape.why }));
         }
         for (at, quota) in self.quotas(site).enumerate() {
             let (name, live, most) = (quota.name.to_owned(), quota.live, quota.most);

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Sighting, checked, mixed};
+use super::{Enough, PATIENCE, Quiet, Sighting, checked, mixed};
 
 /// Settings of the adaptive law.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -25,8 +25,8 @@ pub struct AdaptiveSettings {
 
 impl Default for AdaptiveSettings {
     fn default() -> Self {
-        // OAR's scheduler runs at most every 5 s; ten rounds of 90 s are CiGri 3's patience with a waiting job.
-        AdaptiveSettings { initial: 10, ahead: 2.0, round_s: 5.0, patience: 10 }
+        // OAR's scheduler runs at most every 5 s.
+        AdaptiveSettings { initial: 10, ahead: 2.0, round_s: 5.0, patience: PATIENCE }
     }
 }
 
@@ -43,8 +43,6 @@ impl AdaptiveSettings {
 
 /// Rounds whose starts are remembered.
 const ROUNDS: usize = 3;
-/// So long without a start, while jobs wait, is a round without one.
-const EMPTY_ROUND_MS: i64 = 90_000;
 /// A queue is filled up when no more than this part of its target waits: against a half it saves a tenth of the
 /// submissions for a tenth of a point of the slots' time.
 const LOW: f64 = 0.4;
@@ -73,10 +71,8 @@ pub struct Adaptive {
     rounds: [u64; ROUNDS],
     /// When the last round began, epoch milliseconds.
     began: Option<i64>,
-    /// The last start, or the last empty round, epoch milliseconds.
-    quiet_since: Option<i64>,
-    /// Rounds without a start since the last start.
-    empty_rounds: u32,
+    /// Rounds without a start.
+    quiet: Quiet,
     /// Rounds to come in which the target does not rise.
     barred: u32,
     /// Nothing is sent before, epoch milliseconds.
@@ -98,8 +94,7 @@ impl Adaptive {
             filling: true,
             rounds: [0; ROUNDS],
             began: None,
-            quiet_since: None,
-            empty_rounds: 0,
+            quiet: Quiet::default(),
             barred: 0,
             paused: None,
             now: 0,
@@ -128,10 +123,19 @@ impl Adaptive {
         if self.filling && self.paused.is_none() { self.target().saturating_sub(waiting) } else { 0 }
     }
 
-    /// Waiting jobs to take back: the cluster starts none of them.
-    pub fn excess(&self) -> u64 {
-        let given_up = self.settings.patience > 0 && self.empty_rounds >= self.settings.patience;
-        if given_up { self.waiting.saturating_sub(self.target()) } else { 0 }
+    /// Why no more should wait.
+    pub fn why(&self) -> Enough {
+        if let Some(until) = self.paused {
+            return Enough::Storm { left_s: until.abs_diff(self.now).div_ceil(1000) };
+        }
+        if !self.filling && self.waiting < self.target() {
+            return Enough::UntilLow { low: self.low() };
+        }
+        match self.began {
+            _ if self.allotted < self.wanted => Enough::Part,
+            None => Enough::UntilStarts,
+            Some(_) => Enough::ForStarts,
+        }
     }
 
     /// Jobs were sent.
@@ -148,11 +152,10 @@ impl Adaptive {
         if storm {
             self.weather(seen.kills);
         }
+        let is_empty_round = self.quiet.look(now, seen);
         if seen.starts > 0 {
             self.see_round(seen);
-        } else if seen.waiting == 0 {
-            self.quiet_since = Some(now);
-        } else {
+        } else if is_empty_round {
             self.see_nothing();
         }
         self.wanted = self.wanted.clamp(1, most.max(1));
@@ -168,7 +171,6 @@ impl Adaptive {
     fn turn_clock(&mut self, now: i64) {
         if now < self.now {
             self.began = None;
-            self.quiet_since = self.quiet_since.map(|_| now);
             self.paused = None;
         }
         self.paused = self.paused.filter(|until| now < *until);
@@ -195,8 +197,6 @@ impl Adaptive {
             self.barred = self.barred.saturating_sub(1);
         }
         self.rounds[0] = self.rounds[0].saturating_add(seen.starts.saturating_sub(seen.kills));
-        self.empty_rounds = 0;
-        self.quiet_since = Some(self.now);
         self.started = self.started.saturating_add(seen.starts);
         let offered = seen.waiting.saturating_add(self.started);
         let emptied = seen.waiting <= offered / 10;
@@ -207,17 +207,11 @@ impl Adaptive {
         self.wanted = if self.barred > 0 { wanted.min(self.wanted) } else { wanted };
     }
 
-    /// No start: that tells something only after a while.
+    /// A round without a start.
     fn see_nothing(&mut self) {
-        let since = *self.quiet_since.get_or_insert(self.now);
-        if self.now.saturating_sub(since) < EMPTY_ROUND_MS {
-            return;
-        }
-        self.quiet_since = Some(self.now);
-        self.empty_rounds = self.empty_rounds.saturating_add(1);
         self.barred = self.barred.saturating_sub(1);
         self.push_round();
-        let is_new = self.began.is_none() && (self.empty_rounds as usize) < ROUNDS;
+        let is_new = self.began.is_none() && (self.quiet.rounds() as usize) < ROUNDS;
         let least = if is_new { self.settings.initial } else { 1 };
         self.wanted = self.follow().max(least).min(self.wanted);
     }

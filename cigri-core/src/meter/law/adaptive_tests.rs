@@ -2,6 +2,7 @@
 
 use super::{Adaptive, AdaptiveSettings};
 use crate::meter::Sighting;
+use crate::meter::law::Enough;
 
 const MOST: u64 = 500;
 
@@ -116,24 +117,7 @@ fn an_idle_queue_has_no_empty_rounds() {
     for minute in 1..60 {
         law.observe(minute * 60_000, &Sighting::default(), MOST);
     }
-    assert_eq!((law.target(), law.excess()), (before, 0));
-}
-
-#[test]
-fn after_ten_empty_rounds_all_but_a_probe_is_taken_back() {
-    let mut law = law();
-    let mut patient = Adaptive::new(AdaptiveSettings { patience: 0, ..AdaptiveSettings::default() }, 0);
-    for second in (0..900).step_by(15) {
-        look(&mut law, second, 0, 40);
-        look(&mut patient, second, 0, 40);
-        assert_eq!(law.excess(), 0);
-    }
-    look(&mut law, 900, 0, 40);
-    look(&mut patient, 900, 0, 40);
-    assert_eq!((law.target(), law.excess()), (1, 39));
-    assert_eq!((patient.target(), patient.excess()), (1, 0));
-    look(&mut law, 915, 1, 0);
-    assert_eq!((law.target(), law.excess()), (2, 0));
+    assert_eq!(law.target(), before);
 }
 
 #[test]
@@ -186,6 +170,22 @@ fn a_queue_is_filled_up_in_one_go_when_it_is_low() {
     assert_eq!(law.room(60), 0, "not for a few");
     law.observe(45_000, &Sighting { waiting: 40, starts: 20, ..Sighting::default() }, MOST);
     assert_eq!(law.room(40), 60);
+}
+
+#[test]
+fn why_no_more_should_wait_is_said() {
+    let mut law = law();
+    assert_eq!((law.room(0), law.why()), (10, Enough::UntilStarts));
+    look(&mut law, 0, 50, 40);
+    assert_eq!((law.room(40), law.why()), (60, Enough::ForStarts));
+    law.sent(60);
+    law.observe(15_000, &Sighting { waiting: 60, starts: 40, ..Sighting::default() }, MOST);
+    assert_eq!((law.room(60), law.why()), (0, Enough::UntilLow { low: 40 }), "100 should wait, but not for a few");
+    law.allot(30);
+    assert_eq!((law.room(30), law.why()), (0, Enough::Part));
+    law.observe(30_000, &Sighting { kills: 60, ..Sighting::default() }, MOST);
+    assert!(matches!(law.why(), Enough::Storm { left_s: 1..=30 }), "{:?}", law.why());
+    assert_eq!(law.room(0), 0);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::checked;
+use super::{Enough, checked};
 
 /// Settings of the fixed law.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,11 @@ impl Fixed {
     /// Jobs that should wait, beside other shapes.
     pub fn target(&self) -> u64 {
         self.wanted.min(self.allotted).max(1)
+    }
+
+    /// Why no more should wait.
+    pub fn why(&self) -> Enough {
+        if self.allotted < self.wanted { Enough::Part } else { Enough::Set }
     }
 
     /// What this shape may have waiting at most.

@@ -4,7 +4,9 @@
 //! of the look.
 
 mod adaptive;
+mod enough;
 mod fixed;
+mod quiet;
 mod tap;
 
 #[cfg(test)]
@@ -15,9 +17,14 @@ mod law_tests;
 use std::sync::Arc;
 
 pub use adaptive::{Adaptive, AdaptiveSettings};
+pub use enough::Enough;
 pub use fixed::{Fixed, FixedSettings};
+pub(super) use quiet::Quiet;
 use serde::{Deserialize, Serialize};
 pub use tap::{Tap3, Tap3Settings, TapPaper, TapPaperSettings};
+
+/// Rounds of 90 s without a start: CiGri 3's patience with a waiting job.
+const PATIENCE: u32 = 10;
 
 /// Which law, with its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -64,6 +71,14 @@ impl LawSettings {
     /// Whether a round serves one campaign only, and none behind a tap that closed lately: CiGri 3's way.
     pub fn serves_one_campaign(&self) -> bool {
         matches!(self, LawSettings::Tap3(_))
+    }
+
+    /// Rounds without a start after which what waits is taken back, but for one probe; 0: never.
+    pub(super) fn patience(&self) -> u32 {
+        match self {
+            LawSettings::Adaptive(settings) => settings.patience,
+            _ => PATIENCE,
+        }
     }
 
     /// Whether it is kept for each campaign, not for each shape.
@@ -202,11 +217,13 @@ impl Law {
         }
     }
 
-    /// Waiting jobs to take back.
-    pub fn excess(&self) -> u64 {
+    /// Why no more should wait.
+    pub fn why(&self) -> Enough {
         match self {
-            Law::Adaptive(law) => law.excess(),
-            _ => 0,
+            Law::Adaptive(law) => law.why(),
+            Law::Tap3(law) => law.why(),
+            Law::TapPaper(law) => law.why(),
+            Law::Fixed(law) => law.why(),
         }
     }
 

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Sighting, checked};
+use super::{Enough, Sighting, checked};
 
 /// Settings of CiGri 3's tap; the defaults are those it ships.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -99,6 +99,11 @@ impl Tap3 {
         if self.open && !self.served { self.rate } else { 0 }
     }
 
+    /// Why no more should wait.
+    pub fn why(&self) -> Enough {
+        if self.open { Enough::Tap } else { Enough::TapClosed }
+    }
+
     /// Whether it closed so lately that even the campaigns behind it have to wait.
     pub fn holds_others(&self) -> bool {
         !self.open && self.in_grace()
@@ -158,6 +163,11 @@ impl TapPaper {
     /// Jobs to send now.
     pub fn room(&self) -> u64 {
         if self.left == 0 { self.rate } else { 0 }
+    }
+
+    /// Why no more should wait.
+    pub fn why(&self) -> Enough {
+        if self.left == 0 { Enough::Tap } else { Enough::TapLive { live: self.left } }
     }
 
     /// Counts what is left.

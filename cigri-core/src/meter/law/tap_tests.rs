@@ -2,6 +2,7 @@
 
 use super::{Tap3, Tap3Settings, TapPaper, TapPaperSettings};
 use crate::meter::Sighting;
+use crate::meter::law::Enough;
 
 fn seen(waiting: u64, running: u64) -> Sighting {
     Sighting { waiting, running, ..Sighting::default() }
@@ -52,7 +53,8 @@ fn within_a_minute_of_closing_it_keeps_its_rate() {
     for number in 0..5 {
         cycle(&mut tap, number, 0);
     }
-    assert_eq!(cycle(&mut tap, 5, 8), 0);
+    assert_eq!(tap.why(), Enough::Tap);
+    assert_eq!((cycle(&mut tap, 5, 8), tap.why()), (0, Enough::TapClosed));
     assert_eq!(cycle(&mut tap, 6, 0), 19);
 }
 
@@ -86,7 +88,7 @@ fn the_papers_tap_waits_until_nothing_is_left() {
         sent.push(tap.room());
         tap.sent(tap.room());
         tap.observe(&seen(0, 1));
-        assert_eq!(tap.room(), 0, "one still runs");
+        assert_eq!((tap.room(), tap.why()), (0, Enough::TapLive { live: 1 }), "one still runs");
         tap.observe(&seen(1, 0));
         assert_eq!(tap.room(), 0);
     }
