@@ -1,5 +1,7 @@
 //! What owners want of single jobs, until the cluster shows them dead.
 
+use std::collections::HashMap;
+
 use cigri_core::state::{JobState, Wish};
 use diesel::prelude::*;
 
@@ -66,6 +68,22 @@ impl Store {
                 .set(job::wish.eq(Some(wish.as_str())))
                 .execute(connection)?;
             Ok(changed as i64)
+        })
+    }
+
+    /// Remote jobs on a cluster that were not seen running and that somebody wants dead: how many, by submission.
+    pub fn wished_waiting(&self, cluster: &str) -> Result<HashMap<i64, i64>> {
+        self.read(|connection| {
+            let found: Vec<(i64, i64)> = job::table
+                .inner_join(submission::table.on(submission::id.eq(job::submission_id)))
+                .filter(submission::cluster.eq(cluster))
+                .filter(job::state.eq(JobState::Submitted.as_str()))
+                .filter(job::wish.is_not_null())
+                .group_by(job::submission_id)
+                // The tasks of a group are one remote job.
+                .select((job::submission_id, diesel::dsl::count(job::array_index).aggregate_distinct()))
+                .load(connection)?;
+            Ok(found.into_iter().collect())
         })
     }
 

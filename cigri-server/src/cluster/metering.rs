@@ -1,4 +1,5 @@
-//! What the meter is told in a round: what waits and started, by shape, and what the plan starts from.
+//! What the meter is told in a round: which tasks wait and started, by shape, and what the plan starts from. Steps and
+//! samples go ahead of all laws, and teach them nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,6 +7,7 @@ use std::sync::Arc;
 use cigri_core::meter::law::Key;
 use cigri_core::meter::{Metering, Sighting};
 use cigri_core::plan::{CampaignView, ClusterView, Decision};
+use cigri_core::state::Role;
 use cigri_store::{Here, RoundCampaign, RoundView, SubmissionRow};
 use serde_json::{Value, json};
 
@@ -18,9 +20,11 @@ pub(super) fn shape(round: &Round<'_>, campaign: &RoundCampaign) -> Arc<str> {
     campaign.row.spec.clusters.get(round.name()).map(|spec| spec.shape()).unwrap_or_default().into()
 }
 
-/// Which law's jobs a submission holds. `view` is the picture in which it was live.
+/// Which law's jobs a submission holds: those of steps and samples are no law's. `view` is the picture in which it was
+/// live.
 pub(super) fn key_of(round: &Round<'_>, view: &RoundView, submission: &SubmissionRow) -> Option<Key> {
-    let here = view.here.iter().find(|here| here.campaign == submission.campaign_id)?;
+    let is_same = |here: &&Here| here.campaign == submission.campaign_id && here.role == submission.role;
+    let here = view.here.iter().filter(|here| here.role == Role::Tasks).find(is_same)?;
     Some(key_of_here(round, here))
 }
 
@@ -53,7 +57,7 @@ pub(super) fn look(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -> 
         (sighting.starts, sighting.kills) = (moved.starts, moved.kills);
     }
     let started = seen.values().any(|sighting| sighting.starts > 0);
-    for here in &view.here {
+    for here in view.here.iter().filter(|here| here.role == Role::Tasks) {
         let sighting = seen.entry(key_of_here(round, here)).or_default();
         sighting.waiting += here.waiting.max(0) as u64;
         sighting.running += here.running.max(0) as u64;
@@ -64,7 +68,8 @@ pub(super) fn look(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -> 
 
 /// Tells monitoring what was decided, and what is there.
 pub(super) fn publish(round: &Round<'_>, memory: &Memory, (view, decisions): (&RoundView, &[Decision])) {
-    let keys: BTreeSet<Key> = view.here.iter().map(|here| key_of_here(round, here)).collect();
+    let tasks = view.here.iter().filter(|here| here.role == Role::Tasks);
+    let keys: BTreeSet<Key> = tasks.map(|here| key_of_here(round, here)).collect();
     let target = keys.iter().map(|key| memory.metering.queue(key, &round.limits).1).sum();
     let (waiting, live) = (view.waiting().max(0) as u64, view.live().max(0) as u64);
     let metrics = &round.grid.metrics;
@@ -73,10 +78,14 @@ pub(super) fn publish(round: &Round<'_>, memory: &Memory, (view, decisions): (&R
     metrics.decided(round.name(), decisions.iter().map(|decision| decision.allowance.binding().term()));
 }
 
-/// Jobs of a campaign are about to be sent.
-pub(super) fn sent(round: &Round<'_>, memory: &mut Memory, campaign: &RoundCampaign, jobs: u64) {
-    let key = Metering::key(&round.limits, campaign.row.id, &shape(round, campaign));
-    memory.metering.sent(round.now, &key, jobs);
+/// Jobs of a campaign were sent, or may have been.
+pub(super) fn sent(round: &Round<'_>, memory: &mut Memory, campaign: &RoundCampaign, (role, jobs): (Role, u64)) {
+    if role == Role::Tasks {
+        let key = Metering::key(&round.limits, campaign.row.id, &shape(round, campaign));
+        memory.metering.sent(round.now, &key, jobs);
+    } else {
+        memory.metering.sent_ahead(round.now, jobs);
+    }
     memory.file_server.sent(jobs);
 }
 

@@ -3,9 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use cigri_core::event::{Code, Scope};
+use cigri_core::language::{AfterTest, TestMode};
 use cigri_core::meter::limits::{FileServerSettings, StressLimit};
 use cigri_core::meter::{ClusterLimits, Metering, Mode, Reading};
-use cigri_core::state::{CampaignState, JobState};
+use cigri_core::state::{CampaignState, JobState, Role};
 use cigri_store::{CampaignRow, JobFilter};
 use oar_local::chaos::Plan;
 use oar_local::machine::{Query, Request};
@@ -226,4 +227,50 @@ async fn a_shape_that_nothing_of_starts_does_not_stop_another() {
         withdrawn(server) && live(server, stuck).0 <= 1
     })
     .await;
+}
+
+/// Jobs of a campaign that were taken back.
+fn withdrawn(server: &VirtualServer, id: i64) -> usize {
+    let filter = JobFilter { state: Some(JobState::Killed), limit: 1000, ..JobFilter::default() };
+    let killed = server.grid.store.list_jobs(id, &filter).unwrap();
+    killed.iter().filter(|job| job.cause.as_deref() == Some("withdrawn")).count()
+}
+
+#[tokio::test]
+async fn a_sample_that_does_not_start_is_not_taken_back_and_teaches_no_law() {
+    let mut server = VirtualServer::new(5, Plan::default());
+    let id = server.campaign_with("alice", 100, |spec| {
+        spec.test = Some(TestMode { jobs: 4, then: AfterTest::Wait });
+        spec.clusters.values_mut().for_each(|cluster| cluster.walltime_s = 1200);
+    });
+    // Ten rounds without a start, of 90 s each, are a law's patience.
+    for _ in 0..80 {
+        server.round(None).await;
+        hold_back(&server, 1200);
+    }
+    let filter = JobFilter { limit: 1000, ..JobFilter::default() };
+    let jobs = server.grid.store.list_jobs(id, &filter).unwrap();
+    assert!(jobs.iter().all(|job| job.role == Role::Test), "{jobs:?}");
+    assert_eq!((jobs.len(), withdrawn(&server, id)), (4, 0));
+    let limits = server.grid.store.cluster_limits("dahu").unwrap();
+    let key = Metering::key(&limits, id, &row(&server, id).spec.clusters["dahu"].shape().into());
+    assert_eq!(server.memory.metering.queue(&key, &limits), (0, 10), "as before the first job");
+    assert_eq!(server.memory.metering.excess(&key), 0);
+}
+
+#[tokio::test]
+async fn only_jobs_that_were_posted_count_as_sent() {
+    let mut server = VirtualServer::new(5, Plan::default());
+    // The cluster would refuse the condition: nothing is posted.
+    let id = server.campaign_with("alice", 30, |spec| {
+        spec.clusters.values_mut().for_each(|cluster| cluster.properties = Some("no_such_column = 1".to_owned()));
+    });
+    server.round(None).await;
+    let hold = server.grid.store.campaign_events(id, &[], false).unwrap();
+    assert!(hold.iter().any(|event| event.code == Code::SubmitRefused.as_str()), "{hold:?}");
+    assert_eq!(server.memory.metering.sent_in_cycle(), 0);
+    let other = server.campaign(30);
+    server.round(None).await;
+    assert_eq!(row(&server, other).live as u64, server.memory.metering.sent_in_cycle());
+    assert!(row(&server, other).live > 0);
 }

@@ -12,6 +12,9 @@ mod adopt;
 mod bookkeeping;
 #[cfg(test)]
 mod chaos_tests;
+mod elsewhere;
+#[cfg(test)]
+mod elsewhere_tests;
 mod endless;
 mod ends;
 mod gates;
@@ -58,6 +61,7 @@ use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::meter::law::Key;
 use cigri_core::meter::{ClusterLimits, FileServer, Metering, Mode};
 use cigri_store::{Store, StoreError};
+use elsewhere::Elsewhere;
 use oar_client::Urgency;
 
 pub(crate) use groups::folder as results_folder;

@@ -1,11 +1,11 @@
 //! One round on one cluster.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::ledger;
 use cigri_core::meter::Mode;
-use cigri_core::plan::{self, CampaignView};
+use cigri_core::plan::{self, CampaignView, Decision};
 use cigri_core::state::SubmissionState;
 use cigri_core::turn::{self, Turn};
 use cigri_store::{EventRow, RoundCampaign, RoundView, StoreError, TokenRow};
@@ -13,8 +13,8 @@ use cigri_store::{EventRow, RoundCampaign, RoundView, StoreError, TokenRow};
 use oar_client::Error as ApiError;
 
 use super::{
-    Memory, Round, StepError, account, bookkeeping, endless, gates, kill, metering, nights, observe, readings, reset,
-    settle, steps, submit, sweep, withdraw,
+    Elsewhere, Memory, Round, StepError, account, bookkeeping, endless, gates, kill, metering, nights, observe,
+    readings, reset, settle, steps, submit, sweep, withdraw,
 };
 use crate::grid::GridError;
 
@@ -63,10 +63,10 @@ pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progr
 async fn held(round: &Round<'_>, memory: &mut Memory) -> Result<Progress, StepError> {
     // What it is after this, nobody knows.
     memory.gates = None;
-    let metering = memory.metering.clone();
+    let kept = (memory.metering.clone(), memory.moved.clone());
     let planned = plan_and_submit(round, memory).await;
-    // That nothing starts there teaches nothing: nobody looked.
-    memory.metering = metering;
+    // That nothing starts there teaches nothing: nobody looked. What was seen before is for the next look.
+    (memory.metering, memory.moved) = kept;
     planned.map(|_| Progress::default())
 }
 
@@ -118,14 +118,16 @@ pub(crate) async fn failed(round: &Round<'_>, memory: &mut Memory, error: &StepE
 /// Whether anything had started, and whether anything was sent, or refused on the way: the next round has news then.
 async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory) -> Result<(bool, bool), StepError> {
     let name = round.name().to_owned();
-    let (mut view, tokens) = round.store(move |store| Ok((store.round_view(&name)?, store.all_tokens()?))).await?;
-    if steps::end_samples(round, &view).await? {
+    let (mut view, tokens, clusters) =
+        round.store(move |store| Ok((store.round_view(&name)?, store.all_tokens()?, store.list_clusters()?))).await?;
+    let elsewhere = Elsewhere::new(clusters);
+    if steps::end_samples(round, &view, &elsewhere).await? {
         let name = round.name().to_owned();
         view = round.store(move |store| store.round_view(&name)).await?;
     }
     steps::ring(round, memory, &view);
     for campaign in &mut view.campaigns {
-        widen(round, campaign, &tokens)?;
+        elsewhere.narrow(round, campaign, &tokens)?;
     }
     let is_there = |id: &i64| view.submissions.iter().any(|submission| submission.id == *id);
     memory.listed.retain(|id, _| is_there(id));
@@ -139,52 +141,52 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory) -> Result<(bool
     let decisions = plan.decisions;
     metering::publish(round, memory, (&view, &decisions));
     bookkeeping::record(round, memory, changed, &campaigns).await?;
-    let mut tried = false;
-    let (mut doubt, mut is_cut_short) = (None, false);
-    if memory.failing && decisions.iter().any(|decision| decision.allowance.allowed > 0) {
+    let tried = send(round, memory, &view, (&decisions, plan.starved)).await?;
+    Ok((started, tried))
+}
+
+/// Sends what was decided; `starved` is who starves then. Whether anything was sent, or refused on the way.
+async fn send(
+    round: &Round<'_>,
+    memory: &mut Memory,
+    view: &RoundView,
+    (decisions, mut starved): (&[Decision], BTreeMap<String, u32>),
+) -> Result<bool, StepError> {
+    let sendable = || decisions.iter().filter(|decision| decision.allowance.allowed > 0);
+    if memory.failing && sendable().next().is_some() {
         // A cluster that was down is asked first: every intent leaves rows.
         round.handle.client.probe().await?;
     }
-    for decision in decisions.iter().filter(|decision| decision.allowance.allowed > 0) {
+    let (mut doubt, mut reached) = (None, BTreeSet::new());
+    for decision in sendable() {
+        let Some(campaign) = view.campaigns.iter().find(|campaign| campaign.row.id == decision.campaign) else {
+            continue;
+        };
+        let owner = &campaign.row.owner;
         if readings::is_stale(round) {
-            // The first submissions took too long: the others are for the next round, which begins with the same who
-            // waited too long.
-            is_cut_short = true;
-            break;
-        }
-        if let Some(campaign) = view.campaigns.iter().find(|campaign| campaign.row.id == decision.campaign) {
-            tried = true;
-            let allowed = decision.allowance.allowed;
-            metering::sent(round, memory, campaign, allowed);
-            match submit::submit(round, memory, campaign, (decision.role, allowed)).await {
-                // The cluster failed this campaign's jobs; others may ask for something that it can do.
-                Err(StepError::Api(error @ ApiError::Server { .. })) => doubt = Some(error),
-                // What is stored of this campaign cannot be read; that of others can.
-                Err(StepError::Grid(GridError::Store(error @ (StoreError::Corrupt(_) | StoreError::Missing(_))))) => {
-                    let scope = Scope::campaign_on(campaign.row.id, round.name());
-                    round.tell(NewEvent::hold(scope, Code::ServiceFailure, error.to_string())).await?;
-                }
-                other => other?,
+            // The first submissions took too long: the others are for the next round.
+            if !reached.contains(owner) {
+                let rounds = memory.starved.get(owner).copied().unwrap_or_default();
+                starved.insert(owner.clone(), rounds.saturating_add(1));
             }
+            continue;
+        }
+        reached.insert(owner.clone());
+        memory.starved.remove(owner);
+        let allowed = decision.allowance.allowed;
+        match submit::submit(round, memory, campaign, (decision.role, allowed)).await {
+            // The cluster failed this campaign's jobs; others may ask for something that it can do.
+            Err(StepError::Api(error @ ApiError::Server { .. })) => doubt = Some(error),
+            // What is stored of this campaign cannot be read; that of others can.
+            Err(StepError::Grid(GridError::Store(error @ (StoreError::Corrupt(_) | StoreError::Missing(_))))) => {
+                let scope = Scope::campaign_on(campaign.row.id, round.name());
+                round.tell(NewEvent::hold(scope, Code::ServiceFailure, error.to_string())).await?;
+            }
+            other => other?,
         }
     }
-    if !is_cut_short {
-        memory.starved = plan.starved;
-    }
-    doubt.map_or(Ok((started, tried)), |error| Err(error.into()))
-}
-
-/// A cluster that the owner cannot use is nowhere to go: tasks that failed here may come again.
-fn widen(round: &Round<'_>, campaign: &mut RoundCampaign, tokens: &[TokenRow]) -> Result<(), StepError> {
-    let mut usable = BTreeSet::new();
-    for name in &campaign.open_elsewhere {
-        let Some(other) = round.grid.cluster(name) else { continue };
-        if round.grid.token_among(&campaign.row.owner, &other, tokens)?.is_ok() {
-            usable.insert(name.clone());
-        }
-    }
-    campaign.keep_open(|name| usable.contains(name));
-    Ok(())
+    memory.starved = starved;
+    doubt.map_or(Ok(!reached.is_empty()), |error| Err(error.into()))
 }
 
 fn campaign_views(

@@ -10,7 +10,7 @@ use cigri_core::turn::{Facts, StepState};
 use cigri_store::{CampaignRow, RoundCampaign, RoundView, SubmissionRow, Task};
 use oar_client::NewJob;
 
-use super::{Memory, Round, StepError};
+use super::{Elsewhere, Memory, Round, StepError};
 
 /// What a cluster is asked for: a step has resources and a walltime of its own; steps and samples are no best-effort
 /// jobs where the cluster lets users send others, and are not grouped.
@@ -98,11 +98,11 @@ pub(super) fn ring(round: &Round<'_>, memory: &mut Memory, view: &RoundView) {
 }
 
 /// Ends the samples of which nothing is left to send or to wait for. True if one was ended.
-pub(super) async fn end_samples(round: &Round<'_>, view: &RoundView) -> Result<bool, StepError> {
+pub(super) async fn end_samples(round: &Round<'_>, view: &RoundView, elsewhere: &Elsewhere) -> Result<bool, StepError> {
     let mut ended = false;
     for campaign in view.campaigns.iter().filter(|campaign| campaign.row.stage == Stage::Testing) {
         if campaign.row.live == 0 && campaign.row.pending > 0 {
-            ended |= end_sample(round, &campaign.row).await?;
+            ended |= end_sample(round, &campaign.row, elsewhere).await?;
         }
     }
     if ended {
@@ -111,7 +111,7 @@ pub(super) async fn end_samples(round: &Round<'_>, view: &RoundView) -> Result<b
     Ok(ended)
 }
 
-async fn end_sample(round: &Round<'_>, row: &CampaignRow) -> Result<bool, StepError> {
+async fn end_sample(round: &Round<'_>, row: &CampaignRow, elsewhere: &Elsewhere) -> Result<bool, StepError> {
     let Some(test) = row.spec.test else { return Ok(false) };
     let asked = row.clone();
     let (facts, holds, tasks) = round
@@ -119,7 +119,10 @@ async fn end_sample(round: &Round<'_>, row: &CampaignRow) -> Result<bool, StepEr
         .await?;
     let mut without = Vec::new();
     for (name, facts) in facts.iter().filter(|(_, facts)| is_left(facts)) {
-        match obstacle(round, row, (name, holds.get(name)))? {
+        // Where nothing was tried yet, the sample waits for the hour; what has run elsewhere does not wait for it.
+        let hour = || elsewhere.outside_windows(round, name).filter(|_| !tasks.is_empty());
+        let shut = elsewhere.shut(name).or_else(hour);
+        match obstacle(round, row, (name, holds.get(name)))?.or(shut) {
             Some(reason) if !matches!(facts.prologue, StepState::Live { .. }) => without.push((name.clone(), reason)),
             _ => return Ok(false),
         }
@@ -136,7 +139,7 @@ fn is_left(facts: &Facts) -> bool {
     facts.pending > 0 && facts.sampling.is_some_and(|sampling| sampling.taken < sampling.wanted)
 }
 
-/// Why a cluster takes nothing of a campaign before somebody acts.
+/// Why a cluster takes nothing of this campaign before somebody acts.
 fn obstacle(
     round: &Round<'_>,
     row: &CampaignRow,

@@ -10,7 +10,7 @@ use cigri_core::task_ids::TaskIds;
 use cigri_store::{Intent, NewGroup, NewSubmission, RoundCampaign, SubmissionRow};
 use oar_client::{Error as ApiError, NewJob, Token, Urgency};
 
-use super::{Memory, Round, StepError, account, adopt, gates, groups, nights, reset, settle, steps, sweep};
+use super::{Memory, Round, StepError, account, adopt, gates, groups, metering, nights, reset, settle, steps, sweep};
 use crate::secret;
 
 /// Sends up to `allowed` tasks of the campaign, or one of its steps; a refusal becomes a hold.
@@ -65,6 +65,9 @@ pub(super) async fn submit(
     let sent = crate::clock::monotonic();
     let answer = client.submit(&token, &array).await;
     memory.slowest_post_ms = memory.slowest_post_ms.max(sent.elapsed().as_millis() as i64);
+    if !answer.as_ref().is_err_and(|error| !error.is_doubt()) {
+        metering::sent(round, memory, campaign, (role, submission.remote_count.max(0) as u64));
+    }
     match answer {
         Ok(array_id) => {
             if adopt::adopt(round, &submission, (gate, array_id), (gates, true)).await? {

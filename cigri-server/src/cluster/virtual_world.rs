@@ -317,7 +317,7 @@ fn restart(grid: &Grid, world: &Arc<World>) -> Memory {
 }
 
 /// The way to the cluster.
-struct Wire(Arc<World>);
+pub(super) struct Wire(pub(super) Arc<World>);
 
 impl Transport for Wire {
     fn send(

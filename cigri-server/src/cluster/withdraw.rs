@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use cigri_core::meter::Mode;
 use cigri_core::meter::law::Key;
-use cigri_core::state::{SubmissionState, Wish};
+use cigri_core::state::{Role, SubmissionState, Wish};
 use cigri_store::{RoundView, SubmissionRow};
 
 use super::{Memory, Round, StepError, metering};
@@ -29,7 +29,7 @@ pub(super) async fn drain(round: &Round<'_>, memory: &mut Memory, view: &RoundVi
 /// The same for what waits of shapes without a start for long, down to the probe that the law keeps there.
 pub(super) async fn trim(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -> Result<(), StepError> {
     let mut excess: BTreeMap<Key, i64> = BTreeMap::new();
-    for here in &view.here {
+    for here in view.here.iter().filter(|here| here.role == Role::Tasks) {
         let key = metering::key_of_here(round, here);
         let jobs = memory.metering.excess(&key) as i64;
         excess.insert(key, jobs);
@@ -38,11 +38,14 @@ pub(super) async fn trim(round: &Round<'_>, memory: &mut Memory, view: &RoundVie
         return Ok(());
     }
     let name = round.name().to_owned();
-    let wished = round.store(move |store| store.wished_submissions(&name)).await?;
+    let wished = round.store(move |store| store.wished_waiting(&name)).await?;
     let of = |submission: &SubmissionRow| metering::key_of(round, view, submission);
-    // What was wished and is not done is part of the excess still.
-    for submission in view.submissions.iter().filter(|submission| wished.contains(&submission.id)) {
-        of(submission).map(|key| excess.remove(&key));
+    // What was wished and is not done waits still.
+    for submission in &view.submissions {
+        let jobs = wished.get(&submission.id).copied().unwrap_or_default();
+        if let Some(excess) = of(submission).and_then(|key| excess.get_mut(&key)) {
+            *excess -= jobs;
+        }
     }
     let mut left = CHUNK;
     for submission in view.submissions.iter().rev().filter(|submission| is_adopted(submission)) {
