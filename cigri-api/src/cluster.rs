@@ -15,7 +15,7 @@ pub struct Cluster {
     pub hold: Option<String>,
     /// When its last round ended well, epoch seconds.
     pub last_round: Option<i64>,
-    /// `open`, `drained` or `disabled`, as an admin set it.
+    /// `open`, `drained` or `disabled`, as an admin set it; [`Cluster::GONE`].
     #[serde(default)]
     pub mode: String,
     /// What the admin said about the mode.
@@ -36,6 +36,11 @@ pub struct Cluster {
     /// The law that says how many should wait.
     #[serde(default)]
     pub law: String,
+}
+
+impl Cluster {
+    /// The mode of a cluster that the configuration no longer names.
+    pub const GONE: &str = "gone";
 }
 
 /// `POST /clusters/{name}/reset`.

@@ -27,7 +27,7 @@
 //! | GET /clusters/{name} | | [`Cluster`] |
 //! | GET /clusters/{name}/limits | | [`ClusterLimits`]: every limit, and who says so |
 //! | PATCH /clusters/{name}/limits (`?dry_run=1`) | changes (JSON merge patch, RFC 7396; null: back to the configuration) | [`LimitsChanged`]; all or nothing |
-//! | GET /admin/audit?cluster&limit | | [`List`] of [`AuditEntry`], the newest first |
+//! | GET /admin/audit?cluster&limit&before | | [`List`] of [`AuditEntry`], the newest first (`next` is the `before` of the next page) |
 //! | POST /clusters/{name}/reset ([`AcceptReset`]) | | 202 [`Accepted`]: use a cluster again whose database was reset |
 //! | GET /metrics | | figures for monitoring: OpenMetrics' text form |
 //! | GET /admin/backup | | a copy of the database as it is now (bytes; whole only if the answer ends well) |

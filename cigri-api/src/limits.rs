@@ -64,6 +64,9 @@ pub struct LimitsChanged {
     pub dry_run: bool,
     /// What differs now; empty when nothing does.
     pub changes: Vec<LimitChange>,
+    /// Keys of the change that win over the configuration until they are taken back; what it says as well is not kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<String>,
 }
 
 /// A limit before and after.

@@ -78,6 +78,8 @@ pub enum Code {
     SensorFailed,
     /// The stress factor of a cluster, which its admin limits, cannot be read.
     StressUnknown,
+    /// Limits changed at run time fit the configuration of a cluster no more.
+    LimitsUnfit,
     /// The database was restored from a backup: the cluster may hold jobs that it does not know.
     Restored,
 }
@@ -111,6 +113,7 @@ impl Code {
             Code::ResultsUnreadable => "RESULTS_UNREADABLE",
             Code::SensorFailed => "SENSOR_FAILED",
             Code::StressUnknown => "STRESS_UNKNOWN",
+            Code::LimitsUnfit => "LIMITS_UNFIT",
             Code::Restored => "RESTORED",
         }
     }

@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use cigri_core::calendar::{Calendar, CalendarSettings};
-use cigri_core::language::parse_walltime;
-use cigri_core::meter::ClusterLimits;
-use serde::de::Error as _;
-use serde::{Deserialize, Serialize};
+use cigri_core::language::{Problem, Problems, parse_walltime};
+use cigri_core::meter::{ClusterLimits, limits};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::grid::Retention;
@@ -39,6 +39,7 @@ pub struct Settings {
     /// Members of groups that have quotas; a group that is not named is the system's.
     pub groups: BTreeMap<String, Vec<String>>,
     /// Clusters by name.
+    #[serde(deserialize_with = "clusters")]
     pub clusters: BTreeMap<String, ClusterSettings>,
 }
 
@@ -76,8 +77,8 @@ impl Default for StandbySettings {
 const YEAR_H: u64 = 8766;
 
 /// One cluster: what is said of it beside the keys of its [`ClusterLimits`], in one table of the file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Map<String, Value>", into = "Map<String, Value>")]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(into = "Map<String, Value>")]
 pub struct ClusterSettings {
     /// Base URL of its OAR 3 API.
     pub url: String,
@@ -90,19 +91,63 @@ pub struct ClusterSettings {
     pub limits: ClusterLimits,
 }
 
-impl TryFrom<Map<String, Value>> for ClusterSettings {
-    type Error = serde_json::Error;
+/// All that is wrong with all clusters is said at once, each problem with its place.
+fn clusters<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, ClusterSettings>, D::Error> {
+    let tables: BTreeMap<String, Map<String, Value>> = Deserialize::deserialize(deserializer)?;
+    let (mut clusters, mut problems) = (BTreeMap::new(), Vec::new());
+    for (name, keys) in tables {
+        match ClusterSettings::read(keys) {
+            Ok(cluster) => drop(clusters.insert(name, cluster)),
+            Err(found) => problems.extend(found.into_iter().map(|problem| {
+                let path = format!("clusters.{name}.{}", problem.path);
+                problem.at(path)
+            })),
+        }
+    }
+    if problems.is_empty() { Ok(clusters) } else { Err(D::Error::custom(Problems(problems))) }
+}
 
-    fn try_from(mut keys: Map<String, Value>) -> Result<ClusterSettings, serde_json::Error> {
-        let url = keys.remove("url").ok_or_else(|| serde_json::Error::custom("missing field `url`"))?;
-        let walltime = keys.remove("best_effort_walltime").map(serde_json::from_value).transpose()?;
-        let calendar = keys.remove("calendar").map(serde_json::from_value).transpose()?;
+impl ClusterSettings {
+    /// Reads a cluster's table.
+    fn read(mut keys: Map<String, Value>) -> Result<ClusterSettings, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let url = part(&mut keys, "url", "the base URL of its OAR 3 API", &mut problems);
+        let walltime = part(&mut keys, "best_effort_walltime", "a walltime, like \"2:00:00\"", &mut problems);
+        let calendar = part(&mut keys, "calendar", "a calendar", &mut problems);
+        if url.is_none() && problems.iter().all(|problem| problem.path != "url") {
+            problems.push(Problem::new("url", "nothing", "the base URL of its OAR 3 API"));
+        }
+        let limits = limits::configured(keys).unwrap_or_else(|found| {
+            problems.extend(found);
+            ClusterLimits::default()
+        });
+        if !problems.is_empty() {
+            return Err(problems);
+        }
         Ok(ClusterSettings {
-            url: serde_json::from_value(url)?,
+            url: url.unwrap_or_default(),
             best_effort_walltime: walltime.unwrap_or_default(),
             calendar: calendar.unwrap_or_default(),
-            limits: serde_json::from_value(Value::Object(keys))?,
+            limits,
         })
+    }
+}
+
+/// What one key of a cluster's table says that is no limit.
+fn part<T: DeserializeOwned>(
+    keys: &mut Map<String, Value>,
+    key: &str,
+    expected: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<T> {
+    let value = keys.remove(key)?;
+    let found = value.to_string();
+    match serde_json::from_value(value) {
+        Ok(part) => Some(part),
+        Err(error) => {
+            problems.push(Problem::new(key, found, expected).hint(error.to_string()));
+            None
+        }
     }
 }
 
@@ -163,15 +208,6 @@ impl Settings {
         if problems.is_empty() { Ok(calendars) } else { Err(SettingsError::Value(problems.join("\n"))) }
     }
 
-    fn check_limits(&self) -> Result<(), SettingsError> {
-        let of_cluster = |(name, cluster): (&String, &ClusterSettings)| {
-            let place = |problem: String| format!("clusters.{name}.{problem}");
-            cluster.limits.check().into_iter().map(place).collect::<Vec<String>>()
-        };
-        let problems: Vec<String> = self.clusters.iter().flat_map(of_cluster).collect();
-        if problems.is_empty() { Ok(()) } else { Err(SettingsError::Value(problems.join("\n"))) }
-    }
-
     /// Both in milliseconds and seconds, as the loops use them.
     pub(crate) fn retention(&self) -> Retention {
         let decisions_ms = self.keep_decisions_h as i64 * 3_600_000;
@@ -203,7 +239,6 @@ impl Settings {
                 return wrong(&format!("`clusters.{name}.best_effort_walltime` is a walltime, like \"2:00:00\""));
             }
         }
-        self.check_limits()?;
         self.check_hours()?;
         if !(1..=3600).contains(&standby.lease_s) {
             return wrong("`standby.lease_s` is a number of seconds from 1 to 3600");
@@ -337,13 +372,25 @@ mod tests {
     fn what_is_wrong_with_limits_is_said_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("server.toml");
-        let text = "[clusters.dahu]\nurl = \"https://dahu\"\nmax_array = 0\nuser_quotas = { alice = 20000000 }\n\
-                    [clusters.luke]\nurl = \"https://luke\"\nbusy = 2.0\n";
+        let text = "[clusters.dahu]\nurl = \"https://dahu\"\nmax_array = 0\nuser_quotas = { alice = \"many\" }\nlaw = \"fixd\"\n\
+                    [clusters.luke]\nmax_live = 5\nbusy = nan\n[clusters.luke.calendar]\nnightz = \"x\"\n";
         std::fs::write(&file, text).unwrap();
         let error = read(Some(&file)).unwrap_err().to_string();
-        assert!(error.contains("clusters.dahu.max_array: 0; a whole number from 1"), "{error}");
-        assert!(error.contains("clusters.dahu.user_quotas.alice: 20000000; "), "{error}");
-        assert!(error.contains("clusters.luke.busy: 2; a number from 0.001 to 1"), "{error}");
+        for expected in [
+            "clusters.dahu.max_array: expected a whole number from 1",
+            "clusters.dahu.user_quotas.alice: expected a whole number, 0 or more, found \"many\"",
+            "clusters.dahu.law.name: expected one of adaptive, tap-3, tap-paper, fixed, found \"fixd\"",
+            "clusters.luke.url: expected the base URL of its OAR 3 API, found nothing",
+            "clusters.luke.calendar: expected a calendar, found {\"nightz\":\"x\"}; unknown field `nightz`",
+            "clusters.luke.max_live: expected a limit of a cluster, found `max_live`; did you mean `max_running`?",
+            "clusters.luke.busy: expected a number, found what is no number",
+        ] {
+            assert!(error.contains(expected), "{expected}: {error}");
+        }
+        std::fs::write(&file, "[clusters.dahu]\nurl = \"https://dahu\"\nlaw = \"fixed\"\nweights = { \"a.b\" = 2 }\n")
+            .unwrap();
+        let limits = &read(Some(&file)).unwrap().clusters["dahu"].limits;
+        assert_eq!((limits.law.name(), limits.weights["a.b"]), ("fixed", 2.0), "a law's name alone is enough");
     }
 
     #[test]

@@ -55,6 +55,18 @@ fn row((id, at, who, action, cluster, before, after): Columns) -> AuditRow {
 }
 
 impl Store {
+    /// How many changes of one cluster or all are written down.
+    pub fn audit_count(&self, cluster: Option<&str>) -> Result<u64> {
+        self.read(|connection| {
+            let mut query = audit::table.count().into_boxed();
+            if let Some(cluster) = cluster {
+                query = query.filter(audit::cluster.eq(cluster.to_owned()));
+            }
+            let count: i64 = query.get_result(connection)?;
+            Ok(count.max(0) as u64)
+        })
+    }
+
     /// Changes of one cluster or all, newest first: at most `limit`, with ids below `before_id` where one is given.
     pub fn audit(&self, cluster: Option<&str>, limit: i64, before_id: Option<i64>) -> Result<Vec<AuditRow>> {
         self.read(|connection| {

@@ -61,7 +61,7 @@ fn row((name, kind, url, (limits, changes), last_round_at): Columns) -> Result<C
         "local" => ClusterKind::Local,
         other => return Err(StoreError::Corrupt(format!("cluster kind `{other}`"))),
     };
-    let limits = ClusterSettings::read(&name, &limits, &changes).effective;
+    let limits = ClusterSettings::read(&limits, &changes).effective;
     Ok(ClusterRow { name, kind, url, limits, last_round_at })
 }
 

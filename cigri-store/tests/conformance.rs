@@ -117,7 +117,9 @@ on_every_database! {
     limits_changed_at_run_time_outlive_the_configuration
     a_change_that_is_wrong_changes_nothing
     who_changed_limits_is_written_down
-    changes_that_fit_no_more_are_told_and_left_out
+    changes_that_fit_no_more_are_told_and_left_out_alone
+    stored_limits_that_cannot_be_read_are_told
+    what_the_configuration_says_anyway_is_not_kept
     the_last_decision_and_those_before_are_kept_with_their_terms
     old_decisions_go_little_by_little_those_of_ended_campaigns_too
     usage_follows_the_live_jobs_of_users_with_a_half_life

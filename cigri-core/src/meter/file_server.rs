@@ -10,6 +10,7 @@ use std::f64::consts::PI;
 use super::limits::FileServerSettings;
 use super::sensor::Reading;
 use super::{Bound, Reason};
+use crate::language::Problem;
 
 /// Load per megabyte and job, when such jobs are sent every 30 s: identified by the same authors.
 const LOAD_PER_MB: f64 = 0.00179;
@@ -46,16 +47,17 @@ impl Gains {
     }
 }
 
-/// What is wrong with a settling time, or a cycle, for which there is no good controller, in words.
-pub fn problem(settings: &FileServerSettings) -> Option<String> {
+/// What is wrong with a settling time for which there is no good controller, in words.
+pub fn problem(settings: &FileServerSettings) -> Option<Problem> {
     let most = 8.0 * MEMORY_S / settings.period_s.max(1) as f64;
     (Gains::of(settings).kp < 0.0).then(|| {
         let (settling, period) = (settings.settling, settings.period_s);
         if most < 1.0 {
-            let longest = 8.0 * MEMORY_S;
-            return format!("file_server.period_s: {period} s; at most {longest} s are expected");
+            let expected = format!("at most {} s", 8.0 * MEMORY_S);
+            return Problem::new("file_server.period_s", format!("{period} s"), expected);
         }
-        format!("file_server.settling: {settling} cycles; at most {most:.1} with cycles of {period} s are expected")
+        let expected = format!("at most {most:.1} with cycles of {period} s");
+        Problem::new("file_server.settling", format!("{settling} cycles"), expected)
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod merge;
+mod misread;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::law::LawSettings;
 use super::window::Window;
-pub use merge::{keep, merge};
+pub use merge::{Fitting, configured, fitting, keep, merge, without_configured};
 
 /// Limits of a cluster, set by its admin: in the configuration, and changed at run time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -10,6 +10,8 @@ use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeZone, Utc, Week
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use crate::language::Problem;
+
 /// One window: `Mon-Fri 20:00-07:00` opens on these days at 20:00 and closes at the next 07:00; `Sat,Sun` is open all
 /// day; `24:00` is the day's end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,11 +97,12 @@ fn local(zone: Tz, at: i64) -> DateTime<Tz> {
 }
 
 impl FromStr for Window {
-    type Err = String;
+    type Err = Problem;
 
     /// An error says what was found and what was expected.
-    fn from_str(text: &str) -> Result<Window, String> {
-        let expected = || format!("{text:?} is no window; one looks like \"Mon-Fri 20:00-07:00\" or \"Sat,Sun\"");
+    fn from_str(text: &str) -> Result<Window, Problem> {
+        let wrong = |expected: &str| Problem::new("", format!("{text:?}"), expected);
+        let expected = || wrong("a window such as \"Mon-Fri 20:00-07:00\" or \"Sat,Sun\"");
         let words: Vec<&str> = text.split_whitespace().collect();
         let (days, hours) = match words[..] {
             [days] => (read_days(days).ok_or_else(expected)?, None),
@@ -108,7 +111,7 @@ impl FromStr for Window {
         };
         let hours = match hours {
             Some((opens, Closes::At(closes))) if opens == closes => {
-                return Err(format!("{text:?} never opens: it closes when it opens"));
+                return Err(wrong("a window that opens").hint("it closes when it opens"));
             }
             Some((NaiveTime::MIN, Closes::AtMidnight)) | None => None,
             Some((opens, Closes::AtMidnight)) => Some((opens, NaiveTime::MIN)),
@@ -146,9 +149,9 @@ fn read_hours(text: &str) -> Option<(NaiveTime, Closes)> {
 }
 
 impl TryFrom<String> for Window {
-    type Error = String;
+    type Error = Problem;
 
-    fn try_from(text: String) -> Result<Window, String> {
+    fn try_from(text: String) -> Result<Window, Problem> {
         text.parse()
     }
 }
@@ -244,10 +247,10 @@ mod tests {
     #[test]
     fn what_is_no_window_or_never_opens_is_refused() {
         for text in ["", "20:00-07:00", "Mon 20:00", "Mon-Fry", "Mon 25:00-26:00", "Mon 1:00-2:00 x", "Mon, Tue"] {
-            assert!(text.parse::<Window>().unwrap_err().contains("is no window"), "{text}");
+            assert!(text.parse::<Window>().unwrap_err().expected.contains("such as"), "{text}");
         }
-        let never = "Mon 07:00-07:00".parse::<Window>().unwrap_err();
-        assert_eq!(never, "\"Mon 07:00-07:00\" never opens: it closes when it opens");
+        let never = "Mon 07:00-07:00".parse::<Window>().unwrap_err().to_string();
+        assert_eq!(never, "expected a window that opens, found \"Mon 07:00-07:00\"; it closes when it opens");
         assert_eq!(window("monday-Wednesday  8:00-9:00").to_string(), "monday-Wednesday 8:00-9:00");
     }
 

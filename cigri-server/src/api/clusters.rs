@@ -10,7 +10,8 @@ use crate::grid::Grid;
 
 /// `GET /clusters`.
 pub(super) async fn list(grid: web::Data<Grid>, _: Caller) -> Result<web::Json<List<Cluster>>, ApiError> {
-    let items = crate::blocking(&grid.store, all).await?;
+    let mut items = crate::blocking(&grid.store, all).await?;
+    items.iter_mut().for_each(|cluster| mark_gone(&grid, cluster));
     Ok(web::Json(List { total: items.len() as u64, items, next: None }))
 }
 
@@ -22,7 +23,28 @@ pub(super) async fn show(
 ) -> Result<web::Json<Cluster>, ApiError> {
     let items = crate::blocking(&grid.store, all).await?;
     let found = items.into_iter().find(|cluster| cluster.name == *name);
-    found.map(web::Json).ok_or_else(|| no_such(&name))
+    let mut cluster = found.ok_or_else(|| no_such(&name))?;
+    mark_gone(&grid, &mut cluster);
+    Ok(web::Json(cluster))
+}
+
+/// What is known of a cluster that the configuration no longer names is past: nothing is sent there.
+fn mark_gone(grid: &Grid, cluster: &mut Cluster) {
+    if grid.cluster(&cluster.name).is_none() {
+        (cluster.mode, cluster.note) = (Cluster::GONE.to_owned(), String::new());
+    }
+}
+
+/// Why a cluster cannot be used that no loop follows: it is unknown, or the configuration no longer names it.
+pub(super) async fn missing(grid: &Grid, name: &str) -> ApiError {
+    let known = crate::blocking(&grid.store, |store| store.list_clusters()).await;
+    match known {
+        Err(error) => error.into(),
+        Ok(rows) if rows.iter().any(|row| row.name == name) => ApiError::not_found(format!(
+            "the server's configuration no longer names cluster {name}: what was set there counts again once it does"
+        )),
+        Ok(_) => no_such(name),
+    }
 }
 
 /// The name belongs to no cluster.

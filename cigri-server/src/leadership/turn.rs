@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{Leadership, Phase};
+use crate::clock::now_ms;
 use crate::cluster::supervise;
 use crate::grid::Grid;
 
@@ -46,7 +47,14 @@ pub(crate) async fn lead(
 /// What an earlier leader was receiving when it ended goes, and the configuration's clusters come.
 fn prepare(store: &Store, clusters: &[ClusterRow]) -> Result<(), StoreError> {
     store.sweep_received()?;
-    clusters.iter().try_for_each(|cluster| store.put_cluster(cluster))
+    for cluster in clusters {
+        store.put_cluster(cluster)?;
+        let unfit = store.tell_unfit(&cluster.name, now_ms())?;
+        for problem in unfit {
+            warn!(cluster.name = %cluster.name, "a limit changed at run time has no effect any more: {problem}");
+        }
+    }
+    Ok(())
 }
 
 async fn run(grid: &Arc<Grid>, leadership: &Leadership, stop: &CancellationToken) {

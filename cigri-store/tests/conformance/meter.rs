@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cigri_core::event::{Code, Scope};
 use cigri_core::meter::{Bound, ClusterLimits, Mode, Reason};
 use cigri_core::state::{JobState, SubmissionState};
 use cigri_store::{ClusterRow, DecisionRow, Store, StoreError};
@@ -28,7 +29,8 @@ pub(super) fn limits_changed_at_run_time_outlive_the_configuration(database: &Fr
     assert_eq!((back.max_waiting, back.mode), (400, Mode::Open), "as the configuration says");
     let settings = store.cluster_settings("dahu").unwrap();
     assert_eq!(settings.changes, json!({"note": "repair", "user_quotas": {"alice": 200}}));
-    assert_eq!((settings.configured.note.as_str(), settings.effective, settings.problem), ("", back, None));
+    assert_eq!((settings.configured.note.as_str(), settings.effective), ("", back));
+    assert_eq!(settings.problems, []);
 }
 
 pub(super) fn a_change_that_is_wrong_changes_nothing(database: &Fresh) {
@@ -62,19 +64,53 @@ pub(super) fn who_changed_limits_is_written_down(database: &Fresh) {
     assert_eq!(before.iter().map(|row| row.at).collect::<Vec<_>>(), [5000]);
 }
 
-pub(super) fn changes_that_fit_no_more_are_told_and_left_out(database: &Fresh) {
+pub(super) fn what_the_configuration_says_anyway_is_not_kept(database: &Fresh) {
     let store = database.store();
     configured(&store, 500);
-    store.change_cluster("dahu", &json!({"max_waiting": 60}), "root", 5000).unwrap();
-    database.execute("UPDATE cluster SET changes = '{\"max_waiting\": \"many\"}'").unwrap();
+    store
+        .change_cluster("dahu", &json!({"mode": "drained", "note": "repair", "max_waiting": 500}), "root", 5000)
+        .unwrap();
+    assert_eq!(store.cluster_settings("dahu").unwrap().changes, json!({"mode": "drained", "note": "repair"}));
+    store.change_cluster("dahu", &json!({"mode": "open", "note": ""}), "root", 6000).unwrap();
+    assert_eq!(store.cluster_settings("dahu").unwrap().changes, json!({}));
+    configured(&store, 400);
+    assert_eq!(store.cluster_limits("dahu").unwrap().max_waiting, 400, "nobody asked for another number");
+    let error = store.change_cluster("dahu", &json!({"max_array": 0}), "root", 7000).unwrap_err();
+    assert!(error.to_string().contains("max_array: expected a whole number from 1"), "{error}");
+}
+
+pub(super) fn changes_that_fit_no_more_are_told_and_left_out_alone(database: &Fresh) {
+    let (store, scope) = (database.store(), Scope::cluster("dahu"));
+    configured(&store, 500);
+    let changes = json!({"mode": "drained", "note": "repair", "law": {"ahead": 3}, "user_quotas": {"alice": 7}});
+    store.change_cluster("dahu", &changes, "root", 5000).unwrap();
+    assert_eq!(
+        (store.tell_unfit("dahu", 5500).unwrap(), store.find_message(Code::LimitsUnfit, &scope).unwrap()),
+        (vec![], None)
+    );
+    let limits = ClusterLimits { law: serde_json::from_value(json!("tap-3")).unwrap(), ..ClusterLimits::default() };
+    store.put_cluster(&ClusterRow { limits, ..cluster("dahu") }).unwrap();
     let settings = store.cluster_settings("dahu").unwrap();
-    assert_eq!((settings.effective.max_waiting, &settings.configured), (500, &settings.effective));
-    assert!(settings.problem.unwrap().contains("max_waiting"));
-    assert_eq!(store.cluster_limits("dahu").unwrap().max_waiting, 500);
-    database.execute("UPDATE cluster SET limits = '{\"max_live\": 3}'").unwrap();
+    let effective = &settings.effective;
+    assert_eq!((effective.mode, effective.note.as_str(), effective.law.name()), (Mode::Drained, "repair", "tap-3"));
+    assert_eq!((effective.user_quotas["alice"], &settings.changes["law"]), (7, &json!(null)));
+    assert_eq!(settings.problems.iter().map(|problem| problem.path.as_str()).collect::<Vec<_>>(), ["law.ahead"]);
+    assert_eq!(store.list_clusters().unwrap()[0].limits.mode, Mode::Drained);
+    assert_eq!(store.tell_unfit("dahu", 6000).unwrap().len(), 1);
+    let told = store.find_message(Code::LimitsUnfit, &scope).unwrap().unwrap();
+    assert!(told.contains("\nlaw.ahead: expected one of"), "{told}");
+    let now = store.change_cluster("dahu", &json!({"max_waiting": 9}), "root", 7000).unwrap();
+    assert_eq!((now.max_waiting, now.mode), (9, Mode::Drained), "what does not fit is in the way of nothing");
+    assert_eq!(store.find_message(Code::LimitsUnfit, &scope).unwrap(), None);
+    assert_eq!(store.cluster_settings("dahu").unwrap().problems, []);
+}
+
+pub(super) fn stored_limits_that_cannot_be_read_are_told(database: &Fresh) {
+    let store = database.store();
+    configured(&store, 500);
+    database.execute("UPDATE cluster SET limits = '{\"max_live\": 3}', changes = 'x'").unwrap();
     let settings = store.cluster_settings("dahu").unwrap();
-    assert_eq!(settings.configured, ClusterLimits::default());
-    assert!(settings.problem.unwrap().contains("cannot be read"));
+    assert_eq!((&settings.configured, settings.problems.len()), (&ClusterLimits::default(), 2));
     assert_eq!(store.list_clusters().unwrap().len(), 1);
 }
 

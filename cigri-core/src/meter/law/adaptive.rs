@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Enough, PATIENCE, Quiet, Sighting, checked, mixed};
+use crate::language::Problem;
 
 /// Settings of the adaptive law.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -32,7 +33,7 @@ impl Default for AdaptiveSettings {
 
 impl AdaptiveSettings {
     /// What is wrong with them, in words.
-    pub fn check(&self) -> Vec<String> {
+    pub fn check(&self) -> Vec<Problem> {
         let mut problems = checked("initial", self.initial as f64, 1.0, 100_000.0);
         problems.extend(checked("ahead", self.ahead, 1.0, 100.0));
         problems.extend(checked("round_s", self.round_s, 0.0, 3600.0));

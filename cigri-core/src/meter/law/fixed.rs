@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Enough, checked};
+use crate::language::Problem;
 
 /// Settings of the fixed law.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -20,7 +21,7 @@ impl Default for FixedSettings {
 
 impl FixedSettings {
     /// What is wrong with them, in words.
-    pub fn check(&self) -> Vec<String> {
+    pub fn check(&self) -> Vec<Problem> {
         checked("waiting", self.waiting as f64, 1.0, 1_000_000.0)
     }
 }

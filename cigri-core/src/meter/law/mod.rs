@@ -20,15 +20,19 @@ pub use adaptive::{Adaptive, AdaptiveSettings};
 pub use enough::Enough;
 pub use fixed::{Fixed, FixedSettings};
 pub(super) use quiet::Quiet;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Value, json};
 pub use tap::{Tap3, Tap3Settings, TapPaper, TapPaperSettings};
+
+use crate::language::Problem;
 
 /// Rounds of 90 s without a start: CiGri 3's patience with a waiting job.
 const PATIENCE: u32 = 10;
 
-/// Which law, with its settings.
+/// Which law, with its settings; read from its name alone as well, which leaves them at their defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "kebab-case")]
+#[serde(remote = "Self", tag = "name", rename_all = "kebab-case")]
 pub enum LawSettings {
     /// Follows the starts seen.
     Adaptive(AdaptiveSettings),
@@ -47,9 +51,28 @@ impl Default for LawSettings {
     }
 }
 
+impl Serialize for LawSettings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        LawSettings::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for LawSettings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<LawSettings, D::Error> {
+        let settings = match Value::deserialize(deserializer)? {
+            Value::String(name) => json!({ "name": name }),
+            settings => settings,
+        };
+        LawSettings::deserialize(settings).map_err(D::Error::custom)
+    }
+}
+
 impl LawSettings {
+    /// The names of all.
+    pub const NAMES: [&str; 4] = ["adaptive", "tap-3", "tap-paper", "fixed"];
+
     /// What is wrong with the settings, in words: which one, what it is and what it may be.
-    pub fn check(&self) -> Vec<String> {
+    pub fn check(&self) -> Vec<Problem> {
         match self {
             LawSettings::Adaptive(settings) => settings.check(),
             LawSettings::Tap3(settings) => settings.check(),
@@ -88,11 +111,11 @@ impl LawSettings {
 }
 
 /// `key` is what is wrong, unless `value` is within `least` and `most`.
-fn checked(key: &str, value: f64, least: f64, most: f64) -> Vec<String> {
+fn checked(key: &str, value: f64, least: f64, most: f64) -> Vec<Problem> {
     if (least..=most).contains(&value) {
         return Vec::new();
     }
-    vec![format!("law.{key}: {value}; a number from {least} to {most} is expected")]
+    vec![Problem::new(format!("law.{key}"), value.to_string(), format!("a number from {least} to {most}"))]
 }
 
 /// SplitMix64's mixing step: chance, from a seed.

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Enough, Sighting, checked};
+use crate::language::Problem;
 
 /// Settings of CiGri 3's tap; the defaults are those it ships.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ impl Default for Tap3Settings {
 
 impl Tap3Settings {
     /// What is wrong with them, in words.
-    pub fn check(&self) -> Vec<String> {
+    pub fn check(&self) -> Vec<Problem> {
         let mut problems = check_rates(self.initial, self.factor, self.max);
         problems.extend(checked("grace_s", self.grace_s as f64, 0.0, 86_400.0));
         problems
@@ -55,12 +56,12 @@ impl Default for TapPaperSettings {
 
 impl TapPaperSettings {
     /// What is wrong with them, in words.
-    pub fn check(&self) -> Vec<String> {
+    pub fn check(&self) -> Vec<Problem> {
         check_rates(self.initial, self.factor, self.max)
     }
 }
 
-fn check_rates(initial: u64, factor: f64, max: u64) -> Vec<String> {
+fn check_rates(initial: u64, factor: f64, max: u64) -> Vec<Problem> {
     let mut problems = checked("initial", initial as f64, 1.0, 100_000.0);
     problems.extend(checked("factor", factor, 1.01, 10.0));
     problems.extend(checked("max", max as f64, initial as f64, 1_000_000.0));

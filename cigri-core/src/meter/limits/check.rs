@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::{ClusterLimits, FileServerSettings, StressLimit};
+use crate::language::Problem;
 use crate::meter::file_server;
 
 /// No cluster has more jobs of ours: a larger number is a slip.
@@ -15,9 +16,9 @@ const LONGEST_NOTE: usize = 500;
 const MOST_WINDOWS: usize = 50;
 
 impl ClusterLimits {
-    /// Everything that is wrong, each as `key: what was found; what is expected`.
-    pub fn check(&self) -> Vec<String> {
-        let mut found = Problems::default();
+    /// Everything that is wrong, each with its key as path.
+    pub fn check(&self) -> Vec<Problem> {
+        let mut found = Found::default();
         for (key, jobs) in [
             ("max_waiting", self.max_waiting),
             ("max_running", self.max_running),
@@ -41,13 +42,13 @@ impl ClusterLimits {
         found.0
     }
 
-    fn check_rest(&self, found: &mut Problems) {
+    fn check_rest(&self, found: &mut Found) {
         let length = self.note.chars().count();
         if length > LONGEST_NOTE || self.note.contains(char::is_control) {
-            found.add("note", format!("{length} characters; one line of at most {LONGEST_NOTE} is expected"));
+            found.add("note", format!("{length} characters"), format!("one line of at most {LONGEST_NOTE}"));
         }
         if self.windows.len() > MOST_WINDOWS {
-            found.add("windows", format!("{}; at most {MOST_WINDOWS} are expected", self.windows.len()));
+            found.add("windows", self.windows.len().to_string(), format!("at most {MOST_WINDOWS}"));
         }
         if let Some(stress) = &self.stress {
             found.stress(stress);
@@ -60,17 +61,17 @@ impl ClusterLimits {
 }
 
 #[derive(Default)]
-struct Problems(Vec<String>);
+struct Found(Vec<Problem>);
 
-impl Problems {
-    fn add(&mut self, key: &str, problem: String) {
-        self.0.push(format!("{key}: {problem}"));
+impl Found {
+    fn add(&mut self, key: &str, found: String, expected: String) {
+        self.0.push(Problem::new(key, found, expected));
     }
 
     fn whole(&mut self, key: &str, value: u64, good: RangeInclusive<u64>) {
         if !good.contains(&value) {
             let (least, most) = good.into_inner();
-            self.add(key, format!("{value}; a whole number from {least} to {most} is expected"));
+            self.add(key, value.to_string(), format!("a whole number from {least} to {most}"));
         }
     }
 
@@ -78,13 +79,13 @@ impl Problems {
         // What is no number is in no range.
         if !good.contains(&value) {
             let (least, most) = good.into_inner();
-            self.add(key, format!("{value}; a number from {least} to {most} is expected"));
+            self.add(key, value.to_string(), format!("a number from {least} to {most}"));
         }
     }
 
     fn name(&mut self, key: &str, name: &str) {
         if name.is_empty() || name.len() > 255 || name.contains(|c: char| c.is_control() || c.is_whitespace()) {
-            self.add(key, format!("{name:?}; a name without blanks is expected"));
+            self.add(key, format!("{name:?}"), "a name without blanks".to_owned());
         }
     }
 
@@ -93,7 +94,8 @@ impl Problems {
             self.name(key, name);
             self.whole(&format!("{key}.{name}"), *jobs, 0..=MOST_JOBS);
             if name == "*" && key != "user_quotas" {
-                self.add(key, "\"*\"; a name is expected, only users have a quota for all others".to_owned());
+                let problem = Problem::new(key, "\"*\"", "a name");
+                self.0.push(problem.hint("only users have a quota for all others"));
             }
         }
     }
@@ -105,7 +107,7 @@ impl Problems {
 
     fn file_server(&mut self, server: &FileServerSettings) {
         if server.sensor.trim().is_empty() || server.sensor.contains('\0') {
-            self.add("file_server.sensor", "empty; a URL or a command is expected".to_owned());
+            self.0.push(Problem::new("file_server.sensor", "nothing", "a URL or a command"));
         }
         self.number("file_server.reference", server.reference, 1e-6..=1e9);
         self.number("file_server.job_mb", server.job_mb, 1e-3..=1e9);
@@ -119,7 +121,7 @@ impl Problems {
         self.whole("file_server.floor", server.floor, 0..=MOST_JOBS);
         if server.ttl_s < server.period_s {
             let (ttl, period) = (server.ttl_s, server.period_s);
-            self.add("file_server.ttl_s", format!("{ttl}; at least period_s, {period}, is expected"));
+            self.add("file_server.ttl_s", ttl.to_string(), format!("at least period_s, {period}"));
         }
     }
 }
@@ -128,9 +130,13 @@ impl Problems {
 mod tests {
     use super::*;
 
+    fn told(limits: &ClusterLimits) -> Vec<String> {
+        limits.check().iter().map(ToString::to_string).collect()
+    }
+
     #[test]
     fn the_defaults_are_good() {
-        assert_eq!(ClusterLimits::default().check(), Vec::<String>::new());
+        assert_eq!(ClusterLimits::default().check(), []);
     }
 
     #[test]
@@ -149,20 +155,20 @@ mod tests {
             ..ClusterLimits::default()
         };
         assert_eq!(
-            limits.check(),
+            told(&limits),
             [
-                "max_waiting: 10000001; a whole number from 0 to 10000000 is expected",
-                "max_array: 0; a whole number from 1 to 10000000 is expected",
-                "period_s: 0; a whole number from 1 to 3600 is expected",
-                "requests_per_s: -1; a number from 0.01 to 10000 is expected",
-                "bytes_per_s: NaN; a number from 1000 to 1000000000000 is expected",
-                "busy: 1.5; a number from 0.001 to 1 is expected",
-                "user_quotas: \"\"; a name without blanks is expected",
-                "user_quotas.alice: 18446744073709551615; a whole number from 0 to 10000000 is expected",
-                "group_quotas: \"*\"; a name is expected, only users have a quota for all others",
-                "weights.bob: -0.5; a number from 0 to 1000000 is expected",
-                "weights.carol: NaN; a number from 0 to 1000000 is expected",
-                "note: 501 characters; one line of at most 500 is expected",
+                "max_waiting: expected a whole number from 0 to 10000000, found 10000001",
+                "max_array: expected a whole number from 1 to 10000000, found 0",
+                "period_s: expected a whole number from 1 to 3600, found 0",
+                "requests_per_s: expected a number from 0.01 to 10000, found -1",
+                "bytes_per_s: expected a number from 1000 to 1000000000000, found NaN",
+                "busy: expected a number from 0.001 to 1, found 1.5",
+                "user_quotas: expected a name without blanks, found \"\"",
+                "user_quotas.alice: expected a whole number from 0 to 10000000, found 18446744073709551615",
+                "group_quotas: expected a name, found \"*\"; only users have a quota for all others",
+                "weights.bob: expected a number from 0 to 1000000, found -0.5",
+                "weights.carol: expected a number from 0 to 1000000, found NaN",
+                "note: expected one line of at most 500, found 501 characters",
             ]
         );
     }
@@ -176,10 +182,10 @@ mod tests {
             ..ClusterLimits::default()
         };
         assert_eq!(
-            limits.check(),
+            told(&limits),
             [
-                "file_server.settling: 10 cycles; at most 8.0 with cycles of 60 s are expected",
-                "law.factor: 0.5; a number from 1.01 to 10 is expected",
+                "file_server.settling: expected at most 8.0 with cycles of 60 s, found 10 cycles",
+                "law.factor: expected a number from 1.01 to 10, found 0.5",
             ]
         );
     }
@@ -192,7 +198,7 @@ mod tests {
             file_server: serde_json::from_str(text).unwrap(),
             ..ClusterLimits::default()
         };
-        let keys: Vec<String> = limits.check().iter().map(|text| text.split(':').next().unwrap().to_owned()).collect();
+        let keys: Vec<String> = limits.check().into_iter().map(|problem| problem.path).collect();
         let server = ["sensor", "reference", "settling", "ttl_s"].map(|key| format!("file_server.{key}"));
         assert_eq!(keys[..2], ["stress.reference", "stress.limit"]);
         assert_eq!(keys[2..], server);

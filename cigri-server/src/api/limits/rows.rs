@@ -43,6 +43,16 @@ fn names(all: [&Value; 3], key: &str) -> Vec<String> {
     named.flat_map(Map::keys).collect::<BTreeSet<_>>().into_iter().cloned().collect()
 }
 
+/// The keys of `patch` that are among `changes`: these win over the configuration until they are taken back.
+pub(super) fn kept(changes: &Value, patch: &Value) -> Vec<String> {
+    let mut keys: Vec<String> = flat(changes).into_iter().map(|(key, _)| key).collect();
+    keys.retain(|key| match key.split_once('.') {
+        Some((map, name)) => !patch[map][name].is_null(),
+        None => !patch[key].is_null(),
+    });
+    keys
+}
+
 /// What differs, key by key.
 pub(super) fn differences(before: &Value, after: &Value) -> Vec<LimitChange> {
     let (before, after) = (flat(before), flat(after));

@@ -34,7 +34,7 @@ async fn value(grid: &web::Data<Grid>, login: &str, key: &str) -> Value {
 }
 
 async fn log(grid: &web::Data<Grid>, login: &str) -> Result<Vec<AuditEntry>, ApiError> {
-    let query = web::Query(AuditQuery { cluster: Some("dahu".to_owned()), limit: None });
+    let query = web::Query(AuditQuery { cluster: Some("dahu".to_owned()), ..AuditQuery::default() });
     Ok(audit(grid.clone(), caller(login), query).await?.into_inner().items)
 }
 
@@ -85,4 +85,88 @@ async fn what_makes_no_difference_is_written_down_nowhere_and_wakes_nobody() {
     assert!(handle.wake.notified().now_or_never().is_none());
     patch(&grid, "ada", json!({"max_array": 7}), 0).await.unwrap();
     assert!(handle.wake.notified().now_or_never().is_some(), "its loop does not wait for the end of its period");
+}
+
+async fn refused(grid: &web::Data<Grid>, patch: Value) -> Vec<String> {
+    let path = (web::Path::from("dahu".to_owned()), web::Query(ChangeQuery { dry_run: 1 }));
+    let error = change(grid.clone(), caller("ada"), path, web::Json(patch)).await.map(|_| ()).unwrap_err();
+    let body = actix_web::body::to_bytes(error.error_response().into_body()).await.unwrap();
+    let body: cigri_api::ErrorBody = serde_json::from_slice(&body).unwrap();
+    let line =
+        |one: Problem| format!("{}: {} / {} {}", one.path, one.found, one.expected, one.hint.unwrap_or_default());
+    body.problems.into_iter().map(line).collect()
+}
+
+#[actix_web::test]
+async fn each_problem_has_its_place_what_is_there_and_what_should_be() {
+    let wrong = json!({"law": -3, "group_quotas": {"*": 1}, "windows": ["Mon 1:00-1:00"], "max_wating": 5});
+    assert_eq!(
+        refused(&grid(), wrong).await,
+        [
+            "law: -3 / a law: its name, or an object with `name` and its settings ",
+            "windows: \"Mon 1:00-1:00\" / a window that opens it closes when it opens",
+            "max_wating: `max_wating` / a limit of a cluster did you mean `max_waiting`?",
+            "group_quotas: \"*\" / a name only users have a quota for all others",
+        ]
+    );
+    assert_eq!(refused(&grid(), json!({"stress": {"limit": 1}})).await, ["stress.reference: nothing / a number "]);
+    assert_eq!(refused(&grid(), json!(["max_array"])).await, [": [\"max_array\"] / an object with limits "]);
+}
+
+#[actix_web::test]
+async fn what_the_configuration_says_as_well_is_not_kept_over_it() {
+    let grid = grid();
+    let kept = async |patch: Value| {
+        let path = (web::Path::from("dahu".to_owned()), web::Query(ChangeQuery { dry_run: 0 }));
+        change(grid.clone(), caller("ada"), path, web::Json(patch)).await.unwrap().into_inner().kept
+    };
+    assert_eq!(kept(json!({"max_waiting": 60, "mode": "open", "note": ""})).await, [""; 0]);
+    let changes = json!({"mode": "drained", "max_waiting": 7, "user_quotas": {"bob": 5}, "law": "fixed"});
+    let mut keys = kept(changes).await;
+    keys.sort_unstable();
+    assert_eq!(keys, ["law", "max_waiting", "mode", "user_quotas.bob"]);
+    assert_eq!(
+        kept(json!({"mode": "open", "max_waiting": 8})).await,
+        ["max_waiting"],
+        "only what was asked for is told"
+    );
+    assert_eq!(value(&grid, "bob", "law").await["name"], "fixed");
+}
+
+#[actix_web::test]
+async fn a_cluster_that_the_configuration_no_longer_names_is_told_from_one_that_never_was() {
+    let grid = grid();
+    let row = grid.store.list_clusters().unwrap().remove(0);
+    grid.store.put_cluster(&ClusterRow { name: "luke".to_owned(), ..row }).unwrap();
+    let of =
+        async |name: &str| show(grid.clone(), caller("bob"), name.to_owned().into()).await.unwrap_err().to_string();
+    assert!(of("luke").await.contains("no longer names cluster luke"));
+    assert!(of("hree").await.contains("there is no cluster hree"));
+    let all = crate::api::clusters::list(grid.clone(), caller("bob")).await.unwrap().into_inner().items;
+    assert_eq!(all.iter().map(|one| one.mode.as_str()).collect::<Vec<_>>(), ["open", "gone"]);
+    let one = crate::api::clusters::show(grid.clone(), caller("bob"), "luke".to_owned().into()).await.unwrap();
+    assert_eq!(one.mode, "gone");
+    let log = async |name: &str| {
+        let query = AuditQuery { cluster: Some(name.to_owned()), ..AuditQuery::default() };
+        audit(grid.clone(), caller("ada"), web::Query(query)).await.map(|log| log.total)
+    };
+    assert_eq!(log("hree").await.unwrap_err().status_code(), 404);
+    assert_eq!(log("dahu").await.unwrap(), 0);
+}
+
+#[actix_web::test]
+async fn the_log_is_read_page_by_page() {
+    let grid = grid();
+    for most in 1..=5 {
+        patch(&grid, "ada", json!({"max_waiting": most}), 0).await.unwrap();
+    }
+    let page = async |before: Option<i64>| {
+        let query = AuditQuery { cluster: None, limit: Some(2), before };
+        let page = audit(grid.clone(), caller("ada"), web::Query(query)).await.unwrap().into_inner();
+        (page.items.iter().map(|entry| entry.changes[0].after.clone()).collect::<Vec<_>>(), page.total, page.next)
+    };
+    let (newest, total, next) = page(None).await;
+    assert_eq!((newest, total), (vec![json!(5), json!(4)], 5));
+    let (_, _, next) = page(next).await;
+    assert_eq!(page(next).await, (vec![json!(1)], 5, None));
 }
