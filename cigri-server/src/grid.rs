@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cigri_core::calendar::Calendar;
-use cigri_core::meter::ClusterLimits;
 use cigri_core::meter::law::{AdaptiveSettings, LawSettings};
+use cigri_core::meter::{ClusterLimits, Mode};
 use cigri_store::{ClusterKind, ClusterRow, Store, StoreError, TokenRow};
 use futures_util::future::BoxFuture;
 use oar_client::{Budget, Client, HttpTransport, Settings, Token, Transport, TransportError};
@@ -17,7 +17,6 @@ use url::Url;
 
 use crate::admission::Admission;
 use crate::clock::now_ms;
-use crate::gatekeeper::{Barrier, Gatekeeper};
 use crate::members::Members;
 use crate::metrics::Metrics;
 use crate::secret::{Sealer, SecretError};
@@ -49,10 +48,18 @@ pub(crate) struct ClusterHandle {
     pub(crate) client: Client,
     /// Rung when there may be something to do before the period is over.
     pub(crate) wake: Arc<Notify>,
-    /// Shut while the cluster is disabled.
-    pub(crate) barrier: Barrier,
     /// What tells the load of its file server.
     pub(crate) sensor: Sensor,
+}
+
+impl ClusterHandle {
+    /// Keeps requests to what the admin allows there now; none goes to a disabled cluster. Whoever is about to send some
+    /// says this: another server may have changed it.
+    pub(crate) fn keep_to(&self, limits: &ClusterLimits) {
+        self.client.set_budget(budget(limits));
+        let is_shut = limits.mode == Mode::Disabled;
+        self.client.shut(is_shut.then_some("the cluster is disabled by its administrator"));
+    }
 }
 
 /// Base of the local cluster's requests, which never leave the process.
@@ -117,7 +124,7 @@ fn client_settings(row: &ClusterRow) -> Settings {
 }
 
 /// What the admin grants our requests there.
-pub(crate) fn budget(limits: &ClusterLimits) -> Budget {
+fn budget(limits: &ClusterLimits) -> Budget {
     Budget { requests_per_s: limits.requests_per_s, bytes_per_s: limits.bytes_per_s, busy: limits.busy }
 }
 
@@ -216,11 +223,9 @@ impl Grid {
         let url = Url::parse(text)
             .map_err(|error| GridError::Cluster { cluster: row.name.clone(), problem: error.to_string() })?;
         let settings = client_settings(&row);
-        let barrier = Barrier::default();
-        let way = Gatekeeper { inner: transport, barrier: barrier.clone() };
-        let client = Client::new(url, Arc::new(way), settings);
+        let client = Client::new(url, transport, settings);
         let (wake, sensor) = (Arc::new(Notify::new()), Sensor::default());
-        let handle = Arc::new(ClusterHandle { client, wake, row, barrier, sensor });
+        let handle = Arc::new(ClusterHandle { client, wake, row, sensor });
         let mut clusters = self.clusters.write().unwrap_or_else(PoisonError::into_inner);
         clusters.insert(handle.row.name.clone(), handle);
         drop(clusters);

@@ -11,7 +11,6 @@ mod clock;
 mod cluster;
 mod data_dir;
 pub mod embedded;
-mod gatekeeper;
 mod grid;
 mod leadership;
 mod members;

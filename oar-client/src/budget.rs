@@ -18,6 +18,10 @@ pub const BURST: Duration = Duration::from_secs(30);
 /// fails only because one before it was large.
 pub const LARGEST_DEBT: Duration = Duration::from_secs(25);
 
+/// What is most urgent goes while the debt is no longer than this, and waits like all others beyond. At the smallest
+/// budget a request costs 10 s: no request is ever forgiven.
+pub const OWED: Duration = Duration::from_secs(15);
+
 /// No request is charged more time under way than this. One that takes longer waits for a cluster that hangs for reasons
 /// of its own, and that is looked at again soon after it is back.
 pub const LONGEST_CHARGED: Duration = Duration::from_secs(2);
@@ -135,11 +139,13 @@ impl Account {
 
     /// How long a request that has `waited` already still has to wait; zero: it may go.
     pub(crate) fn ready_in(&mut self, now: Duration, urgency: Urgency, waited: Duration) -> Duration {
-        if urgency.may_owe() {
-            return Duration::ZERO;
-        }
         self.fill(now);
         let (level, _) = self.least();
+        if urgency.may_owe() {
+            let wait = Duration::from_secs_f64((-OWED.as_secs_f64() - level).max(0.0));
+            // Rounded up, as below.
+            return if wait.is_zero() { wait } else { wait + Duration::from_millis(1) };
+        }
         let left_to_others = urgency.deference().saturating_sub(waited).as_secs_f64();
         if level >= left_to_others {
             return Duration::ZERO;
@@ -220,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_most_urgent_never_waits_and_is_made_up_for() {
+    fn what_is_most_urgent_goes_first_and_is_made_up_for() {
         let mut account = Account::new(BUDGET);
         account.spend(s(0.0), Expense { requests: 310, ..Expense::default() });
         for urgency in [Urgency::Doubt, Urgency::Release] {
@@ -228,6 +234,23 @@ mod tests {
             account.spend(s(0.0), request(0, 0.0));
         }
         assert_eq!(account.ready_in(s(0.0), Urgency::Poll, s(9.0)), s(1.201));
+    }
+
+    #[test]
+    fn what_is_most_urgent_owes_no_more_than_a_budget_makes_up_for() {
+        for requests_per_s in [0.1, 2.0, 10.0] {
+            let mut account = Account::new(Budget { requests_per_s, ..BUDGET });
+            let mut sent = 0.0;
+            for now in 0..6000 {
+                while account.ready_in(s(now.into()), Urgency::Doubt, s(0.0)).is_zero() {
+                    account.spend(s(now.into()), request(0, 0.0));
+                    sent += 1.0;
+                }
+            }
+            let granted = requests_per_s * (6000.0 + (BURST + OWED).as_secs_f64());
+            assert!(sent <= granted + 1.0, "{sent} of {granted}");
+            assert!(account.ready_in(s(5999.0), Urgency::Poll, s(9.0)) <= LARGEST_DEBT + s(0.001));
+        }
     }
 
     #[test]

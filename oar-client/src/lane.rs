@@ -54,6 +54,8 @@ struct State {
     waiting: BTreeMap<(Instant, u64), Waiter>,
     arrivals: u64,
     counters: Counters,
+    /// Why nothing may go at all, if so.
+    shut: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +87,8 @@ enum Turn {
     In(Duration),
     /// Others have to end, or to go, first.
     Behind,
+    /// Never, for this reason.
+    Shut(String),
 }
 
 impl Lane {
@@ -96,6 +100,7 @@ impl Lane {
             waiting: BTreeMap::new(),
             arrivals: 0,
             counters: Counters::default(),
+            shut: None,
         };
         let shared = Shared { since: Instant::now(), state: Mutex::new(state), changed: Notify::new() };
         Lane { shared: Arc::new(shared), one_at_a_time }
@@ -106,6 +111,12 @@ impl Lane {
         if let Some(account) = &mut self.shared.lock().account {
             account.set(budget);
         }
+        self.shared.changed.notify_waiters();
+    }
+
+    /// Lets nothing go any more, for this reason; or lets all go again. What is under way is left alone.
+    pub(crate) fn shut(&self, why: Option<&str>) {
+        self.shared.lock().shut = why.map(str::to_owned);
         self.shared.changed.notify_waiters();
     }
 
@@ -125,6 +136,7 @@ impl Lane {
             let left = patience.saturating_sub(now - arrived);
             let pause = match self.shared.turn(place.at, now) {
                 Turn::Now(pass) => return Ok(pass),
+                Turn::Shut(why) => return Err(Error::NotSent(why)),
                 _ if left.is_zero() => return Err(self.shared.too_late(need, now)),
                 Turn::In(wait) => wait.min(left),
                 Turn::Behind => left,
@@ -160,6 +172,9 @@ impl Shared {
     /// Lets the one at this place go if nothing keeps it, and nobody before it could go.
     fn turn(self: &Arc<Self>, at: (Instant, u64), now: Instant) -> Turn {
         let mut state = self.lock();
+        if let Some(why) = &state.shut {
+            return Turn::Shut(why.clone());
+        }
         let Some(waiter) = state.waiting.get(&at).copied() else { return Turn::Behind };
         let clock = now - self.since;
         let wait = state.ready_in(waiter, now, clock);

@@ -59,7 +59,7 @@ mod transport;
 mod urgency;
 mod validate;
 
-pub use budget::{BURST, Budget, LARGEST_DEBT, LONGEST_CHARGED, Which};
+pub use budget::{BURST, Budget, LARGEST_DEBT, LONGEST_CHARGED, OWED, Which};
 pub use client::{Client, Settings};
 pub use condition::Condition;
 pub use error::{Error, Invalid};

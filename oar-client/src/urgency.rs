@@ -59,7 +59,8 @@ impl Urgency {
         })
     }
 
-    /// Goes even when a budget is used up, and is made up for later. There are few of these, and more depends on them.
+    /// Goes even when a budget is used up, within [`crate::OWED`], and is made up for later. There are few of
+    /// these, and more depends on them.
     pub fn may_owe(self) -> bool {
         matches!(self, Urgency::Doubt | Urgency::Release)
     }

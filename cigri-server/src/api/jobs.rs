@@ -148,7 +148,7 @@ async fn read(
         None => output::path(&submission.directory, &submission.name, remote_id as u64, stream),
         Some(_) => output::grouped_path(&folder(&submission, &campaign), remote_id as u64, row.slot, stream),
     };
-    let way = Looking::at(&handle)?;
+    let way = Looking::at(grid, &handle).await?;
     let bytes = way.client.media(&token, &path, tail).await.map_err(|error| way.failed(&error))?;
     // A group keeps no empty files.
     let is_empty = submission.results.is_some() && !row.state.is_live();

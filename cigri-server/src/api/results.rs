@@ -111,7 +111,7 @@ pub(super) async fn output(
     let (token, _) = grid.token(&submission.owner, &handle)?.map_err(ApiError::unavailable)?;
     // Whole files are in memory here: only few at a time.
     let _turn = grid.files.acquire().await.map_err(|error| ApiError::unavailable(error.to_string()))?;
-    let way = Looking::at(&handle)?;
+    let way = Looking::at(&grid, &handle).await?;
     let bytes = way.client.file(&token, &path).await.map_err(|error| unread(&way, &error))?;
     let bytes = bytes.ok_or_else(|| ApiError::not_found(format!("there is no file {path} on {}", row.cluster)))?;
     Ok(HttpResponse::Ok().content_type("application/octet-stream").body(bytes))

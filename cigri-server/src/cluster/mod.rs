@@ -59,7 +59,7 @@ use cigri_core::absence::Gates;
 use cigri_core::calendar::Calendar;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::meter::law::Key;
-use cigri_core::meter::{ClusterLimits, FileServer, Metering, Mode};
+use cigri_core::meter::{ClusterLimits, FileServer, Metering};
 use cigri_store::{Store, StoreError};
 use elsewhere::Elsewhere;
 use oar_client::Urgency;
@@ -220,9 +220,8 @@ impl<'a> Round<'a> {
     ) -> Result<Round<'a>, StepError> {
         let name = handle.row.name.clone();
         let limits = Arc::new(crate::blocking(&grid.store, move |store| store.cluster_limits(&name)).await?);
-        handle.client.set_budget(crate::grid::budget(&limits));
+        handle.keep_to(&limits);
         handle.sensor.want(limits.file_server.as_ref());
-        handle.barrier.set(limits.mode == Mode::Disabled);
         let groups = grid.members.of(limits.group_quotas.keys()).await;
         Ok(Round { grid, handle, limits, now, groups, began: monotonic() })
     }

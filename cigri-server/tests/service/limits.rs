@@ -123,3 +123,47 @@ async fn a_standby_passes_a_change_of_limits_on_to_the_leader() {
     assert_eq!(wrong, patch(leader, "dahu", &json!({"max_waiting": -1})).await);
     assert_eq!(wrong.0, 400);
 }
+
+#[tokio::test]
+async fn a_standby_reads_nothing_on_a_cluster_that_was_disabled_at_the_leader() {
+    let Some(pair) = Pair::start(10).await else { return };
+    let (leader, standby) = (&pair.servers[0], &pair.servers[1]);
+    leader.post("/tokens", &json!({"cluster": "dahu", "token": pair.oar.token})).await;
+    let (_, new) = leader.post("/campaigns", &campaign(pair.folder.path(), 1, "echo done")).await;
+    leader.wait_for(&new["id"], "state", &json!("terminated")).await;
+    let jobs = standby.get(&format!("/campaigns/{}/jobs", new["id"])).await;
+    let log = format!("/jobs/{}/stdout", jobs["items"][0]["id"]);
+    assert_eq!(standby.get(&log).await["output"], "done\n");
+    assert_eq!(patch(leader, "dahu", &json!({"mode": "disabled"})).await.0, 200);
+    let refused = standby.client.get(format!("http://localhost{log}")).send().await.unwrap();
+    assert_eq!(refused.status(), 503);
+    let body: Value = refused.json().await.unwrap();
+    assert!(body["message"].as_str().unwrap().contains("disabled by its administrator"), "{body}");
+    assert_eq!(patch(standby, "dahu", &json!({"mode": "open"})).await.0, 200);
+    assert_eq!(standby.get(&log).await["output"], "done\n");
+}
+
+#[tokio::test]
+async fn what_bounds_is_counted_for_monitoring() {
+    let folder = tempfile::tempdir().unwrap();
+    let oar = Oar::start(folder.path());
+    let server = Server::start(folder.path(), &oar).await;
+    assert_eq!(server.post("/campaigns", &campaign(folder.path(), 3, "true")).await.0, 201);
+    let deadline = std::time::Instant::now() + SOON;
+    // Nobody gave a token.
+    let counted = "cigri_meter_binding_total{cluster=\"dahu\",term=\"token\"} ";
+    loop {
+        let answer = server.client.get("http://localhost/metrics").send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
+        let text = answer.text().await.unwrap();
+        assert!(text.ends_with("# EOF\n"), "{text}");
+        let value = text.lines().find_map(|line| line.strip_prefix(counted));
+        if value.is_some_and(|value| value.parse::<u64>().unwrap() > 0) {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "it is not counted: {text}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -103,6 +103,12 @@ impl Client {
         self.inner.lane.set_budget(budget);
     }
 
+    /// Sends nothing any more, for this reason, or sends again: for all clones. Whatever waits for its turn ends with
+    /// [`Error::NotSent`] then, and counts nowhere; what is under way is left alone.
+    pub fn shut(&self, why: Option<&str>) {
+        self.inner.lane.shut(why);
+    }
+
     /// How hard it is to get a request through now: one of this client's urgency, or a submission.
     pub fn pressure(&self) -> Pressure {
         self.inner.lane.pressure(self.urgency.unwrap_or(Urgency::Submit))

@@ -187,6 +187,33 @@ async fn a_lower_budget_holds_at_once_and_is_named_when_patience_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_is_shut_sends_and_counts_nothing_and_ends_what_waits() {
+    for settings in [budget(1.0, FREE, FREE), Settings { budget: None, ..Settings::default() }] {
+        let (client, server) = Slow::client(3_600_000, settings);
+        let under_way = tokio::spawn({
+            let client = client.clone();
+            async move { client.list(&JobQuery::default()).await.map(|_| ()) }
+        });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let begun = Instant::now();
+        let query = JobQuery::default();
+        let (waited, ()) = tokio::join!(client.list(&query), async { client.shut(Some("no more")) });
+        assert_eq!(waited.unwrap_err().to_string(), "not sent: no more");
+        for urgency in [Urgency::Doubt, Urgency::Logs] {
+            let refused = client.at(urgency).version().await.unwrap_err();
+            assert!(refused.certainly_not_done() && refused.to_string() == "not sent: no more", "{refused}");
+        }
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        let counted: u64 = Urgency::ALL.iter().map(|urgency| client.counters().of(*urgency).requests).sum();
+        assert_eq!((counted, server.asked().len()), (1, 1), "what was under way");
+        assert!(!under_way.is_finished(), "is left alone");
+        client.shut(None);
+        tokio::time::timeout(Duration::from_secs(1), client.version()).await.unwrap_err();
+        assert_eq!(server.asked(), ["GET /jobs", "GET /version"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_without_a_budget_never_waits() {
     let (client, server) = Slow::client(0, Settings { budget: None, ..Settings::default() });
     client.set_budget(Budget { requests_per_s: 0.0, bytes_per_s: 0.0, busy: 0.0 });
