@@ -4,6 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
@@ -13,18 +14,24 @@ use super::MOST_BYTES;
 /// What a command is told of this server's environment: none of its secrets.
 const ENVIRONMENT: [&str; 5] = ["PATH", "HOME", "LANG", "LC_ALL", "TZ"];
 
-/// The processes of a command; killed, all of them, unless the first has been waited for.
+/// The processes of a command; killed, all of them, at the latest when dropped.
 struct Group {
     child: Child,
+    /// None once they are killed: after that the number may be another's.
     id: Option<Pid>,
+}
+
+impl Group {
+    fn kill(&mut self) {
+        if let Some(id) = self.id.take() {
+            killpg(id, Signal::SIGKILL).ok();
+        }
+    }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if let Some(id) = self.id {
-            // Not waited for yet, so that its number cannot be another's.
-            killpg(id, Signal::SIGKILL).ok();
-        }
+        self.kill();
     }
 }
 
@@ -48,14 +55,26 @@ fn start(line: &str) -> std::io::Result<Group> {
 async fn finish(group: &mut Group) -> Result<String, String> {
     let (out, err) = (group.child.stdout.take(), group.child.stderr.take());
     let (out, err) = tokio::try_join!(read(out), read(err))?;
+    if let Some(id) = group.id {
+        ended(id).await?;
+    }
+    // What it left behind goes with it, and before its own number is free for others.
+    group.kill();
     let status = group.child.wait().await.map_err(|error| error.to_string())?;
-    group.id = None;
     if status.success() {
         return Ok(out);
     }
     let last = err.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let last: String = last.trim().chars().take(200).collect();
     Err(format!("it ends with {status}{}{last}", if last.is_empty() { "" } else { ": " }))
+}
+
+/// Waits for the end of a child, and leaves it to be waited for.
+async fn ended(id: Pid) -> Result<(), String> {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+    // The thread ends with the child, which does not outlive its time.
+    let waiting = tokio::task::spawn_blocking(move || waitid(Id::Pid(id), flags));
+    waiting.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string()).map(|_| ())
 }
 
 async fn read(stream: Option<impl AsyncRead + Unpin>) -> Result<String, String> {

@@ -42,7 +42,7 @@ async fn a_command_prints_a_number_and_sees_no_secrets() {
 #[tokio::test]
 async fn a_command_that_fails_or_prints_text_or_too_much_is_told() {
     assert_eq!(read("echo no disk >&2; exit 3").await, Err("it ends with exit status: 3: no disk".to_owned()));
-    for (line, word) in [("echo high", "high"), ("echo NaN", "NaN"), ("true", "nothing"), ("echo -- -1", "")] {
+    for (line, word) in [("echo high", "high"), ("echo NaN", "NaN"), ("true", "nothing"), ("printf -- -1", "-1")] {
         let error = read(line).await.unwrap_err();
         assert!(error.contains(word), "{line}: {error}");
     }
@@ -58,7 +58,24 @@ async fn a_command_that_hangs_is_killed_with_all_that_it_started() {
     let error = command::run(&line, SOON).await.unwrap_err();
     assert_eq!(error, "it takes more than 0.3 s");
     assert!(began.elapsed() < PATIENCE);
-    let pid = std::fs::read_to_string(&pids).unwrap();
+    ends(&pids).await;
+}
+
+#[tokio::test]
+async fn what_a_command_leaves_behind_ends_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let pids = folder.path().join("pids");
+    for (end, wanted) in [("exit 0", Ok("1\n".to_owned())), ("exit 3", Err("it ends with exit status: 3".to_owned()))] {
+        let line = format!("sleep 1000 >/dev/null 2>&1 & echo $! > {}; echo 1; {end}", pids.display());
+        assert_eq!(command::run(&line, PATIENCE).await, wanted);
+        ends(&pids).await;
+    }
+}
+
+/// Waits until the process whose number is in the file is gone, or dead.
+async fn ends(pids: &std::path::Path) {
+    let began = Instant::now();
+    let pid = std::fs::read_to_string(pids).unwrap();
     let state = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
     while !state().is_empty() && !state().contains(") Z ") {
         assert!(began.elapsed() < Duration::from_secs(30), "what it started still lives: {}", state());
