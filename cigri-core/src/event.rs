@@ -80,6 +80,8 @@ pub enum Code {
     StressUnknown,
     /// Limits changed at run time fit the configuration of a cluster no more.
     LimitsUnfit,
+    /// The members of a group that has a quota on a cluster cannot be read.
+    GroupUnreadable,
     /// The database was restored from a backup: the cluster may hold jobs that it does not know.
     Restored,
 }
@@ -114,6 +116,7 @@ impl Code {
             Code::SensorFailed => "SENSOR_FAILED",
             Code::StressUnknown => "STRESS_UNKNOWN",
             Code::LimitsUnfit => "LIMITS_UNFIT",
+            Code::GroupUnreadable => "GROUP_UNREADABLE",
             Code::Restored => "RESTORED",
         }
     }
@@ -130,7 +133,8 @@ impl Code {
             | Code::OrphansRemoved
             | Code::ResultsUnreadable
             | Code::SensorFailed
-            | Code::StressUnknown => Severity::Medium,
+            | Code::StressUnknown
+            | Code::GroupUnreadable => Severity::Medium,
             _ => Severity::High,
         }
     }

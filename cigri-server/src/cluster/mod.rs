@@ -222,7 +222,7 @@ impl<'a> Round<'a> {
         let limits = Arc::new(crate::blocking(&grid.store, move |store| store.cluster_limits(&name)).await?);
         handle.keep_to(&limits);
         handle.sensor.want(limits.file_server.as_ref());
-        let groups = grid.members.of(limits.group_quotas.keys()).await;
+        let groups = crate::members::with_quotas(grid, &handle.row.name, limits.group_quotas.keys()).await;
         Ok(Round { grid, handle, limits, now, groups, began: monotonic() })
     }
 }

@@ -136,7 +136,7 @@ async fn a_standby_reads_nothing_on_a_cluster_that_was_disabled_at_the_leader() 
     assert_eq!(standby.get(&log).await["output"], "done\n");
     assert_eq!(patch(leader, "dahu", &json!({"mode": "disabled"})).await.0, 200);
     let refused = standby.client.get(format!("http://localhost{log}")).send().await.unwrap();
-    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.status(), 502);
     let body: Value = refused.json().await.unwrap();
     assert!(body["message"].as_str().unwrap().contains("disabled by its administrator"), "{body}");
     assert_eq!(patch(standby, "dahu", &json!({"mode": "open"})).await.0, 200);
