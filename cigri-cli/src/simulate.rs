@@ -1,10 +1,12 @@
 //! `cigri simulate`: when a campaign would end, predicted by the server's own meter on modelled clusters.
 
+mod assumed;
+
 use std::path::Path;
 
 use cigri_core::language::CampaignSpec;
 use cigri_sim::Traces;
-use cigri_sim::load::swf;
+use cigri_sim::load::{OtherJob, swf};
 use cigri_sim::predict::{Asked, Place, Prediction, TRACE, predict};
 use cigri_sim::table::time;
 use serde::Serialize;
@@ -39,7 +41,8 @@ pub(crate) fn simulate(options: &SimulateOptions, screen: &Screen) -> Result<Exi
     let asked = ask(&read.spec, tasks.ok_or_else(endless)?, options)?;
     let mut traces = Traces::new();
     if let Some(path) = &options.trace {
-        traces.insert(TRACE.to_owned(), read_trace(path)?);
+        let jobs = read_trace(path)?.into_iter().map(|job| job.on_slots_of(options.cores_per_job));
+        traces.insert(TRACE.to_owned(), jobs.collect());
     }
     let run = |asked: &Asked| {
         let scenario = asked.scenario().map_err(|error| Failure::Usage(error.to_string()))?;
@@ -56,7 +59,7 @@ pub(crate) fn simulate(options: &SimulateOptions, screen: &Screen) -> Result<Exi
         task_time: asked.duration.to_string(),
         prediction: run(&asked)?,
         what_if,
-        assumed: assumptions(&read.spec, options),
+        assumed: assumed::told(&read.spec, options, (&asked, &traces)),
     };
     if screen.json {
         screen.value(&answer)?
@@ -76,6 +79,7 @@ fn ask(spec: &CampaignSpec, tasks: u64, options: &SimulateOptions) -> Result<Ask
     let clusters = spec.clusters.iter().map(place).collect::<Result<Vec<_>, _>>()?;
     let mut asked = Asked::new(clusters, tasks, options.task_time.clone());
     asked.trace = options.trace.is_some();
+    asked.user = options.user.clone().unwrap_or(asked.user);
     let slots = options.slots.iter().map(|(name, slots)| (format!("slots.{name}"), slots));
     let round = std::iter::once(("round".to_owned(), &options.round));
     let limits = options.limit.iter().map(|(key, value)| (key.clone(), value));
@@ -85,37 +89,17 @@ fn ask(spec: &CampaignSpec, tasks: u64, options: &SimulateOptions) -> Result<Ask
     Ok(asked)
 }
 
-fn read_trace(path: &Path) -> Result<Vec<cigri_sim::load::OtherJob>, Failure> {
+fn read_trace(path: &Path) -> Result<Vec<OtherJob>, Failure> {
     let shown = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::Environment(format!("cannot read `{shown}`: {error}")))?;
     swf::parse(&text).map_err(|error| Failure::Usage(format!("`{shown}`: {error}")))
 }
 
-/// What the prediction takes for granted.
-fn assumptions(spec: &CampaignSpec, options: &SimulateOptions) -> Vec<String> {
-    let mut assumed = vec![
-        "no other campaign of ours is there, and no job fails".to_owned(),
-        format!("schedulers come every {} s; jobs take one slot each", options.round.trim_end_matches('s')),
-    ];
-    assumed.push(match &options.trace {
-        None => "nobody else uses the clusters (no --trace)".to_owned(),
-        Some(_) => "every cluster has the jobs of the trace from its beginning, and nobody else's after it".to_owned(),
-    });
-    if options.limit.is_empty() {
-        assumed.push("limits of the clusters are the default ones (no --limit)".to_owned());
-    }
-    let is_left_out = spec.test.is_some() || spec.clusters.values().any(|cluster| cluster.prologue.is_some());
-    if is_left_out {
-        assumed.push("its prologue, and its sample, take no time".to_owned());
-    }
-    assumed
-}
-
 fn tell(answer: &Answer, screen: &Screen) -> Result<(), Failure> {
     let runs = answer.prediction.runs;
     screen.line(&plain(&format!("{} tasks of {}, {runs} runs", answer.tasks, answer.task_time)))?;
-    screen.line(&plain(&format!("ends {}", ends(&answer.prediction))))?;
+    screen.line(&plain(&ends(&answer.prediction)))?;
     for one in &answer.prediction.clusters {
         let text = format!("  {}: {:.0} jobs, {:.1} of them waiting on average", one.name, one.jobs, one.waiting);
         screen.line(&plain(&text))?;
@@ -127,14 +111,18 @@ fn tell(answer: &Answer, screen: &Screen) -> Result<(), Failure> {
 }
 
 fn ends(prediction: &Prediction) -> String {
-    let finish = &prediction.finish_s;
-    let mut text = format!("after {} (8 of 10 runs: {} to {})", time(finish.p50), time(finish.p10), time(finish.p90));
+    let (finish, runs) = (&prediction.finish_s, prediction.runs);
+    if prediction.cut == runs {
+        return "does not end within a year".to_owned();
+    }
+    let interval = format!("8 of 10 runs: {} to {}", time(finish.p10), time(finish.p90));
+    let mut text = format!("ends after {} ({interval})", time(finish.p50));
     text.push_str(&format!(", {:.0} % of the free slots used", prediction.utilisation * 100.0));
     if prediction.kills >= 0.5 {
         text.push_str(&format!(", {:.0} jobs killed for others", prediction.kills));
     }
     if prediction.cut > 0 {
-        text.push_str(&format!("; {} runs were cut after a year", prediction.cut));
+        text.push_str(&format!("; {} of {runs} runs did not end within a year", prediction.cut));
     }
     text
 }

@@ -51,6 +51,8 @@ struct Grid<'a> {
     /// Of each cluster: when its rounds come.
     chance: Vec<ChaCha8Rng>,
     failures: Vec<u32>,
+    /// When a job of ours was last anywhere, or a cluster did not answer, or a campaign arrived: milliseconds.
+    moved: i64,
 }
 
 /// Streams of random numbers that don't depend on each other: one per use and index.
@@ -61,6 +63,9 @@ fn chance(seed: u64, stream: u64, index: usize) -> ChaCha8Rng {
     key[16..24].copy_from_slice(&(index as u64).to_le_bytes());
     ChaCha8Rng::from_seed(key)
 }
+
+/// When nothing was there for so long, nothing will be: every window opens once a week.
+const STILL_MS: i64 = 8 * 86_400_000;
 
 const TASKS: u64 = 1;
 const OTHERS: u64 = 2;
@@ -76,14 +81,14 @@ pub fn run(run: Run<'_>) -> Outcome {
 }
 
 /// How long other users' jobs wait until `end_ms` where we send nothing: by cluster and job, milliseconds, -1 for one
-/// that did not start.
+/// that was not there yet.
 pub fn run_without_us(run: Run<'_>, end_ms: i64) -> Vec<Vec<i32>> {
     let mut grid = Grid::new(run);
     grid.events.retain(|Reverse((_, what, _))| *what == What::Schedule);
     while let Some(Reverse((now, _, at))) = grid.events.pop().filter(|Reverse((now, ..))| *now <= end_ms) {
         grid.schedule(now, at);
     }
-    grid.loops.iter().map(|one| one.cluster.normal_waits().to_vec()).collect()
+    grid.loops.iter().map(|one| one.cluster.normal_waits(end_ms)).collect()
 }
 
 impl<'a> Grid<'a> {
@@ -99,7 +104,9 @@ impl<'a> Grid<'a> {
             events: BinaryHeap::new(),
             chance: (0..clusters.len()).map(|at| chance(run.seed, ROUNDS, at)).collect(),
             failures: vec![0; clusters.len()],
+            moved: 0,
         };
+        grid.moved = grid.campaigns.iter().map(|campaign| campaign.at).max().unwrap_or_default();
         for at in 0..clusters.len() {
             grid.start(at);
         }
@@ -165,7 +172,12 @@ impl<'a> Grid<'a> {
             one.step(now, &mut self.campaigns, &mut self.shares);
             period
         };
-        self.events.push(Reverse((now + pause, What::Look, at)));
+        if is_out || one.cluster.live() > 0 {
+            self.moved = self.moved.max(now);
+        }
+        if now - self.moved <= STILL_MS {
+            self.events.push(Reverse((now + pause, What::Look, at)));
+        }
     }
 
     fn sample(&mut self, now: i64, at: usize) {
@@ -235,6 +247,7 @@ mod tests {
             { name = "a", slots = 30, round_s = 20.0, others = { kind = "square", slots = 20, on_s = 300, off_s = 400 } },
             { name = "b", slots = 10, round_s = 45.0, jitter = 0.3, outages = [{ from_s = 200.0, for_s = 100.0 }] },
             { name = "c", slots = 10, black_hole = true },
+            { name = "d", slots = 10, limits = { windows = ["Mon 00:10-00:15", "Mon 00:40-00:50"] } },
         ]
         campaign = [
             { owner = "alice", tasks = 300, duration = "lognormal:60s,120s" },

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono_tz::Tz;
 use cigri_core::fair::Usage;
 use cigri_core::meter::law::Key;
-use cigri_core::meter::{ClusterLimits, Metering, Sighting};
+use cigri_core::meter::{Bound, ClusterLimits, Metering, Reason, Sighting, window};
 use cigri_core::plan::{CampaignView, ClusterView, Decision, plan};
 use cigri_core::turn::Turn;
 
@@ -14,7 +15,7 @@ use crate::cluster::{Cluster, Job};
 use crate::ledger::Ledger;
 use crate::steering::Steering;
 
-/// The time of the run's beginning for the core, which counts from the epoch: a Monday, at midnight.
+/// The time of the run's beginning for the core, which counts from the epoch: a Monday, at midnight on all clocks.
 pub(crate) const EPOCH_MS: i64 = 1_767_571_200_000;
 
 /// A campaign on the run.
@@ -176,6 +177,10 @@ impl Loop {
     /// allowance of tasks, and nobody would be counted as left out.
     fn has_room(&self, now: i64, campaigns: &[Campaign]) -> bool {
         let limits = &self.limits;
+        let is_open = |window: &window::Window| window.is_open(Tz::UTC, EPOCH_MS + now);
+        if !limits.windows.is_empty() && !limits.windows.iter().any(is_open) {
+            return false;
+        }
         let waiting: u64 = self.cluster.waiting.iter().sum();
         if waiting >= limits.max_waiting || self.cluster.live() >= limits.max_running {
             return false;
@@ -213,11 +218,17 @@ impl Loop {
             usage: self.usage.iter().map(|(owner, usage)| (owner.clone(), usage.jobs)).collect(),
             hold: None,
             starved: std::mem::take(&mut self.starved),
-            readings: self.steering.bound(&self.limits).into_iter().collect(),
+            readings: self.steering.bound(&self.limits).into_iter().chain(self.closed(now)).collect(),
         };
         let plan = plan(&view, &views);
         self.starved = plan.starved;
         plan.decisions
+    }
+
+    /// None of its windows is open.
+    fn closed(&self, now: i64) -> Option<Bound> {
+        let text = window::problem(&self.limits.windows, Tz::UTC, EPOCH_MS + now)?;
+        Some(Bound::none(Reason::Window { text }))
     }
 
     fn view(&self, at: usize, campaign: &Campaign, now: i64) -> Option<CampaignView> {

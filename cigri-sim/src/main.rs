@@ -20,7 +20,7 @@ enum Command {
     Run {
         /// A scenario file
         scenario: PathBuf,
-        /// The law instead of the scenario's: a name, or a table as in the cluster's limits, `{ name = "fixed", jobs = 50 }`
+        /// The law instead of the scenario's: a name, or a table as in the cluster's limits, `{ name = "fixed", waiting = 50 }`
         #[arg(long)]
         law: Option<String>,
         /// Everything that is drawn follows from it

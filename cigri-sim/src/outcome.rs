@@ -57,7 +57,7 @@ pub struct Overload {
 /// How long other users' jobs waited on all clusters, in seconds. The same jobs, seed and rounds with us and without us.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct NormalWaits {
-    /// Jobs that started in both runs.
+    /// Jobs that were there. One that did not start counts as long as it waited until the run's end.
     pub jobs: u64,
     /// Mean with us.
     pub mean_s: f64,
@@ -78,10 +78,10 @@ impl NormalWaits {
         (rounds(self.mean_s, self.mean_without_s), rounds(self.p95_s, self.p95_without_s))
     }
 
-    /// From both runs' waits by job, milliseconds, -1 for one that did not start.
+    /// From both runs' waits by job, milliseconds, -1 for one that was not there yet.
     pub(crate) fn new(with: &[i32], without: &[i32], round_s: f64) -> Option<NormalWaits> {
-        let both = with.iter().zip(without).filter(|(a, b)| **a >= 0 && **b >= 0);
-        let (mut with, mut without): (Vec<i32>, Vec<i32>) = both.map(|(a, b)| (*a, *b)).unzip();
+        let there = |waits: &[i32]| waits.iter().copied().filter(|wait| *wait >= 0).collect::<Vec<i32>>();
+        let (mut with, mut without) = (there(with), there(without));
         if with.is_empty() {
             return None;
         }
@@ -154,8 +154,8 @@ mod tests {
     }
 
     #[test]
-    fn waits_are_compared_over_the_jobs_that_started_in_both_runs() {
-        let waits = NormalWaits::new(&[30_000, 45_000, -1], &[15_000, 45_000, 7], 15.0).unwrap();
+    fn waits_are_compared_over_the_jobs_that_were_there() {
+        let waits = NormalWaits::new(&[30_000, 45_000, -1], &[15_000, 45_000, -1], 15.0).unwrap();
         assert_eq!((waits.jobs, waits.mean_s, waits.mean_without_s), (2, 37.5, 30.0));
         assert_eq!(waits.rounds_worse(), (0.5, 0.0));
     }

@@ -14,6 +14,8 @@ pub const TRACE: &str = "trace";
 /// campaigns are not there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
+    /// Whose it is, for quotas.
+    pub user: String,
     /// The campaign's clusters.
     pub clusters: Vec<Place>,
     /// How many tasks it has.
@@ -42,7 +44,8 @@ pub struct Place {
 impl Asked {
     /// On idle clusters whose schedulers come every 30 s, under the default limits.
     pub fn new(clusters: Vec<Place>, tasks: u64, duration: crate::duration::Duration) -> Asked {
-        Asked { clusters, tasks, duration, round_s: 30.0, trace: false, limits: toml::Table::new() }
+        let user = "anybody".to_owned();
+        Asked { user, clusters, tasks, duration, round_s: 30.0, trace: false, limits: toml::Table::new() }
     }
 
     /// As a scenario.
@@ -60,6 +63,7 @@ impl Asked {
         };
         let max_jobs = self.clusters.iter().filter_map(|place| Some((place.name.clone(), place.max_jobs?)));
         let campaign = Campaign {
+            owner: self.user.clone(),
             max_jobs_on: max_jobs.collect(),
             clusters: self.clusters.iter().map(|place| place.name.clone()).collect(),
             ..Campaign::new(self.tasks, self.duration.clone())
@@ -76,7 +80,8 @@ impl Asked {
         .resolved()
     }
 
-    /// Sets one key: `max_jobs`, `max_jobs.CLUSTER`, `slots.CLUSTER`, `tasks`, `task_time`, `round`, or one of the limits.
+    /// Sets one key: `max_jobs`, `max_jobs.CLUSTER`, `slots.CLUSTER`, `tasks`, `task_time`, `round`, or one of the limits:
+    /// the whole, or a part of it (`user_quotas.alice`). Texts, and a single window, need no quotes or brackets.
     ///
     /// # Errors
     /// In words: the key, what was found, what was expected.
@@ -98,11 +103,24 @@ impl Asked {
                 let seconds = value.trim_end_matches('s').parse();
                 self.round_s = seconds.map_err(|_| format!("{key}: {value:?} is no number of seconds"))?;
             }
-            _ => {
-                let line = format!("{key} = {value}");
-                let parsed =
-                    toml::from_str::<toml::Table>(&line).or_else(|_| toml::from_str(&format!("{key} = {value:?}")));
-                self.limits.extend(parsed.map_err(|error| format!("{key}: {}", error.message()))?);
+            _ => self.set_limit(key, value)?,
+        }
+        Ok(())
+    }
+
+    fn set_limit(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let line = |value: &str| toml::from_str::<toml::Table>(&format!("{key} = {value}"));
+        let parsed = line(value).or_else(|_| line(&format!("{value:?}")));
+        for (name, new) in parsed.map_err(|error| format!("{key}: {}", error.message()))? {
+            let new = match new {
+                toml::Value::String(_) if name == "windows" => toml::Value::Array(vec![new]),
+                new => new,
+            };
+            match (self.limits.get_mut(&name), new) {
+                (Some(toml::Value::Table(old)), toml::Value::Table(part)) if key.contains('.') => old.extend(part),
+                (_, new) => {
+                    self.limits.insert(name, new);
+                }
             }
         }
         Ok(())
@@ -203,7 +221,7 @@ mod tests {
     fn five_hundred_minutes_on_fifty_slots_take_between_ten_and_twenty_minutes() {
         let prediction = predicted(&asked());
         let Interval { p10, p50, p90 } = prediction.finish_s;
-        assert!(600.0 <= p10 && p10 <= p50 && p50 <= p90 && p90 < 1500.0, "{prediction:?}");
+        assert!(600.0 <= p10 && p10 <= p50 && p50 <= p90 && p90 < 1200.0, "{prediction:?}");
         assert_eq!((prediction.cut, prediction.clusters[0].jobs), (0, 500.0));
     }
 
@@ -216,6 +234,34 @@ mod tests {
             let slow = predicted(&narrow).finish_s.p50;
             assert!(slow > 5.0 * free, "{key}: {slow} against {free}");
         }
+    }
+
+    #[test]
+    fn while_no_window_is_open_nothing_is_sent() {
+        let mut late = asked();
+        late.set("windows", "Mon 02:00-03:00").unwrap();
+        let finish = predicted(&late).finish_s;
+        assert!(finish.p10 > 2.0 * 3600.0 + 600.0 && finish.p90 < 2.0 * 3600.0 + 2400.0, "{finish:?}");
+        late.set("windows", r#"["Sun", "Mon 00:00-02:00"]"#).unwrap();
+        assert_eq!(predicted(&late), predicted(&asked()));
+    }
+
+    #[test]
+    fn a_quota_binds_the_user_whom_it_names() {
+        let free = predicted(&asked());
+        let mut of_others = asked();
+        of_others.set("user_quotas.bob", "5").unwrap();
+        of_others.set("user_quotas.carol", "6").unwrap();
+        assert_eq!(predicted(&of_others), free);
+        of_others.user = "bob".to_owned();
+        assert!(predicted(&of_others).finish_s.p50 > 5.0 * free.finish_s.p50);
+    }
+
+    #[test]
+    fn a_campaign_that_never_moves_is_cut_soon_enough_to_wait_for() {
+        let mut stuck = asked();
+        stuck.set("max_jobs", "0").unwrap();
+        assert_eq!(predicted(&stuck).cut, 5);
     }
 
     #[test]

@@ -22,7 +22,7 @@ fn an_end_is_predicted_with_its_interval_and_its_assumptions() {
     assert_eq!(lines[0], "600 tasks of 60s, 5 runs", "{out}");
     assert!(lines[1].starts_with("ends after ") && lines[1].contains("8 of 10 runs"), "{out}");
     assert!(lines[2].starts_with("  dahu: ") && lines[3].starts_with("  luke: "), "{out}");
-    assert!(lines[4].starts_with("with max_jobs = 5: after "), "{out}");
+    assert!(lines[4].starts_with("with max_jobs = 5: ends after "), "{out}");
     assert!(lines[5].starts_with("Assumed: no other campaign of ours"), "{out}");
     assert!(!sandbox.data().exists());
 }
@@ -47,6 +47,26 @@ fn max_jobs_and_other_people_s_jobs_are_taken_into_account() {
 }
 
 #[test]
+fn what_differs_from_the_cluster_s_own_units_users_and_clocks_is_told() {
+    let sandbox = Sandbox::new();
+    sandbox.write("c.json", GOOD);
+    sandbox.write("t.swf", TRACE);
+    let told = |more: &[&str]| {
+        let out = simulate(&sandbox, &[&["--seeds", "1"], more].concat());
+        out.expect(0);
+        out.stdout
+    };
+    let wide = told(&["--trace", "t.swf", "--limit", "user_quotas.alice=5"]);
+    assert!(wide.contains("1 of the 1 jobs of the trace are wider than dahu: they take its 100 slots"), "{wide}");
+    assert!(wide.contains("a processor of the trace is a slot") && wide.contains("no --user"), "{wide}");
+    let narrow = told(&["--trace", "t.swf", "--cores-per-job", "50"]);
+    assert!(!narrow.contains("wider than") && narrow.contains("50 processors of the trace are a slot"), "{narrow}");
+    let never = told(&["--what-if", "max_jobs=0", "--what-if", "law=fixed", "--what-if", "windows=Mon 01:00-02:00"]);
+    assert!(never.contains("with max_jobs = 0: does not end within a year\n"), "{never}");
+    assert!(never.contains("with law = fixed: ends after ") && never.contains("it begins on a Monday"), "{never}");
+}
+
+#[test]
 fn what_cannot_be_simulated_is_refused_in_words() {
     let sandbox = Sandbox::new();
     sandbox.write("c.json", GOOD);
@@ -58,6 +78,8 @@ fn what_cannot_be_simulated_is_refused_in_words() {
         (["--what-if", "max_waitings=3"], "max_waitings"),
         (["--what-if", "slots.froggy=3"], "froggy"),
         (["--limit", "max_waiting=-3"], "max_waiting"),
+        (["--limit", "requests_per_s=5"], "requests_per_s"),
+        (["--what-if", "file_server={ sensor = \"s\", reference = 6 }"], "file_server"),
         (["--round", "often"], "often"),
         (["--trace", "t.swf"], "line 1"),
     ] {

@@ -9,7 +9,8 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   cigri simulate sweep.json --task-time 5min --slots dahu=300
   cigri simulate sweep.json --task-time lognormal:63s,283s --slots dahu=300 --slots luke=64 --what-if max_jobs=200
-  cigri simulate sweep.json --task-time uniform:1h,3h --slots dahu=300 --trace dahu.swf --what-if max_waiting=60
+  cigri simulate sweep.json --task-time uniform:1h,3h --slots dahu=75 --trace dahu.swf --cores-per-job 4
+  cigri simulate sweep.json --task-time 5min --slots dahu=300 --what-if law=fixed --what-if 'windows=Mon-Fri 20:00-07:00'
 ";
 
 /// Options of `cigri simulate`.
@@ -26,10 +27,16 @@ pub(crate) struct SimulateOptions {
     /// Seconds between two rounds of the clusters' schedulers
     #[arg(long, value_name = "SECONDS", default_value = "30")]
     pub(crate) round: String,
-    /// Jobs of other users, in the Standard Workload Format; the clusters are idle without
+    /// Jobs of other users, in the Standard Workload Format, which counts processors; the clusters are idle without
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
-    /// A limit that a cluster's admin set, as in the server's configuration
+    /// Processors of the trace that one job of this campaign takes: what --slots counts
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), requires = "trace")]
+    pub(crate) cores_per_job: u32,
+    /// Whose campaign it is, for limits that name users; without it, nobody whom they name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// A limit that a cluster's admin set, as in the server's configuration: max_waiting=60, law=fixed, windows=Sat,Sun
     #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     pub(crate) limit: Vec<(String, String)>,
     /// Predict once more, with this changed: max_jobs, max_jobs.CLUSTER, slots.CLUSTER, tasks, task_time, round, or a limit

@@ -45,6 +45,8 @@ pub(crate) struct Cluster {
     normal: Normal,
     /// Slots kept for normal jobs that start in the next round.
     kept: u32,
+    /// Slots that our waiting jobs would need.
+    queued: u64,
     /// Slots that tasks in bags would need.
     in_bags: u64,
     pub(crate) used: Used,
@@ -69,6 +71,7 @@ impl Cluster {
             ours: Ours::default(),
             normal: Normal::new(jobs),
             kept: 0,
+            queued: 0,
             in_bags: 0,
             used: Used::default(),
             news: News { starts: vec![0; campaigns], ..News::default() },
@@ -83,6 +86,7 @@ impl Cluster {
     /// A job waits from now on.
     pub(crate) fn submit(&mut self, job: Job) {
         self.waiting[job.campaign as usize] += 1;
+        self.queued += u64::from(job.slots);
         self.ours.queue.push_back(job);
     }
 
@@ -96,9 +100,9 @@ impl Cluster {
         (self.ours.queue.len() + self.ours.running()) as u64
     }
 
-    /// How long each normal job waited, milliseconds; -1: it did not start.
-    pub(crate) fn normal_waits(&self) -> &[i32] {
-        &self.normal.waits
+    /// How long each normal job waited until `end`, milliseconds; -1: it was not there yet.
+    pub(crate) fn normal_waits(&self, end: i64) -> Vec<i32> {
+        self.normal.waits(end)
     }
 
     fn free(&self) -> u32 {
@@ -122,12 +126,11 @@ impl Cluster {
     }
 
     fn pass(&mut self, to: i64) {
-        let waiting = self.ours.queue.len();
         let state = State {
             free: self.slots - self.normal.slots - self.kept,
             ours: self.ours.slots,
-            waiting,
-            idle: waiting as u64 + self.in_bags,
+            waiting: self.ours.queue.len(),
+            idle: self.queued + self.in_bags,
         };
         self.used.add(state, to - self.now);
         self.now = to;
@@ -207,6 +210,7 @@ impl Cluster {
             let run = if self.black_hole { FAILURE_MS } else { i64::from(job.work_ms) };
             let campaign = job.campaign as usize;
             self.waiting[campaign] -= 1;
+            self.queued -= u64::from(job.slots);
             self.running[campaign] += 1;
             self.news.starts[campaign] += 1;
             self.news.started.push(job.submission);
@@ -253,13 +257,25 @@ mod tests {
         assert_eq!((cluster.news.killed.clone(), cluster.lost), (vec![job(50_000); 2], 20_000.0));
         cluster.submit(job(1_000));
         cluster.schedule(30_000);
-        assert_eq!((cluster.normal_waits(), cluster.running[0], cluster.waiting[0]), (&[15_000][..], 1, 1));
+        assert_eq!((cluster.normal_waits(30_000), cluster.running[0], cluster.waiting[0]), (vec![15_000], 1, 1));
     }
 
     #[test]
     fn a_normal_job_that_fits_goes_at_once_before_one_that_does_not() {
         let mut cluster = cluster(4, &[(0, 60_000, 3), (0, 60_000, 3), (0, 60_000, 1)]);
         cluster.schedule(10_000);
-        assert_eq!(cluster.normal_waits(), [10_000, -1, 10_000]);
+        assert_eq!(cluster.normal_waits(10_000), [10_000, 10_000, 10_000]);
+        assert_eq!(cluster.normal_waits(25_000), [10_000, 25_000, 10_000], "one that did not start waits still");
+    }
+
+    #[test]
+    fn what_waits_could_use_as_many_slots_as_its_jobs_ask_for() {
+        let mut cluster = cluster(10, &[]);
+        (0..2).for_each(|_| cluster.submit(Job { slots: 4, ..job(5_000) }));
+        cluster.advance(1_000);
+        assert_eq!(cluster.used.usable, 8.0 * 1_000.0);
+        cluster.schedule(1_000);
+        cluster.advance(2_000);
+        assert_eq!(cluster.used.usable, 8.0 * 1_000.0, "nothing is left that could use any");
     }
 }

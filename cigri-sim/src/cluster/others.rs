@@ -18,7 +18,7 @@ pub(super) struct Normal {
     /// Slots of those that run.
     pub(super) slots: u32,
     /// How long each job waited, milliseconds; -1 until it starts.
-    pub(super) waits: Vec<i32>,
+    waits: Vec<i32>,
 }
 
 impl Normal {
@@ -50,6 +50,13 @@ impl Normal {
         self.waits[job as usize] = i32::try_from(now - submit_ms).unwrap_or(i32::MAX);
         self.slots += slots;
         self.ends.push(Reverse((now + run_ms, slots)));
+    }
+
+    /// How long each waited until `end`, started or not; -1: it was not submitted by then.
+    pub(super) fn waits(&self, end: i64) -> Vec<i32> {
+        let until_end = |job: &OtherJob| i32::try_from(end - job.submit_ms).unwrap_or(i32::MAX).max(-1);
+        let wait = |(job, wait): (&OtherJob, &i32)| if *wait < 0 { until_end(job) } else { *wait };
+        self.jobs.iter().zip(&self.waits).map(wait).collect()
     }
 
     pub(super) fn next_end(&self) -> Option<i64> {

@@ -32,14 +32,15 @@ pub fn insert(text: &str, tables: &str) -> Result<String, String> {
 /// Rows are those of the same way with file servers as the adaptive law's first one.
 fn overview(comparisons: &[Comparison]) -> String {
     let mut text = String::from(
-        "| scenario | adaptive | best tap-3 | difference in points | best tap-paper | best fixed |\n|---|---|---|---|---|---|\n",
+        "| scenario | adaptive | best tap-3 | difference in points | tap-3 as shipped (100) | best tap-paper | best fixed |\n\
+         |---|---|---|---|---|---|---|\n",
     );
     for one in comparisons {
         let of = |law: &str| one.rows.iter().find(|row| row.law.starts_with(law));
         let cell = |law: &str| of(law).map_or_else(|| "-".to_owned(), |row| used(row, law));
         let gain = of("adaptive").zip(of("tap-3")).map(|(ours, tap)| (ours.utilisation - tap.utilisation) * 100.0);
         let gain = gain.map_or_else(|| "-".to_owned(), |gain| format!("{gain:+.1}"));
-        let cells = [cell("adaptive"), cell("tap-3"), gain, cell("tap-paper"), cell("fixed")];
+        let cells = [cell("adaptive"), cell("tap-3"), gain, percent(one.shipped), cell("tap-paper"), cell("fixed")];
         text.push_str(&format!("| {} | {} |\n", one.scenario, cells.join(" | ")));
     }
     text

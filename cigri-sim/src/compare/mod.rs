@@ -11,10 +11,10 @@ use crate::outcome::{Outcome, Overload};
 use crate::scenario::{Scenario, Traces};
 use crate::table::law_name;
 
-/// Jobs per submission that taps are tuned over.
-const TAP_CAPS: [u64; 3] = [100, 300, 1000];
-/// Waiting jobs that the fixed law is tuned over.
-const FIXED: [u64; 4] = [30, 100, 300, 1000];
+/// Jobs per submission that taps are tuned over, as far as the caps go.
+const TAPS: [u64; 4] = [100, 300, 500, 1000];
+/// Waiting jobs that the fixed law is tuned over, as far as the caps go.
+const FIXED: [u64; 5] = [30, 100, 300, 500, 1000];
 
 /// The means of a law's runs of one scenario.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +54,8 @@ pub struct Comparison {
     pub about: String,
     /// The adaptive law's is the first.
     pub rows: Vec<Row>,
+    /// Used by the tap as CiGri 3 ships it, file servers being steered where they are in the first row.
+    pub shipped: f64,
 }
 
 /// Runs every law on a scenario, under the seeds 1 to `seeds`.
@@ -64,17 +66,40 @@ pub fn compare(scenario: &Scenario, traces: &Traces, seeds: u64) -> Comparison {
         let runs: Vec<Outcome> = (1..=seeds.min(scenario.most_seeds).max(1)).map(one).collect();
         Row::mean(law_name(law, steered && steerable), &runs)
     };
-    let mut rows = Vec::new();
+    let (submission, queue) = caps(scenario);
+    let (mut rows, mut shipped) = (Vec::new(), None);
     for steered in if steerable { vec![true, false] } else { vec![false] } {
         rows.push(means(&LawSettings::Adaptive(AdaptiveSettings::default()), steered));
         let tap = |max| LawSettings::Tap3(Tap3Settings { max, ..Tap3Settings::default() });
-        rows.extend(best(TAP_CAPS.iter().map(|max| means(&tap(*max), steered))));
+        let taps: Vec<Row> = up_to(submission, &TAPS).map(|max| means(&tap(max), steered)).collect();
+        // The first is CiGri 3's own.
+        shipped = shipped.or(taps.first().map(|row| row.utilisation));
+        rows.extend(best(taps.into_iter()));
         let paper = |max| LawSettings::TapPaper(TapPaperSettings { max, ..TapPaperSettings::default() });
-        rows.extend(best(TAP_CAPS.iter().map(|max| means(&paper(*max), steered))));
+        rows.extend(best(up_to(submission, &TAPS).map(|max| means(&paper(max), steered))));
         let fixed = |waiting| LawSettings::Fixed(FixedSettings { waiting });
-        rows.extend(best(FIXED.iter().map(|waiting| means(&fixed(*waiting), steered))));
+        rows.extend(best(up_to(queue, &FIXED).map(|waiting| means(&fixed(waiting), steered))));
     }
-    Comparison { scenario: scenario.name.clone(), about: scenario.about.clone(), rows }
+    Comparison {
+        scenario: scenario.name.clone(),
+        about: scenario.about.clone(),
+        rows,
+        shipped: shipped.unwrap_or_default(),
+    }
+}
+
+/// What the admin allows on any of the clusters: jobs per submission, and waiting.
+fn caps(scenario: &Scenario) -> (u64, u64) {
+    let limits = || scenario.clusters.iter().map(|cluster| &cluster.resolved);
+    let submission = limits().map(|limits| limits.max_waiting.min(limits.max_per_cycle).min(limits.max_array));
+    (submission.max().unwrap_or_default(), limits().map(|limits| limits.max_waiting).max().unwrap_or_default())
+}
+
+/// The values up to a cap; the cap instead of those above it.
+fn up_to(cap: u64, values: &[u64]) -> impl Iterator<Item = u64> {
+    let mut within: Vec<u64> = values.iter().map(|value| (*value).min(cap.max(1))).collect();
+    within.dedup();
+    within.into_iter()
 }
 
 /// The row with the highest utilisation; of equals the first, which asks for less.
@@ -108,5 +133,25 @@ impl Row {
                 .and_then(|run| run.normal)
                 .map(|_| (mean(&|run| worse(run).0), mean(&|run| worse(run).1))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn laws_are_tuned_as_far_as_the_caps_go() {
+        let tuned = |cap| up_to(cap, &TAPS).collect::<Vec<u64>>();
+        assert_eq!(tuned(50), [50]);
+        assert_eq!(tuned(400), [100, 300, 400]);
+        assert_eq!(tuned(5000), [100, 300, 500, 1000]);
+    }
+
+    #[test]
+    fn a_submission_is_bound_by_three_caps_and_the_queue_by_one() {
+        let text = "name = \"a\"\nlimits = { max_waiting = 400, max_array = 70 }\ncluster = [{ name = \"a\", slots = 1 }]\n\
+                    campaign = [{ tasks = 1, duration = \"1s\" }]";
+        assert_eq!(caps(&Scenario::parse(text).unwrap()), (70, 400));
     }
 }

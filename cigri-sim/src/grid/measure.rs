@@ -14,7 +14,7 @@ pub(super) struct Without(Vec<Vec<i32>>);
 
 impl Without {
     pub(super) fn of(grid: &Grid<'_>, end: i64) -> Without {
-        let alone = grid.loops.iter().all(|one| one.cluster.normal_waits().is_empty());
+        let alone = grid.loops.iter().all(|one| one.cluster.normal_waits(end).is_empty());
         Without(if alone { Vec::new() } else { run_without_us(grid.run, end) })
     }
 }
@@ -53,7 +53,7 @@ impl Grid<'_> {
             slowdown_max: slowdowns.fold(1.0, f64::max),
             calls_per_job: ratio(calls, sum(|one| one.ledger.sent as f64)),
             file_server: self.overload(),
-            normal: self.normal(without),
+            normal: self.normal(end, without),
             clusters,
             campaigns,
         }
@@ -76,8 +76,8 @@ impl Grid<'_> {
     }
 
     /// Of all clusters together, against the shortest of their rounds.
-    fn normal(&self, without: &Without) -> Option<NormalWaits> {
-        let with: Vec<i32> = self.loops.iter().flat_map(|one| one.cluster.normal_waits()).copied().collect();
+    fn normal(&self, end: i64, without: &Without) -> Option<NormalWaits> {
+        let with: Vec<i32> = self.loops.iter().flat_map(|one| one.cluster.normal_waits(end)).collect();
         let round_s = self.run.scenario.clusters.iter().map(|cluster| cluster.round_s).reduce(f64::min);
         NormalWaits::new(&with, &without.0.concat(), round_s.unwrap_or(1.0))
     }

@@ -21,6 +21,14 @@ pub struct OtherJob {
     pub slots: u32,
 }
 
+impl OtherJob {
+    /// The same where a slot has so many processors: what it takes a part of is taken.
+    #[must_use]
+    pub fn on_slots_of(self, processors: u32) -> OtherJob {
+        OtherJob { slots: self.slots.div_ceil(processors.max(1)), ..self }
+    }
+}
+
 /// Where other users' jobs come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]

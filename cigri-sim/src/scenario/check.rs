@@ -2,8 +2,15 @@
 
 use std::fmt::Display;
 
+use cigri_core::meter::limits::Mode;
+
 use super::{Campaign, Cluster, Scenario, ScenarioError, Span};
 use crate::load::Others;
+
+/// Limits that make no difference in the model: requests take no time, all jobs are best-effort tasks, users are in no
+/// group or project, and clusters tell no load.
+const NOT_MODELLED: [&str; 7] =
+    ["group_quotas", "project_quotas", "requests_per_s", "bytes_per_s", "busy", "normal_jobs", "stress"];
 
 /// The first value that cannot be.
 pub(super) fn check(scenario: &Scenario) -> Result<(), ScenarioError> {
@@ -11,7 +18,9 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), ScenarioError> {
     if scenario.clusters.is_empty() || scenario.campaigns.is_empty() {
         return Err(wrong("cluster, campaign", "a scenario has at least one of each"));
     }
+    check_known("limits", &scenario.limits)?;
     for (index, cluster) in scenario.clusters.iter().enumerate() {
+        check_known(&format!("cluster[{index}].limits"), &cluster.limits)?;
         check_cluster(&format!("cluster[{index}]"), cluster)?;
     }
     for (index, campaign) in scenario.campaigns.iter().enumerate() {
@@ -39,6 +48,7 @@ fn check_cluster(key: &str, cluster: &Cluster) -> Result<(), ScenarioError> {
     if let Some(problem) = problems.first() {
         return Err(wrong(format!("{key}.limits"), problem));
     }
+    check_limits(key, cluster)?;
     check_spans(&format!("{key}.outages"), &cluster.outages)?;
     if let Some(server) = &cluster.file_server {
         within(format!("{key}.file_server.limit"), server.limit, (0.01, 1e6))?;
@@ -46,6 +56,27 @@ fn check_cluster(key: &str, cluster: &Cluster) -> Result<(), ScenarioError> {
         check_spans(&format!("{key}.file_server.lies"), &server.lies)?;
     }
     check_others(&format!("{key}.others"), &cluster.others)
+}
+
+/// What would be taken without making a difference is refused.
+fn check_limits(key: &str, cluster: &Cluster) -> Result<(), ScenarioError> {
+    let limits = &cluster.resolved;
+    if limits.mode != Mode::Open {
+        return Err(wrong(format!("{key}.limits.mode"), format!("{}; a simulated cluster is open", limits.mode)));
+    }
+    if limits.file_server.is_some() && cluster.file_server.is_none() {
+        let problem = "the model has no file server there, and so no load to steer";
+        return Err(wrong(format!("{key}.limits.file_server"), problem));
+    }
+    Ok(())
+}
+
+/// Limits of a file that the model knows nothing of, under the key where they are.
+fn check_known(key: &str, limits: &toml::Table) -> Result<(), ScenarioError> {
+    match NOT_MODELLED.iter().find(|name| limits.contains_key(**name)) {
+        None => Ok(()),
+        Some(name) => Err(wrong(format!("{key}.{name}"), "the model does not know this limit; leave it out")),
+    }
 }
 
 fn check_spans(key: &str, spans: &[Span]) -> Result<(), ScenarioError> {

@@ -252,6 +252,10 @@ pub type Traces = BTreeMap<String, Vec<crate::load::OtherJob>>;
 fn resolve(common: &toml::Table, own: &toml::Table, index: usize) -> Result<ClusterLimits, ScenarioError> {
     let mut table = common.clone();
     table.extend(own.clone());
+    if let Some(toml::Value::String(name)) = table.get("law") {
+        let named = toml::Table::from_iter([("name".to_owned(), toml::Value::String(name.clone()))]);
+        table.insert("law".to_owned(), toml::Value::Table(named));
+    }
     // One key at a time first: the error of a whole table does not say which one it is about.
     for (key, value) in &table {
         let alone = toml::Table::from_iter([(key.clone(), value.clone())]);
@@ -280,6 +284,14 @@ mod tests {
     }
 
     #[test]
+    fn a_law_may_be_its_name_alone() {
+        let text = GOOD.replace("max_waiting = 60", "law = \"fixed\"");
+        assert_eq!(Scenario::parse(&text).unwrap().clusters[0].resolved.law.name(), "fixed");
+        let wrong = GOOD.replace("max_waiting = 60", "law = \"fxied\"");
+        assert!(Scenario::parse(&wrong).unwrap_err().to_string().starts_with("cluster[0].limits.law: "));
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_key() {
         let cases = [
             ("slots = 10", "slots = 0", "cluster[0].slots: 0"),
@@ -292,6 +304,15 @@ mod tests {
             ("tasks = 5", "tasks = 5\nslots = 11", "campaign[0].slots: 11"),
             ("slots = 10", "slots = 10\nround_s = -1.0", "cluster[0].round_s: -1"),
             ("slots = 10", "slots = 10\njitter = 2.0", "cluster[0].jitter: 2"),
+            ("max_waiting = 60", "requests_per_s = 5", "limits.requests_per_s: the model does not know"),
+            ("max_waiting = 60", "project_quotas = { p = 5 }", "limits.project_quotas: the model does not know"),
+            ("slots = 10", "slots = 10\nlimits = { busy = 0.5 }", "cluster[0].limits.busy: the model does not know"),
+            ("max_waiting = 60", "mode = \"drained\"", "cluster[0].limits.mode: drained"),
+            (
+                "max_waiting = 60",
+                "file_server = { sensor = \"s\", reference = 6.0 }",
+                "cluster[0].limits.file_server: the model has no file server there",
+            ),
             ("slots = 10", "slots = 10\nothers = { kind = \"flood\" }", "flood"),
         ];
         for (good, bad, expected) in cases {

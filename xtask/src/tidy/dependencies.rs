@@ -151,7 +151,17 @@ const TABLE: [Allowed; 9] = [
     Allowed {
         krate: "cigri-sim",
         ours: &["cigri-core"],
-        others: &["chacha20", "clap", "comfy-table", "rand_distr", "serde", "serde_json", "thiserror", "toml"],
+        others: &[
+            "chacha20",
+            "chrono-tz",
+            "clap",
+            "comfy-table",
+            "rand_distr",
+            "serde",
+            "serde_json",
+            "thiserror",
+            "toml",
+        ],
     },
     Allowed { krate: "xtask", ours: &["cigri-core"], others: &["nix", "serde_json"] },
 ];
