@@ -55,23 +55,37 @@ fn every_task_is_done_once_whatever_is_killed_or_fails() {
 fn all_laws_do_the_same_work_and_caps_hold() {
     let free = example("free-100-uniform");
     let most = free.0.clusters[0].resolved.max_waiting;
-    for text in ["adaptive", "tap-3", "fixed"] {
+    for (text, least) in [("adaptive", 0.95), ("tap-3", 0.94), ("tap-paper", 0.5), ("fixed", 0.9)] {
         let law: LawSettings = serde_json::from_value(serde_json::json!({ "name": text })).unwrap();
         let outcome = play(&free, 1, Some(&law));
         let work = outcome.utilisation * outcome.free_core_h;
         // 5 000 tasks of 240 s are 333 core-hours; the last 100 run while nothing is left to send.
         assert!((315.0..335.0).contains(&work), "{text}: {work}");
-        assert!(outcome.waiting_p95 <= most && outcome.utilisation > 0.8, "{text}: {outcome:?}");
+        assert!(outcome.waiting_p95 <= most && outcome.utilisation > least, "{text}: {outcome:?}");
     }
 }
 
 #[test]
-fn with_slow_rounds_on_a_large_cluster_the_adaptive_law_uses_far_more_than_the_tap() {
-    let slow = example("round-60-3000");
-    let adaptive = play(&slow, 1, None).utilisation;
-    let tap: LawSettings = serde_json::from_value(serde_json::json!({ "name": "tap-3", "max": 1000 })).unwrap();
-    let tap = play(&slow, 1, Some(&tap)).utilisation;
-    assert!(adaptive > tap + 0.15, "{adaptive} against {tap}");
+fn with_slow_rounds_the_adaptive_law_uses_more_than_any_tap_and_far_more_where_caps_leave_it_to_the_law() {
+    let cases = [
+        ("round-30-100", 0.08),
+        ("round-60-100", 0.15),
+        ("round-30-3000", 0.0),
+        ("round-60-3000", 0.0),
+        ("round-30-3000-narrow-cycle", 0.15),
+        ("round-60-3000-narrow-cycle", 0.15),
+        ("round-30-3000-wide-caps", 0.0),
+        ("round-60-3000-wide-caps", 0.15),
+    ];
+    for (name, gain) in cases {
+        let slow = example(name);
+        let taps = [100, 300, 500, 1000].map(|max| {
+            let law: LawSettings = serde_json::from_value(serde_json::json!({ "name": "tap-3", "max": max })).unwrap();
+            play(&slow, 1, Some(&law)).utilisation
+        });
+        let (adaptive, best) = (play(&slow, 1, None).utilisation, taps.into_iter().fold(0.0, f64::max));
+        assert!(adaptive > best + gain, "{name}: {adaptive} against {best}");
+    }
 }
 
 #[test]
