@@ -137,7 +137,7 @@ fn of_admins() -> Vec<Scenario> {
             Term::Backlog,
             "",
             (
-                "of our jobs wait there, 10 are enough for the starts seen",
+                "of our jobs wait there, 10 are enough until some have started",
                 "wait: the more of them start, the more are sent",
             ),
         ),
@@ -185,7 +185,7 @@ fn of_readings() -> Vec<Scenario> {
         limited(
             Term::FileServer,
             &format!("file_server = {{ sensor = {:?}, reference = 6 }}", sensor("50")),
-            ("the file server's load is 50.0, 6.0 is its limit: ", "set dahu --file-server URL,reference=X"),
+            ("the file server's load is 50.0, 6.0 is its limit: ", "set dahu --file-server reference=X"),
         ),
         troubled(
             Term::Stale,
@@ -241,7 +241,7 @@ fn of_campaigns() -> Vec<Scenario> {
         troubled(
             Term::Token,
             Trouble::NoToken,
-            ("has no token for dahu: add one with `cigri token add dahu`", "its owner stores a token that works there"),
+            ("has no token for dahu: add one with `cigri token add dahu`", "its owner does that; who has no account"),
         ),
     ]
 }
