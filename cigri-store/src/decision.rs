@@ -59,12 +59,25 @@ impl Store {
     /// Keeps a round's decisions in place of the last ones, and in the history: a few statements for all of them. They
     /// are of different campaigns.
     pub fn record_decisions(&self, decisions: &[DecisionRow]) -> Result<()> {
+        self.put_decisions(decisions, true)
+    }
+
+    /// The same without the history: of decisions that differ in their numbers alone.
+    pub fn refresh_decisions(&self, decisions: &[DecisionRow]) -> Result<()> {
+        self.put_decisions(decisions, false)
+    }
+
+    fn put_decisions(&self, decisions: &[DecisionRow], are_logged: bool) -> Result<()> {
         if decisions.is_empty() {
             return Ok(());
         }
         self.write(|connection| {
             let first = reserve(connection, "decision", decisions.len() as i64)?;
-            bulk::put_decisions(connection, decisions, first)
+            bulk::put_decisions(connection, decisions, first)?;
+            if !are_logged {
+                diesel::delete(decision_log::table.filter(decision_log::id.ge(first))).execute(connection)?;
+            }
+            Ok(())
         })
     }
 

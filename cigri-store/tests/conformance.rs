@@ -60,6 +60,7 @@ on_every_database! {
     only_ends_with_a_budget_make_a_history
     text_from_a_cluster_may_hold_anything
     a_missing_job_is_unknown_until_it_is_seen_again
+    waiting_jobs_that_are_to_go_are_counted_by_submission
     a_wish_for_a_job_that_is_being_sent_ends_its_task_with_its_submission
     oars_own_resubmissions_are_one_attempt_and_too_many_are_wanted_back
     a_second_success_is_kept_and_counts_for_nothing

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::meter::Term;
 use cigri_core::plan::{CampaignView, ClusterView, Decision};
-use cigri_store::{DecisionRow, RoundView};
+use cigri_store::{DecisionRow, RoundView, Store, StoreError};
 
 use super::{Memory, Round, StepError, metering};
 
@@ -14,6 +14,12 @@ const SETTLE_EVERY_MS: i64 = 60_000;
 /// A decision that differs in its numbers alone is written down no more often than this.
 const NUMBERS_EVERY_MS: i64 = 60_000;
 
+/// A decision bound by the same term, and that allows something if the last one did, is not put into the history more
+/// often than this.
+const LOGGED_EVERY_MS: i64 = 600_000;
+/// Chunks of old decisions that are dropped at once.
+const PRUNINGS: u32 = 20;
+
 /// The last decision about a campaign that was written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Decided {
@@ -21,16 +27,43 @@ pub(super) struct Decided {
     reason: String,
     /// Epoch milliseconds.
     at: i64,
+    /// The last one that is in the history.
+    logged: Logged,
+}
+
+/// What the history says last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Logged {
+    term: String,
+    is_any: bool,
+    /// Epoch milliseconds.
+    at: i64,
+}
+
+impl Logged {
+    /// Whether another decision, at `new.at`, belongs into the history.
+    fn is_outdone_by(&self, new: &Logged) -> bool {
+        let is_old = !(0..LOGGED_EVERY_MS).contains(&(new.at - self.at));
+        is_old || (&self.term, self.is_any) != (&new.term, new.is_any)
+    }
 }
 
 impl Decided {
+    /// This one, after `known`.
+    fn of(row: &DecisionRow, known: Option<&Decided>) -> Decided {
+        let new = Logged { term: row.bound_by.clone(), is_any: row.allowed > 0, at: row.decided_at };
+        let last = known.map(|known| &known.logged).filter(|last| !last.is_outdone_by(&new));
+        let logged = last.cloned().unwrap_or(new);
+        Decided { allowed: row.allowed.max(0) as u64, reason: row.reason.clone(), at: row.decided_at, logged }
+    }
+
     /// Whether another one is worth a row: other words, something where nothing was allowed before or the other way
     /// round; or, after a while, other numbers.
-    fn is_outdone_by(&self, new: &Decided) -> bool {
+    fn is_outdone_by(&self, allowed: u64, reason: &str, at: i64) -> bool {
         let words = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
-        let is_old = !(0..NUMBERS_EVERY_MS).contains(&(new.at - self.at));
-        let differs = (self.allowed, &self.reason) != (new.allowed, &new.reason);
-        (self.allowed == 0) != (new.allowed == 0) || differs && (is_old || words(&self.reason) != words(&new.reason))
+        let is_old = !(0..NUMBERS_EVERY_MS).contains(&(at - self.at));
+        let differs = (self.allowed, self.reason.as_str()) != (allowed, reason);
+        (self.allowed == 0) != (allowed == 0) || differs && (is_old || words(&self.reason) != words(reason))
     }
 }
 
@@ -39,16 +72,26 @@ pub(super) async fn settle(round: &Round<'_>, memory: &mut Memory, view: &RoundV
     if (0..SETTLE_EVERY_MS).contains(&(round.now - memory.settled_at)) {
         return Ok(());
     }
-    memory.settled_at = round.now;
     let live = metering::live_of_users(view);
     let (name, now, keep) = (round.name().to_owned(), round.now, round.grid.retention);
     round
         .store(move |store| {
             store.charge(&name, &live, now, keep.half_life_s)?;
-            store.prune_decisions(now - keep.decisions_ms)
+            prune(store, now - keep.decisions_ms)
         })
-        .await
-        .map(|_| ())
+        .await?;
+    memory.settled_at = round.now;
+    Ok(())
+}
+
+/// Drops old decisions, faster than they can be written.
+fn prune(store: &Store, before_ms: i64) -> Result<(), StoreError> {
+    for _ in 0..PRUNINGS {
+        if store.prune_decisions(before_ms)? == 0 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The decisions that changed, with what they were made from.
@@ -61,15 +104,16 @@ pub(super) fn changed(
     let views: HashMap<i64, &CampaignView> = campaigns.iter().map(|campaign| (campaign.id, campaign)).collect();
     let row = |Decision { campaign, allowance, .. }: &Decision| {
         let binding = allowance.binding();
-        let new = Decided { allowed: allowance.allowed, reason: binding.reason.to_string(), at: round.now };
-        let is_known = memory.decided.get(campaign).is_some_and(|last| !last.is_outdone_by(&new));
+        let reason = binding.reason.to_string();
+        let last = memory.decided.get(campaign);
+        let is_known = last.is_some_and(|last| !last.is_outdone_by(allowance.allowed, &reason, round.now));
         (!is_known).then(|| DecisionRow {
             campaign_id: *campaign,
             cluster: round.name().to_owned(),
             decided_at: round.now,
             allowed: allowance.allowed as i64,
             bound_by: binding.term().as_str().to_owned(),
-            reason: new.reason,
+            reason,
             terms: allowance.terms.clone(),
             inputs: views.get(campaign).map(|view| metering::inputs(cluster, view)).unwrap_or_default(),
         })
@@ -95,17 +139,20 @@ pub(super) async fn record(
         Some(NewEvent::note(scope, Code::TokenNotFound, &row.reason))
     };
     let events: Vec<NewEvent> = tokens.filter_map(event).collect();
-    for row in &rows {
-        let decided = Decided { allowed: row.allowed as u64, reason: row.reason.clone(), at: row.decided_at };
-        memory.decided.insert(row.campaign_id, decided);
-    }
+    let decided: HashMap<i64, Decided> =
+        rows.iter().map(|row| (row.campaign_id, Decided::of(row, memory.decided.get(&row.campaign_id)))).collect();
+    let is_news = |row: &DecisionRow| decided.get(&row.campaign_id).is_some_and(|new| new.logged.at == row.decided_at);
+    let (news, numbers): (Vec<DecisionRow>, Vec<DecisionRow>) = rows.into_iter().partition(is_news);
     let now = round.now;
     round
         .store(move |store| {
-            store.record_decisions(&rows)?;
+            store.record_decisions(&news)?;
+            store.refresh_decisions(&numbers)?;
             store.open_events(&events, now)
         })
-        .await
+        .await?;
+    memory.decided.extend(decided);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -114,14 +161,47 @@ mod tests {
 
     #[test]
     fn other_words_count_at_once_and_other_numbers_after_a_while() {
-        let decided = |allowed, reason: &str, at| Decided { allowed, reason: reason.to_owned(), at };
-        let last = decided(0, "waiting jobs 60/60", 1_000);
-        assert!(!last.is_outdone_by(&decided(0, "waiting jobs 60/60", 900_000)), "the same");
-        assert!(!last.is_outdone_by(&decided(0, "waiting jobs 59/59", 31_000)));
-        assert!(last.is_outdone_by(&decided(0, "waiting jobs 59/59", 61_000)));
-        assert!(last.is_outdone_by(&decided(0, "waiting jobs 59/59", 0)), "the clock went back");
-        assert!(last.is_outdone_by(&decided(0, "the cluster is drained", 2_000)));
-        assert!(last.is_outdone_by(&decided(3, "waiting jobs 57/60", 2_000)), "it goes on");
-        assert!(!decided(5, "7 tasks wait", 0).is_outdone_by(&decided(3, "9 tasks wait", 30_000)));
+        let logged = Logged { term: "waiting_cap".to_owned(), is_any: false, at: 1_000 };
+        let last = Decided { allowed: 0, reason: "waiting jobs 60/60".to_owned(), at: 1_000, logged };
+        assert!(!last.is_outdone_by(0, "waiting jobs 60/60", 900_000), "the same");
+        assert!(!last.is_outdone_by(0, "waiting jobs 59/59", 31_000));
+        assert!(last.is_outdone_by(0, "waiting jobs 59/59", 61_000));
+        assert!(last.is_outdone_by(0, "waiting jobs 59/59", 0), "the clock went back");
+        assert!(last.is_outdone_by(0, "the cluster is drained", 2_000));
+        assert!(last.is_outdone_by(3, "waiting jobs 57/60", 2_000), "it goes on");
+        let some = Decided { allowed: 5, reason: "7 tasks wait".to_owned(), ..last };
+        assert!(!some.is_outdone_by(3, "9 tasks wait", 30_000));
+    }
+
+    #[test]
+    fn the_history_keeps_changes_of_the_term_and_else_a_row_in_ten_minutes() {
+        let row = |bound_by: &str, allowed, at| DecisionRow {
+            campaign_id: 1,
+            cluster: "dahu".to_owned(),
+            decided_at: at,
+            allowed,
+            bound_by: bound_by.to_owned(),
+            reason: format!("{allowed} at {at}"),
+            terms: Vec::new(),
+            inputs: serde_json::Value::Null,
+        };
+        let rows = [
+            row("backlog", 5, 0),
+            row("backlog", 4, 60_000),
+            row("backlog", 0, 120_000),
+            row("waiting_cap", 0, 180_000),
+            row("waiting_cap", 0, 240_000),
+            row("waiting_cap", 0, 780_000),
+            row("waiting_cap", 0, 1_000),
+        ];
+        let mut last: Option<Decided> = None;
+        let logged = rows.map(|row| {
+            let new = Decided::of(&row, last.as_ref());
+            assert_eq!((new.at, new.reason.as_str()), (row.decided_at, row.reason.as_str()), "the last is kept always");
+            let is_logged = new.logged.at == row.decided_at;
+            last = Some(new);
+            is_logged
+        });
+        assert_eq!(logged, [true, false, true, true, false, true, true]);
     }
 }

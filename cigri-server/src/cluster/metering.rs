@@ -49,6 +49,21 @@ pub(super) fn saw(
     }
 }
 
+/// A kill for others may be one of many: what runs there of the same kind is looked at in the next round at the latest,
+/// however quiet it was.
+pub(super) fn look_at_others(round: &Round<'_>, memory: &mut Memory, (view, killed): (&RoundView, &SubmissionRow)) {
+    let Some(key) = key_of(round, view, killed) else { return };
+    for other in view.submissions.iter().filter(|other| other.id != killed.id) {
+        if key_of(round, view, other).as_ref() == Some(&key)
+            && let Some((changed, looked)) = memory.looked_at.get_mut(&other.id)
+            && *looked < round.now
+        {
+            // As if it had been looked at only when it last changed.
+            *looked = *changed;
+        }
+    }
+}
+
 /// Moves the laws by what was seen since the last time; true if anything started.
 pub(super) fn look(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -> bool {
     let mut seen: BTreeMap<Key, Sighting> = BTreeMap::new();

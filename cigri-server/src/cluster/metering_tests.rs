@@ -6,7 +6,7 @@ use cigri_core::event::{Code, Scope};
 use cigri_core::language::{AfterTest, TestMode};
 use cigri_core::meter::limits::{FileServerSettings, StressLimit};
 use cigri_core::meter::{ClusterLimits, Metering, Mode, Reading};
-use cigri_core::state::{CampaignState, JobState, Role};
+use cigri_core::state::{CampaignState, JobState, Role, Wish};
 use cigri_store::{CampaignRow, JobFilter};
 use oar_local::chaos::Plan;
 use oar_local::machine::{Query, Request};
@@ -273,4 +273,31 @@ async fn only_jobs_that_were_posted_count_as_sent() {
     server.round(None).await;
     assert_eq!(row(&server, other).live as u64, server.memory.metering.sent_in_cycle());
     assert!(row(&server, other).live > 0);
+}
+
+#[tokio::test]
+async fn a_job_that_somebody_wants_dead_in_vain_does_not_keep_the_others_from_being_taken_back() {
+    let mut server = VirtualServer::new(5, Plan::default());
+    let id = server.campaign_with("alice", 100, |spec| {
+        spec.clusters.values_mut().for_each(|cluster| cluster.walltime_s = 1200);
+    });
+    until(&mut server, "some wait", |server| {
+        hold_back(server, 1200);
+        live(server, id).0 >= 4
+    })
+    .await;
+    let filter = JobFilter { state: Some(JobState::Submitted), limit: 1, ..JobFilter::default() };
+    let job = server.grid.store.list_jobs(id, &filter).unwrap().remove(0);
+    server.grid.store.wish(job.id, Wish::Again).unwrap();
+    let unwanted = server.grid.store.wished_submissions("dahu").unwrap();
+    // The cluster was asked a moment ago.
+    let mut rounds = 0;
+    while live(&server, id).0 > 1 && rounds < 120 {
+        let soon = server.now() + 15_000;
+        unwanted.iter().for_each(|id| drop(server.memory.kills.insert(*id, soon)));
+        server.round(None).await;
+        hold_back(&server, 1200);
+        rounds += 1;
+    }
+    assert_eq!(live(&server, id).0, 1, "after {rounds} rounds");
 }

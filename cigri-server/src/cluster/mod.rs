@@ -23,6 +23,8 @@ mod groups;
 mod groups_tests;
 mod kill;
 #[cfg(test)]
+mod late_tests;
+#[cfg(test)]
 mod loss_tests;
 mod metering;
 #[cfg(test)]
@@ -117,6 +119,8 @@ pub(crate) struct Memory {
     listed: HashMap<i64, i64>,
     /// When a look at each submission last showed a change, and when the last look was, epoch milliseconds.
     looked_at: HashMap<i64, (i64, i64)>,
+    /// When it was each submission's turn to be looked at, counted in rounds.
+    turns: HashMap<i64, u64>,
     /// When the cluster was last swept for orphans, epoch milliseconds.
     swept_at: i64,
     /// How many rows the last sweep left, and how often in a row.
@@ -174,6 +178,7 @@ impl Memory {
             failing: true,
             listed: HashMap::new(),
             looked_at: HashMap::new(),
+            turns: HashMap::new(),
             swept_at: 0,
             swept: (0, 0),
             recognised_at: 0,

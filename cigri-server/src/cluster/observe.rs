@@ -25,23 +25,16 @@ const LIST_EVERY_MS: i64 = 300_000;
 /// turned out to be another than the one we knew.
 pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &SubmissionRow) -> Result<Moved, StepError> {
     let Some(array_id) = seen.array_id else { return Ok(Moved::default()) };
-    if can_wait(round, memory, seen) {
-        return Ok(Moved::default());
-    }
-    memory.looked_at.entry(seen.id).or_insert((round.now, round.now)).1 = round.now;
     // After a reset that an admin accepted, others' rows under our ids are no news.
     let is_older = seen.created_at < memory.ids_since;
     let client = &round.handle.client;
     let array = JobQuery { array: Some(array_id as u64), ..JobQuery::default() };
-    let due = memory.listed.get(&seen.id).is_none_or(|at| round.now - at >= LIST_EVERY_MS);
+    let due = is_listing_due(round, memory, seen);
     let (finals, waiting) = counts(round, seen, (&array, due)).await?;
     let is_quiet = (waiting, finals) == (seen.seen_waiting, seen.seen_final);
     if !due && is_quiet {
+        looked(round, memory, seen, is_quiet);
         return Ok(Moved::default());
-    }
-    memory.listed.insert(seen.id, round.now);
-    if !is_quiet {
-        memory.looked_at.insert(seen.id, (round.now, round.now));
     }
     let limit = seen.remote_count as u64 + 100;
     let mut listed = client.list_all(&JobQuery { limit, ..array }).await?;
@@ -71,7 +64,7 @@ pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &Submi
     if ended.endless {
         ended.events.extend(endless::count_failures(round, memory, seen, &ended.ends));
     }
-    let moved = Moved::of(seen, waiting, &ended.ends);
+    let moved = Moved::of(&live, &found.started, &ended.ends);
     let (ends, exhausted, pace) = (ended.ends, ended.exhausted, ended.pace);
     let (started, back) = (found.started, found.back);
     let look = Look { waiting, finals, started, missing: missing.new, found: back, ends, exhausted, pace };
@@ -80,6 +73,8 @@ pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &Submi
     if settled {
         absent::forget(round, seen).await?;
     }
+    memory.listed.insert(seen.id, round.now);
+    looked(round, memory, seen, is_quiet);
     Ok(moved)
 }
 
@@ -98,10 +93,23 @@ async fn counts(
     Ok((finals, waiting))
 }
 
+/// Notes a look that went well.
+fn looked(round: &Round<'_>, memory: &mut Memory, seen: &SubmissionRow, is_quiet: bool) {
+    let known = memory.looked_at.get(&seen.id).filter(|_| is_quiet);
+    let changed = known.map_or(round.now, |(changed, _)| *changed);
+    memory.looked_at.insert(seen.id, (changed, round.now));
+}
+
+/// Equal counts are no longer enough. A clock that went back makes everything due.
+fn is_listing_due(round: &Round<'_>, memory: &Memory, seen: &SubmissionRow) -> bool {
+    memory.listed.get(&seen.id).is_none_or(|at| !(0..LIST_EVERY_MS).contains(&(round.now - at)))
+}
+
 /// Whether this look can be left out. What somebody wants dead is followed closely, and asking a local cluster costs
 /// nothing.
-fn can_wait(round: &Round<'_>, memory: &Memory, seen: &SubmissionRow) -> bool {
-    let is_quiet = seen.seen_waiting == 0 && seen.seen_final >= 0 && !memory.kills.contains_key(&seen.id);
+pub(super) fn can_wait(round: &Round<'_>, memory: &Memory, seen: &SubmissionRow) -> bool {
+    let is_followed = memory.kills.contains_key(&seen.id) || is_listing_due(round, memory, seen);
+    let is_quiet = seen.seen_waiting == 0 && seen.seen_final >= 0 && !is_followed;
     let Some((changed, looked)) = memory.looked_at.get(&seen.id).copied().filter(|_| is_quiet && !round.is_local())
     else {
         return false;
@@ -134,6 +142,8 @@ fn compare<'a>(seen: &SubmissionRow, live: &'a [LiveJob], listed: &'a [JobSummar
                 found.vanished.push(job);
             }
             Some(row) if row.state.is_final() => found.ended.push((job, row)),
+            // Its end says whether it had started.
+            Some(row) if row.state == State::ToError => {}
             Some(row) if !WAITING.contains(&row.state) => {
                 if job.state != JobState::Running {
                     found.started.push(job.id);
@@ -211,19 +221,25 @@ pub(super) struct Moved {
 }
 
 impl Moved {
-    fn of(seen: &SubmissionRow, waiting: i64, ends: &[JobEnd]) -> Moved {
-        let before = if seen.seen_waiting < 0 { seen.remote_count } else { seen.seen_waiting };
-        let left = (before - waiting).max(0) as u64;
+    /// `started` are those of the `live` jobs that run now. What was taken out of the queue, by whomever, did not start.
+    fn of(live: &[LiveJob], started: &[i64], ends: &[JobEnd]) -> Moved {
+        let is_new = |job: &LiveJob| job.state != JobState::Running && job.started_at.is_none();
+        let started: HashSet<i64> = started.iter().copied().collect();
+        let running = live.iter().filter(|job| started.contains(&job.id));
+        let ran = ends.iter().filter(|end| !was_taken_out(end)).map(|end| &end.job);
         // The tasks of a group are one remote job.
-        let count = |which: &dyn Fn(&&JobEnd) -> bool| {
-            ends.iter().filter(which).map(|end| end.job.remote_id).collect::<HashSet<_>>().len() as u64
-        };
-        let withdrawn = count(&|end| end.cause == ends::WITHDRAWN);
-        let cancelled = |end: &&JobEnd| end.job.state == JobState::Submitted && end.state == JobState::Cancelled;
-        let starts = left.saturating_sub(withdrawn + count(&cancelled));
-        let killed = Cause::BestEffortKill.as_str();
-        Moved { starts, kills: count(&|end| end.cause == killed) }
+        let starts: HashSet<Option<i64>> =
+            running.chain(ran).filter(|job| is_new(job)).map(|job| job.remote_id).collect();
+        let killed = ends.iter().filter(|end| end.cause == Cause::BestEffortKill.as_str());
+        let kills: HashSet<Option<i64>> = killed.map(|end| end.job.remote_id).collect();
+        Moved { starts: starts.len() as u64, kills: kills.len() as u64 }
     }
+}
+
+/// Whether it was still in the queue when somebody ended it.
+fn was_taken_out(end: &JobEnd) -> bool {
+    let by_somebody = end.killed || end.cause == ends::WITHDRAWN || end.state == JobState::Cancelled;
+    by_somebody && end.started_at.is_none()
 }
 
 /// What a look changes, and what it says beside that: whether to look again whatever the counts say, jobs that go on
@@ -257,9 +273,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_row_under_our_id_with_anothers_name_or_user_is_not_believed() {
-        let seen = SubmissionRow {
+    fn seen() -> SubmissionRow {
+        SubmissionRow {
             id: 1,
             campaign_id: 1,
             cluster: "dahu".into(),
@@ -279,10 +294,13 @@ mod tests {
             created_at: 0,
             changed_at: 0,
             watermark: 0,
-        };
-        let live = [LiveJob {
-            id: 5,
-            remote_id: Some(2),
+        }
+    }
+
+    fn live_job(id: i64, remote_id: i64) -> LiveJob {
+        LiveJob {
+            id,
+            remote_id: Some(remote_id),
             task_index: 0,
             generation: 1,
             attempt: 1,
@@ -290,7 +308,58 @@ mod tests {
             missing_since: None,
             wish: None,
             started_at: None,
-        }];
+        }
+    }
+
+    fn end(job: LiveJob, (state, cause): (JobState, &str), started_at: Option<i64>) -> JobEnd {
+        JobEnd {
+            job,
+            state,
+            exit_code: None,
+            cause: cause.to_owned(),
+            detail: None,
+            started_at,
+            stopped_at: Some(9),
+            killed: state == JobState::Killed && cause != ends::WITHDRAWN,
+            back: None,
+        }
+    }
+
+    #[test]
+    fn only_what_ran_has_started_however_it_left_the_queue() {
+        let of = |ends: &[JobEnd]| Moved::of(&[], &[], ends);
+        let starts = |count| Moved { starts: count, kills: 0 };
+        let killed = |cause, started_at| of(&[end(live_job(5, 2), (JobState::Killed, cause), started_at)]);
+        for cause in ["person_kill", "withdrawn", "lost"] {
+            assert_eq!(killed(cause, None), starts(0), "{cause}: it waited");
+        }
+        assert_eq!(killed("person_kill", Some(3)), starts(1), "it had started since the last look");
+        assert_eq!(killed("best_effort_kill", Some(3)), Moved { starts: 1, kills: 1 });
+        assert_eq!(of(&[end(live_job(5, 2), (JobState::Cancelled, "person_kill"), None)]), starts(0));
+        assert_eq!(of(&[end(live_job(5, 2), (JobState::Done, "success"), None)]), starts(1));
+        let ran = LiveJob { state: JobState::Running, started_at: Some(1), ..live_job(5, 2) };
+        assert_eq!(of(&[end(ran, (JobState::Done, "success"), Some(1))]), starts(0), "its start was seen before");
+    }
+
+    #[test]
+    fn the_tasks_of_a_group_start_as_one_job_and_what_was_missing_does_not_start_again() {
+        let found_again = LiveJob { state: JobState::Unknown, started_at: Some(1), ..live_job(8, 4) };
+        let live = [live_job(5, 2), live_job(6, 2), live_job(7, 3), found_again];
+        assert_eq!(Moved::of(&live, &[5, 6, 8], &[]), Moved { starts: 1, kills: 0 });
+    }
+
+    #[test]
+    fn what_is_about_to_be_an_error_tells_nothing_yet() {
+        let (seen, live) = (seen(), [live_job(5, 2)]);
+        let (name, user) = (Some(seen.name.clone()), Some(seen.remote_user.clone()));
+        let rows = |state| [JobSummary { id: 2, name: name.clone(), state, user: user.clone(), exit_code: None }];
+        assert!(compare(&seen, &live, &rows(State::ToError)).started.is_empty());
+        assert_eq!(compare(&seen, &live, &rows(State::Launching)).started, [5]);
+    }
+
+    #[test]
+    fn a_row_under_our_id_with_anothers_name_or_user_is_not_believed() {
+        let (seen, live) = (seen(), [live_job(5, 2)]);
         let row = |name: &str, user: &str| {
             let (name, user) = (Some(name.to_owned()), Some(user.to_owned()));
             [JobSummary { id: 2, name, state: State::Terminated, user, exit_code: Some(0) }]

@@ -41,8 +41,9 @@ pub(super) async fn read(round: &Round<'_>, memory: &mut Memory) -> Result<(), S
         Some(_) => ask_stress(round, &mut memory.stress).await,
     };
     if memory.stress.told != Some(seen.is_ok()) {
-        memory.stress.told = Some(seen.is_ok());
+        let is_well = seen.is_ok();
         tell(round, seen).await?;
+        memory.stress.told = Some(is_well);
     }
     Ok(())
 }
@@ -91,7 +92,8 @@ pub(super) fn of(round: &Round<'_>, memory: &Memory) -> Vec<Bound> {
 
 fn stressed(round: &Round<'_>, stress: &Stress, limit: &StressLimit) -> Option<Bound> {
     let (at, load) = stress.last?;
-    let (age_s, most_s) = ((round.now - at).max(0) as u64 / 1000, most_s(round));
+    // What was told in the future, before the clock went back, is as old.
+    let (age_s, most_s) = (round.now.abs_diff(at) / 1000, most_s(round));
     match load {
         Some(load) if age_s <= most_s => stress::bound(load, limit),
         _ => Some(Bound::new(FLOOR, Reason::Stale { age_s, most_s })),
@@ -100,8 +102,13 @@ fn stressed(round: &Round<'_>, stress: &Stress, limit: &StressLimit) -> Option<B
 
 /// The budget of requests is used up: nothing is begun that could not go on.
 fn pressed(round: &Round<'_>) -> Option<Bound> {
+    kept_waiting(round, MOST_WAIT)
+}
+
+/// The budget of requests keeps a submission waiting for longer than this.
+fn kept_waiting(round: &Round<'_>, longer_than: Duration) -> Option<Bound> {
     let pressure = round.handle.client.pressure();
-    let text = pressure.sentence().filter(|_| pressure.wait > MOST_WAIT)?;
+    let text = pressure.sentence().filter(|_| pressure.wait > longer_than)?;
     Some(Bound::none(Reason::Requests { wait_s: pressure.wait.as_secs_f64().ceil() as u64, text }))
 }
 
@@ -117,9 +124,26 @@ pub(super) fn is_stale(round: &Round<'_>) -> bool {
     stale(round).is_some()
 }
 
-/// A picture older than two periods allows nothing. The local cluster is asked in this process: it is never that late.
+/// A picture older than two periods allows nothing: for want of requests, where these are what it waited for. The local
+/// cluster is asked in this process: it is never that late.
 fn stale(round: &Round<'_>) -> Option<Bound> {
-    too_old(round.began.elapsed(), most_s(round)).filter(|_| !round.is_local())
+    too_old(round.began.elapsed(), most_s(round), || kept_waiting(round, Duration::ZERO)).filter(|_| !round.is_local())
+}
+
+/// Whether what is left of the looks is for the next round: they had half of the time for which a picture holds. Under a
+/// small budget of requests, or on a slow cluster, they would take all of it, and nothing would ever be sent.
+pub(super) fn ends_looks(round: &Round<'_>) -> bool {
+    is_past(round, 2)
+}
+
+/// The same for deletions, which come after the looks: half of what these left is for what is sent.
+pub(super) fn ends_deletions(round: &Round<'_>) -> bool {
+    is_past(round, 3)
+}
+
+/// Whether so many quarters of the time for which a picture holds are over.
+fn is_past(round: &Round<'_>, quarters: u32) -> bool {
+    !round.is_local() && round.began.elapsed() > Duration::from_secs(most_s(round)) * quarters / 4
 }
 
 /// How old what is known of the cluster may be, seconds.
@@ -127,9 +151,9 @@ fn most_s(round: &Round<'_>) -> u64 {
     round.limits.period_s.saturating_mul(2).max(LEAST_PATIENCE_S)
 }
 
-fn too_old(age: Duration, most_s: u64) -> Option<Bound> {
+fn too_old(age: Duration, most_s: u64, waited_for: impl FnOnce() -> Option<Bound>) -> Option<Bound> {
     let age_s = age.as_secs();
-    (age_s > most_s).then(|| Bound::none(Reason::Stale { age_s, most_s }))
+    (age_s > most_s).then(|| waited_for().unwrap_or(Bound::none(Reason::Stale { age_s, most_s })))
 }
 
 #[cfg(test)]
@@ -138,8 +162,15 @@ mod tests {
 
     #[test]
     fn a_picture_older_than_two_periods_allows_nothing() {
-        assert_eq!(too_old(Duration::from_secs(30), 30), None);
-        let bound = too_old(Duration::from_secs(31), 30).unwrap();
+        assert_eq!(too_old(Duration::from_secs(30), 30, || None), None);
+        let bound = too_old(Duration::from_secs(31), 30, || None).unwrap();
         assert_eq!((bound.allowed, bound.reason), (0, Reason::Stale { age_s: 31, most_s: 30 }));
+    }
+
+    #[test]
+    fn a_picture_that_is_old_for_want_of_requests_says_so() {
+        let requests = Bound::none(Reason::Requests { wait_s: 3, text: "2 requests per second".to_owned() });
+        assert_eq!(too_old(Duration::from_secs(31), 30, || Some(requests.clone())), Some(requests.clone()));
+        assert_eq!(too_old(Duration::from_secs(29), 30, || Some(requests)), None, "young enough all the same");
     }
 }

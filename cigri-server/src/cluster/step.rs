@@ -8,7 +8,7 @@ use cigri_core::meter::Mode;
 use cigri_core::plan::{self, CampaignView, Decision};
 use cigri_core::state::SubmissionState;
 use cigri_core::turn::{self, Turn};
-use cigri_store::{EventRow, RoundCampaign, RoundView, StoreError, TokenRow};
+use cigri_store::{EventRow, RoundCampaign, RoundView, StoreError, SubmissionRow, TokenRow};
 
 use oar_client::Error as ApiError;
 
@@ -70,9 +70,25 @@ async fn held(round: &Round<'_>, memory: &mut Memory) -> Result<Progress, StepEr
     planned.map(|_| Progress::default())
 }
 
-/// Settles what is in doubt and looks at what is there.
+/// Settles what is in doubt and looks at what is there, beginning with what was looked at longest ago. What time does not
+/// suffice for is first in the next round.
 async fn observe_all(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -> Result<(), StepError> {
-    for submission in &view.submissions {
+    let is_unclear =
+        |submission: &SubmissionRow| matches!(submission.state, SubmissionState::Intent | SubmissionState::Unknown);
+    let mut in_turn: Vec<&SubmissionRow> = view.submissions.iter().collect();
+    // The clock may have gone back since: turns are counted.
+    in_turn.sort_by_key(|one| (memory.turns.get(&one.id).copied(), !is_unclear(one)));
+    let turn = memory.turns.values().max().map_or(0, |last| last + 1);
+    let mut looks = 0;
+    for submission in in_turn {
+        if submission.state == SubmissionState::Open && observe::can_wait(round, memory, submission) {
+            continue;
+        }
+        if looks > 0 && readings::ends_looks(round) {
+            break;
+        }
+        looks += 1;
+        memory.turns.insert(submission.id, turn);
         let moved = match submission.state {
             SubmissionState::Intent | SubmissionState::Unknown => {
                 settle::settle(round, memory, submission).await?;
@@ -85,6 +101,9 @@ async fn observe_all(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -
             _ => observe::observe(round, memory, submission).await?,
         };
         metering::saw(round, memory, (view, submission), moved);
+        if moved.kills > 0 {
+            metering::look_at_others(round, memory, (view, submission));
+        }
     }
     Ok(())
 }
@@ -132,6 +151,7 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory) -> Result<(bool
     let is_there = |id: &i64| view.submissions.iter().any(|submission| submission.id == *id);
     memory.listed.retain(|id, _| is_there(id));
     memory.looked_at.retain(|id, _| is_there(id));
+    memory.turns.retain(|id, _| is_there(id));
     let started = metering::look(round, memory, &view);
     bookkeeping::settle(round, memory, &view).await?;
     let campaigns = campaign_views(round, memory, (&view, &tokens))?;
@@ -146,7 +166,7 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory) -> Result<(bool
 }
 
 /// Sends what was decided; `starved` is who starves then. Whether anything was sent, or refused on the way.
-async fn send(
+pub(super) async fn send(
     round: &Round<'_>,
     memory: &mut Memory,
     view: &RoundView,

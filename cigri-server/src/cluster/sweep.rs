@@ -7,7 +7,7 @@ use cigri_core::sweep::{self, Known, Listed, Sweep, Verdict};
 use oar_client::JobQuery;
 use tracing::info;
 
-use super::{Memory, Round, StepError};
+use super::{Memory, Round, StepError, readings};
 
 /// Between two sweeps.
 const EVERY_MS: i64 = 600_000;
@@ -31,7 +31,7 @@ fn within(memory: &mut Memory, now: i64, period_ms: i64) {
 
 /// Sweeps if it is time. A clean sweep ends the hold of a cluster after our own database was restored.
 pub(super) async fn sweep_if_due(round: &Round<'_>, memory: &mut Memory) -> Result<(), StepError> {
-    if round.now - memory.swept_at < EVERY_MS {
+    if (0..EVERY_MS).contains(&(round.now - memory.swept_at)) {
         return Ok(());
     }
     let mut left = 0;
@@ -124,7 +124,11 @@ async fn judge(
 }
 
 async fn delete(round: &Round<'_>, owner: &str, swept: &Sweep) -> Result<(), StepError> {
-    for id in swept.revived.iter().chain(&swept.rows).chain(&swept.gates).take(CHUNK) {
+    let all = swept.revived.iter().chain(&swept.rows).chain(&swept.gates);
+    for (at, id) in all.take(CHUNK).enumerate() {
+        if at > 0 && readings::ends_deletions(round) {
+            break;
+        }
         round.delete_job(owner, *id).await?;
     }
     Ok(())

@@ -188,6 +188,8 @@ pub(super) struct VirtualServer {
     pub(super) grid: Grid,
     pub(super) world: Arc<World>,
     pub(super) memory: Memory,
+    /// How old each round's picture is from its beginning.
+    pub(super) age: Duration,
 }
 
 impl VirtualServer {
@@ -216,7 +218,7 @@ impl VirtualServer {
         });
         let memory = restart(&grid, &world);
         grid.put_token("alice", "dahu", &Token::new(token).unwrap()).unwrap();
-        VirtualServer { _folder: folder, grid, world, memory }
+        VirtualServer { _folder: folder, grid, world, memory, age: Duration::ZERO }
     }
 
     /// A campaign of alice's.
@@ -267,7 +269,8 @@ impl VirtualServer {
     /// `None`: it was killed.
     async fn step(&mut self, now: i64) -> Option<Result<step::Progress, StepError>> {
         let handle = self.grid.cluster("dahu").unwrap();
-        let round = Round::begin(&self.grid, &handle, now).await.unwrap();
+        let mut round = Round::begin(&self.grid, &handle, now).await.unwrap();
+        round.began -= self.age;
         tokio::select! {
             biased;
             () = self.world.life.over.notified() => None,

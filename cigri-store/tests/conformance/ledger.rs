@@ -26,6 +26,20 @@ pub(super) fn a_missing_job_is_unknown_until_it_is_seen_again(database: &Fresh) 
     assert_eq!(counters(&store, id), [0, 2, 1, 0, 0, 0, 0]);
 }
 
+pub(super) fn waiting_jobs_that_are_to_go_are_counted_by_submission(database: &Fresh) {
+    let store = database.store();
+    let id = campaign(&store, &["dahu", "luke"], &["a", "b", "c", "d"]);
+    let here = submit(&store, id, "dahu", 3);
+    let _there = submit(&store, id, "luke", 1);
+    let jobs: Vec<i64> = store.live_jobs(here.id).unwrap().iter().map(|job| job.id).collect();
+    assert!(store.wished_waiting("dahu").unwrap().is_empty());
+    store.record_look(&here, &Look { started: vec![jobs[0]], ..Look::default() }, 5000).unwrap();
+    store.wish(jobs[0], Wish::Again).unwrap();
+    store.wish(jobs[1], Wish::Cancel).unwrap();
+    assert_eq!(store.wished_waiting("dahu").unwrap().into_iter().collect::<Vec<_>>(), [(here.id, 1)], "one runs");
+    assert!(store.wished_waiting("luke").unwrap().is_empty());
+}
+
 pub(super) fn a_wish_for_a_job_that_is_being_sent_ends_its_task_with_its_submission(database: &Fresh) {
     let store = database.store();
     let id = campaign(&store, &["dahu"], &["a", "b", "c"]);

@@ -147,6 +147,12 @@ pub(super) fn the_last_decision_and_those_before_are_kept_with_their_terms(datab
     assert_eq!(moments(&store.decision_history(id, None, 2).unwrap()), [30, 20]);
     let dahu = store.decision_history(id, Some("dahu"), 10).unwrap();
     assert_eq!(dahu, [stored(decision(id, "dahu", 30)), stored(decision(id, "dahu", 10))]);
+    store.refresh_decisions(&[]).unwrap();
+    store.refresh_decisions(&[decision(id, "dahu", 40)]).unwrap();
+    assert_eq!(moments(&store.decisions(id).unwrap()), [40, 20]);
+    assert_eq!(moments(&store.decision_history(id, None, 10).unwrap()), [30, 20, 10], "its numbers alone changed");
+    store.record_decisions(&[decision(id, "dahu", 50)]).unwrap();
+    assert_eq!(moments(&store.decision_history(id, Some("dahu"), 10).unwrap()), [50, 30, 10]);
     database.execute("UPDATE decision SET terms = '[{\"allowed\":1,\"reason\":{\"term\":\"of_old\"}}]'").unwrap();
     assert_eq!(store.decisions(id).unwrap()[0].terms, [], "another version's terms");
 }
