@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use cigri_core::event::{Code, NewEvent, Scope};
-use cigri_core::state::JobState;
+use cigri_core::ledger;
+use cigri_core::state::{JobState, SubmissionState};
 use cigri_store::{CampaignFilter, CampaignRow, Here, JobEnd, JobFilter, JobRow, NewKey, NewTasks, Return};
 use databases::Fresh;
 use diesel::pg::PgConnection;
@@ -170,6 +171,38 @@ fn tasks_go_on_avoiding_the_cluster_they_failed_on_and_live_jobs_keep_their_shap
             later_ones_again!(connection, "postgresql");
         }
         assert_eq!(rounds(&database), before);
+    }
+}
+
+/// How a campaign's last submissions to dahu went: abandoned ones in a row and when the last was, and unanswered ones.
+fn setback(database: &Fresh) -> ((u32, i64), u32) {
+    let campaign = database.store().round_view("dahu").unwrap().campaigns.remove(0);
+    (campaign.abandoned, campaign.unanswered)
+}
+
+#[test]
+fn submissions_that_came_to_nothing_go_on_counting() {
+    let no_answer = format!("{}: timeout", ledger::GATE_LOST);
+    let (abandoned, lost) = ((SubmissionState::Abandoned, "in doubt"), (SubmissionState::Refused, no_answer.as_str()));
+    let refused = (SubmissionState::Refused, "no such queue");
+    for ends in [&[refused, lost, abandoned, abandoned][..], &[abandoned, lost], &[abandoned, refused], &[abandoned]] {
+        for database in [Some(Fresh::sqlite()), Fresh::postgresql()].into_iter().flatten() {
+            let store = database.store();
+            let id = campaign(&store, &["dahu"], &["a", "b", "c"]);
+            for (at, (state, reason)) in (1..).zip(ends) {
+                let (submission, _) = fixture::intend(&store, id, "dahu", 1).unwrap();
+                store.give_up(submission.id, *state, reason, at * 1000).unwrap();
+            }
+            let before = setback(&database);
+            if database.is_sqlite() {
+                let mut connection = SqliteConnection::establish(&database.url).unwrap();
+                later_ones_again!(connection, "sqlite");
+            } else {
+                let mut connection = PgConnection::establish(&database.url).unwrap();
+                later_ones_again!(connection, "postgresql");
+            }
+            assert_eq!(setback(&database), before, "{ends:?}");
+        }
     }
 }
 

@@ -60,6 +60,24 @@ CREATE TABLE setback (
   PRIMARY KEY (campaign_id, cluster)
 );
 
+-- Filled from the submissions so far: counted from the last one back to the first that came to something.
+INSERT INTO setback (campaign_id, cluster, abandoned, unanswered, at)
+SELECT campaign_id, cluster,
+  SUM(CASE WHEN others = 0 THEN 1 ELSE 0 END),
+  COUNT(*),
+  MAX(changed_at)
+FROM (
+  SELECT campaign_id, cluster, changed_at,
+    SUM(CASE WHEN state = 'abandoned' THEN 0 ELSE 1 END) OVER back AS others,
+    SUM(CASE WHEN state = 'abandoned' OR reason LIKE 'its gate got no usable answer%' THEN 0 ELSE 1 END) OVER back
+      AS answers
+  FROM submission
+  WHERE state NOT IN ('intent', 'unknown')
+  WINDOW back AS (PARTITION BY campaign_id, cluster ORDER BY id DESC ROWS UNBOUNDED PRECEDING)
+) AS latest
+WHERE answers = 0
+GROUP BY campaign_id, cluster;
+
 -- The clusters that a task failed on, a JSON list: of a task in the bag, and of one that was taken out of it for a job.
 UPDATE returned_task SET avoid_cluster = json_build_array(avoid_cluster)::text WHERE avoid_cluster IS NOT NULL;
 ALTER TABLE returned_task RENAME COLUMN avoid_cluster TO failed_on;
