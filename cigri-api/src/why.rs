@@ -1,6 +1,7 @@
 //! Why no more of a campaign is sent, on the wire.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// `GET /campaigns/{id}/why`: a [`List`](crate::List) of refusals, and what else there is to say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +43,10 @@ pub struct Refusal {
     /// Why this may no longer hold: no round has ended well there since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outdated: Option<String>,
+    /// What the decision was made from: the numbers of the cluster, of the jobs of its shape, of the campaign and of its
+    /// user, as they were then. Null: nothing was decided.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub inputs: Value,
     /// Every term that was looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub terms: Vec<TermShown>,

@@ -13,7 +13,7 @@ use crate::attach::with_server;
 use crate::cli::{ClusterCommand, ModeOptions, SetOptions};
 use crate::exit::{Exit, Failure};
 use crate::place::Place;
-use crate::screen::Screen;
+use crate::screen::{Screen, plain};
 use crate::token::path_segment;
 
 /// Carries out `cigri admin cluster ...`.
@@ -22,10 +22,8 @@ pub(crate) async fn cluster(place: &Place, command: &ClusterCommand, screen: &Sc
         ClusterCommand::Set(options) => set(place, options, screen).await,
         ClusterCommand::Drain(options) => mode(place, ("drained", options), screen).await,
         ClusterCommand::Disable(options) => mode(place, ("disabled", options), screen).await,
-        ClusterCommand::Undrain { cluster } | ClusterCommand::Enable { cluster } => {
-            let open = json!({"mode": "open", "note": ""});
-            change(place, (cluster, &open), false, screen).await
-        }
+        ClusterCommand::Undrain { cluster } => open(place, cluster, ("drained", "undrain"), screen).await,
+        ClusterCommand::Enable { cluster } => open(place, cluster, ("disabled", "enable"), screen).await,
         ClusterCommand::Show { cluster } => show(place, cluster, screen).await,
         ClusterCommand::List => list(place, screen).await,
         ClusterCommand::Export { cluster } => export(place, cluster.as_deref(), screen).await,
@@ -35,31 +33,62 @@ pub(crate) async fn cluster(place: &Place, command: &ClusterCommand, screen: &Sc
 
 async fn set(place: &Place, options: &SetOptions, screen: &Screen) -> Result<Exit, Failure> {
     let patch = patch::patch(options)?;
-    change(place, (&options.cluster, &patch), options.dry_run, screen).await
+    with_server(place, async |api| change(api, (&options.cluster, &patch), options.dry_run, screen).await).await
 }
 
 async fn mode(place: &Place, (mode, options): (&str, &ModeOptions), screen: &Screen) -> Result<Exit, Failure> {
-    let patch = json!({"mode": mode, "note": options.note});
-    change(place, (&options.cluster, &patch), false, screen).await
-}
-
-async fn change(
-    place: &Place,
-    (cluster, patch): (&str, &Value),
-    dry_run: bool,
-    screen: &Screen,
-) -> Result<Exit, Failure> {
-    let path = limits_path(cluster)?;
+    let (cluster, patch) = (&options.cluster, json!({"mode": mode, "note": options.note}));
     with_server(place, async |api| {
-        let changed: LimitsChanged = api.patch(&path, &[("dry_run", u8::from(dry_run))], patch).await?;
-        if screen.json {
-            screen.value(&changed)?;
-        } else {
-            tell(&changed, screen)?;
+        let before = mode_of(api, cluster).await?;
+        let exit = change(api, (cluster, &patch), false, screen).await?;
+        if !["open", mode].contains(&before.as_str()) {
+            screen.note(&format!(
+                "it was {before} before: that is not kept, and what opens it again opens it altogether"
+            ));
         }
-        Ok(Exit::Success)
+        Ok(exit)
     })
     .await
+}
+
+/// Takes back what `taker` undoes, and nothing else: a cluster may be closed for another reason.
+async fn open(place: &Place, cluster: &str, (mode, taker): (&str, &str), screen: &Screen) -> Result<Exit, Failure> {
+    let patch = json!({"mode": "open", "note": ""});
+    with_server(place, async |api| {
+        let found = mode_of(api, cluster).await?;
+        match other_taker(&found, taker) {
+            None => change(api, (cluster, &patch), false, screen).await,
+            Some(other) => Err(Failure::Refused(format!(
+                "{cluster} is {found}, not {mode}: `cigri admin cluster {other} {cluster}` opens it"
+            ))),
+        }
+    })
+    .await
+}
+
+/// What opens a cluster in this mode, if `taker` does not.
+fn other_taker(found: &str, taker: &str) -> Option<&'static str> {
+    let opener = match found {
+        "drained" => "undrain",
+        "disabled" => "enable",
+        _ => return None,
+    };
+    (opener != taker).then_some(opener)
+}
+
+async fn mode_of(api: &Api, cluster: &str) -> Result<String, Failure> {
+    Ok(api.get::<Cluster>(&format!("/clusters/{}", path_segment(cluster)?)).await?.mode)
+}
+
+async fn change(api: &Api, (cluster, patch): (&str, &Value), dry_run: bool, screen: &Screen) -> Result<Exit, Failure> {
+    let path = limits_path(cluster)?;
+    let changed: LimitsChanged = api.patch(&path, &[("dry_run", u8::from(dry_run))], patch).await?;
+    if screen.json {
+        screen.value(&changed)?;
+    } else {
+        tell(&changed, screen)?;
+    }
+    Ok(Exit::Success)
 }
 
 fn tell(changed: &LimitsChanged, screen: &Screen) -> Result<(), Failure> {
@@ -71,6 +100,10 @@ fn tell(changed: &LimitsChanged, screen: &Screen) -> Result<(), Failure> {
         (false, true) => "nothing was changed (--dry-run)",
         (false, false) => "in force from its next round on",
     });
+    if !changed.kept.is_empty() {
+        let keys = changed.kept.iter().map(|key| plain(key)).collect::<Vec<_>>().join(", ");
+        screen.note(&format!("kept over the configuration file, until `--default KEY` takes it back: {keys}"));
+    }
     Ok(())
 }
 
@@ -107,7 +140,7 @@ async fn list(place: &Place, screen: &Screen) -> Result<Exit, Failure> {
 async fn export(place: &Place, cluster: Option<&str>, screen: &Screen) -> Result<Exit, Failure> {
     with_server(place, async |api| {
         let mut all = Vec::new();
-        for name in names(api, cluster).await? {
+        for name in names(api, cluster, screen).await? {
             all.push(api.get::<ClusterLimits>(&limits_path(&name)?).await?);
         }
         if screen.json {
@@ -125,12 +158,17 @@ async fn export(place: &Place, cluster: Option<&str>, screen: &Screen) -> Result
 }
 
 /// The one that is named, or all of them.
-async fn names(api: &Api, cluster: Option<&str>) -> Result<Vec<String>, Failure> {
+async fn names(api: &Api, cluster: Option<&str>, screen: &Screen) -> Result<Vec<String>, Failure> {
     if let Some(name) = cluster {
         return Ok(vec![name.to_owned()]);
     }
     let all: List<Cluster> = api.get("/clusters").await?;
-    Ok(all.items.into_iter().map(|cluster| cluster.name).collect())
+    let (gone, there): (Vec<Cluster>, Vec<Cluster>) =
+        all.items.into_iter().partition(|cluster| cluster.mode == Cluster::GONE);
+    for cluster in gone {
+        screen.note(&format!("{} is left out: the server's configuration no longer names it", plain(&cluster.name)));
+    }
+    Ok(there.into_iter().map(|cluster| cluster.name).collect())
 }
 
 async fn log(place: &Place, cluster: Option<&str>, limit: u64, screen: &Screen) -> Result<Exit, Failure> {
@@ -142,6 +180,10 @@ async fn log(place: &Place, cluster: Option<&str>, limit: u64, screen: &Screen) 
             screen.value(&log)?;
         } else {
             tables::log(&log.items, screen)?;
+            let shown = log.items.len() as u64;
+            if shown < log.total {
+                screen.note(&format!("the newest {shown} of {}: `--limit N` shows more", log.total));
+            }
         }
         Ok(Exit::Success)
     })
@@ -150,4 +192,17 @@ async fn log(place: &Place, cluster: Option<&str>, limit: u64, screen: &Screen) 
 
 fn limits_path(cluster: &str) -> Result<String, Failure> {
     Ok(format!("/clusters/{}/limits", path_segment(cluster)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_is_undone_by_its_own_command() {
+        assert_eq!((other_taker("drained", "undrain"), other_taker("disabled", "enable")), (None, None));
+        assert_eq!(other_taker("disabled", "undrain"), Some("enable"));
+        assert_eq!(other_taker("drained", "enable"), Some("undrain"));
+        assert_eq!(other_taker("open", "enable"), None, "nothing changes, and that is said");
+    }
 }

@@ -91,6 +91,7 @@ mod tests {
             reason: reason.into(),
             remedy: None,
             outdated: None,
+            inputs: serde_json::Value::Null,
             terms: Vec::new(),
         }
     }

@@ -135,21 +135,24 @@ fn undecided(campaign: &Campaign, cluster: &str, (bound_by, reason): (&str, Stri
         reason,
         remedy: None,
         outdated: None,
+        inputs: serde_json::Value::Null,
         terms: Vec::new(),
     }
 }
 
 /// What a round decided, and who could change that.
 fn decision(row: &DecisionRow, campaign: &Campaign) -> Refusal {
-    let pending = row.terms.iter().find_map(|bound| match bound.reason {
-        Reason::Pending { tasks } => Some(tasks),
-        _ => None,
-    });
+    let term = || {
+        let tasks = |bound: &Bound| if let Reason::Pending { tasks } = bound.reason { Some(tasks) } else { None };
+        row.terms.iter().find_map(tasks)
+    };
+    let pending = row.inputs["campaign"]["pending"].as_u64().or_else(term);
     let bound = row.terms.iter().find(|bound| bound.term().as_str() == row.bound_by);
     Refusal {
         at: row.decided_at / 1000,
         allowed: row.allowed.max(0) as u64,
-        of: pending.filter(|tasks| *tasks > 0).unwrap_or(campaign.pending),
+        of: pending.unwrap_or(campaign.pending),
+        inputs: row.inputs.clone(),
         remedy: bound.and_then(|bound| bound.reason.remedy(&row.cluster, campaign.id)),
         ..undecided(campaign, &row.cluster, (&row.bound_by, row.reason.clone()))
     }

@@ -139,3 +139,18 @@ fn a_campaign_that_sends_nothing_any_more_gets_a_sentence() {
     let why = answer(found(sample, vec![row()]), &known(), false);
     assert_eq!((why.summary, why.items[1].reason.as_str()), (None, "2 of 2 tasks"));
 }
+
+#[test]
+fn earlier_decisions_tell_what_they_were_made_from() {
+    let at = |pending: u64| DecisionRow {
+        inputs: serde_json::json!({"cluster": {"waiting": 60}, "campaign": {"pending": pending}}),
+        ..decided("dahu", vec![Bound::none(Reason::WaitingCap { waiting: 60, most: 60 })])
+    };
+    let rows = vec![at(5000), at(0)];
+    let why =
+        answer(Found { history: rows, ..found(campaign(CampaignState::InTreatment), vec![at(4700)]) }, &known(), false);
+    let of: Vec<u64> = why.history.iter().map(|one| one.of).collect();
+    assert_eq!((of, why.items[1].of), (vec![5000, 0], 4700), "the numbers of then, not of today");
+    assert_eq!(why.history[0].inputs["cluster"]["waiting"], 60);
+    assert!(why.items[0].inputs.is_null(), "no round was held there");
+}
