@@ -77,6 +77,7 @@ fn what_makes_no_sense_is_refused_at_once_and_changes_nothing() {
     nobody.expect(6);
     assert!(nobody.error().contains("nowhere"), "{nobody}");
     assert!(done(&sandbox, &["log"]).is_empty());
+    admin(&sandbox, &["log", "hree"]).expect(6);
 }
 
 #[test]
@@ -88,6 +89,9 @@ fn a_cluster_is_drained_with_a_note_that_users_see() {
         let table = sandbox.cigri(words).stdout;
         assert!(table.contains("drained") && table.contains("new kernel, back at noon"), "{table}");
     }
+    let other = admin(&sandbox, &["enable", "here"]);
+    other.expect(6);
+    assert!(other.error().contains("here is drained, not disabled: `cigri admin cluster undrain here`"), "{other}");
     assert_eq!(
         done(&sandbox, &["undrain", "here"]),
         "here: mode: drained -> open\nhere: note: new kernel, back at noon -> none\n"
