@@ -294,7 +294,7 @@ async fn a_job_that_somebody_wants_dead_in_vain_does_not_keep_the_others_from_be
     let mut rounds = 0;
     while live(&server, id).0 > 1 && rounds < 120 {
         let soon = server.now() + 15_000;
-        unwanted.iter().for_each(|id| drop(server.memory.kills.insert(*id, soon)));
+        server.memory.kills.extend(unwanted.iter().map(|id| (*id, soon)));
         server.round(None).await;
         hold_back(&server, 1200);
         rounds += 1;
