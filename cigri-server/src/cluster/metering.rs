@@ -93,9 +93,19 @@ pub(super) fn publish(round: &Round<'_>, memory: &Memory, (view, decisions): (&R
     metrics.decided(round.name(), decisions.iter().map(|decision| decision.allowance.binding().term()));
 }
 
-/// Jobs of a campaign were sent, or may have been.
-pub(super) fn sent(round: &Round<'_>, memory: &mut Memory, campaign: &RoundCampaign, (role, jobs): (Role, u64)) {
-    if role == Role::Tasks {
+/// A submission of a campaign was answered so: unless it is certain that nothing came of it, its jobs were sent.
+pub(super) fn posted(
+    round: &Round<'_>,
+    memory: &mut Memory,
+    campaign: &RoundCampaign,
+    submission: &SubmissionRow,
+    answer: &Result<u64, oar_client::Error>,
+) {
+    if answer.as_ref().is_err_and(|error| !error.is_doubt()) {
+        return;
+    }
+    let jobs = submission.remote_count.max(0) as u64;
+    if submission.role == Role::Tasks {
         let key = Metering::key(&round.limits, campaign.row.id, &shape(round, campaign));
         memory.metering.sent(round.now, &key, jobs);
     } else {

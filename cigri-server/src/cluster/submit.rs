@@ -65,9 +65,7 @@ pub(super) async fn submit(
     let sent = crate::clock::monotonic();
     let answer = client.submit(&token, &array).await;
     memory.slowest_post_ms = memory.slowest_post_ms.max(sent.elapsed().as_millis() as i64);
-    if !answer.as_ref().is_err_and(|error| !error.is_doubt()) {
-        metering::sent(round, memory, campaign, (role, submission.remote_count.max(0) as u64));
-    }
+    metering::posted(round, memory, campaign, &submission, &answer);
     match answer {
         Ok(array_id) => {
             if adopt::adopt(round, &submission, (gate, array_id), (gates, true)).await? {
