@@ -262,10 +262,11 @@ mod tests {
 
     #[test]
     fn a_normal_job_that_fits_goes_at_once_before_one_that_does_not() {
-        let mut cluster = cluster(4, &[(0, 60_000, 3), (0, 60_000, 3), (0, 60_000, 1)]);
+        let in_a_year = 31_536_000_000;
+        let mut cluster = cluster(4, &[(0, 60_000, 3), (0, 60_000, 3), (0, 60_000, 1), (in_a_year, 1, 1)]);
         cluster.schedule(10_000);
-        assert_eq!(cluster.normal_waits(10_000), [10_000, 10_000, 10_000]);
-        assert_eq!(cluster.normal_waits(25_000), [10_000, 25_000, 10_000], "one that did not start waits still");
+        assert_eq!(cluster.normal_waits(10_000), [10_000, 10_000, 10_000, -1]);
+        assert_eq!(cluster.normal_waits(25_000), [10_000, 25_000, 10_000, -1], "one that did not start waits still");
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Normal {
 
     /// How long each waited until `end`, started or not; -1: it was not submitted by then.
     pub(super) fn waits(&self, end: i64) -> Vec<i32> {
-        let until_end = |job: &OtherJob| i32::try_from(end - job.submit_ms).unwrap_or(i32::MAX).max(-1);
+        let until_end = |job: &OtherJob| (end - job.submit_ms).clamp(-1, i64::from(i32::MAX)) as i32;
         let wait = |(job, wait): (&OtherJob, &i32)| if *wait < 0 { until_end(job) } else { *wait };
         self.jobs.iter().zip(&self.waits).map(wait).collect()
     }
