@@ -239,6 +239,12 @@ fn withdrawn(server: &VirtualServer, id: i64) -> usize {
 #[tokio::test]
 async fn a_sample_that_does_not_start_is_not_taken_back_and_teaches_no_law() {
     let mut server = VirtualServer::new(5, Plan::default());
+    let others = Request {
+        command: "other takes_ms=3000000".to_owned(),
+        resource: vec!["/core=6,walltime=1:00:00".to_owned()],
+        ..Request::default()
+    };
+    server.change(|cluster, now| cluster.change(now, |machine, now| machine.submit(&others, "carol", now)).unwrap());
     let id = server.campaign_with("alice", 100, |spec| {
         spec.test = Some(TestMode { jobs: 4, then: AfterTest::Wait });
         spec.clusters.values_mut().for_each(|cluster| cluster.walltime_s = 1200);
@@ -246,8 +252,8 @@ async fn a_sample_that_does_not_start_is_not_taken_back_and_teaches_no_law() {
     // Ten rounds without a start, of 90 s each, are a law's patience.
     for _ in 0..80 {
         server.round(None).await;
-        hold_back(&server, 1200);
     }
+    assert_eq!(live(&server, id), (4, 0), "all cores are another's");
     let filter = JobFilter { limit: 1000, ..JobFilter::default() };
     let jobs = server.grid.store.list_jobs(id, &filter).unwrap();
     assert!(jobs.iter().all(|job| job.role == Role::Test), "{jobs:?}");
