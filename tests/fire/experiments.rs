@@ -85,7 +85,7 @@ fn print_table(rows: &[(usize, Scenario, Row)], period: u64) {
 
 async fn run(scenario: &Scenario, is_long: bool, period_s: u64) -> Row {
     let kill_rate = if let Trial::BestEffort(rate) = scenario.trial { rate } else { 0.0 };
-    let limits = Limits { max_array: 500, max_waiting: 10, period_s };
+    let limits = Limits { max_array: 500, max_waiting: 10, period_s, backlog: None };
     let bench = Bench::new(4, (kill_rate, 1), limits);
     let tasks = scenario.tasks();
     let (server, id, fault_ended) = go_through(&bench, scenario, tasks, is_long).await;
@@ -226,7 +226,7 @@ fn r6() -> Scenario {
 }
 
 async fn group_tasks(period_s: u64) -> Row {
-    let bench = Bench::new(4, (0.0, 0), Limits { max_array: 500, max_waiting: 10, period_s });
+    let bench = Bench::new(4, (0.0, 0), Limits { max_array: 500, max_waiting: 10, period_s, backlog: None });
     let tasks = Tasks { count: 24, sleep: 0.2, failing: u64::MAX };
     let server = bench.serve().await;
     bench.give_tokens(&server).await;
@@ -264,7 +264,8 @@ fn r7() -> Scenario {
 }
 
 async fn cancel_on_two_clusters(period_s: u64) -> Row {
-    let bench = Bench::new(20, (0.0, 0), Limits { max_array: 500, max_waiting: 10, period_s }).with_second(20);
+    let bench =
+        Bench::new(20, (0.0, 0), Limits { max_array: 500, max_waiting: 10, period_s, backlog: None }).with_second(20);
     let tasks = Tasks { count: 40, sleep: 600.0, failing: u64::MAX };
     let server = bench.serve().await;
     let id = bench.submit(&server, tasks).await;

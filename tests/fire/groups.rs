@@ -11,7 +11,7 @@ use crate::server::Limits;
 async fn what_grouping_saves() {
     println!("| 1 000 x `true` | requests | per task | seconds |\n|---|---|---|---|");
     for (what, grouping) in [("jobs of their own", 1), ("groups of 50", 50)] {
-        let bench = Bench::new(2, (0.0, 0), Limits { max_array: 500, max_waiting: 500, period_s: 1 });
+        let bench = Bench::new(2, (0.0, 0), Limits { max_array: 500, max_waiting: 500, period_s: 1, backlog: None });
         let tasks = Tasks { count: 1000, sleep: 0.0, failing: u64::MAX };
         let server = bench.serve().await;
         bench.give_tokens(&server).await;

@@ -117,7 +117,7 @@ fn prepare(seed: u64, plan: &Plan, dice: &mut Dice) -> (Bench, Tasks) {
     let sleep = [0.05, 0.1, 0.3, 0.8][dice.roll(4) as usize];
     let sleep = if plan.cancel == Cancel::Never { plan.sleep.unwrap_or(sleep) } else { 60.0 };
     let tasks = Tasks { count: 6 + dice.roll(5), sleep, failing: dice.roll(4) };
-    let limits = Limits { max_array: 3 + dice.roll(3), max_waiting: 500, period_s: 1 };
+    let limits = Limits { max_array: 3 + dice.roll(3), max_waiting: 500, period_s: 1, backlog: Some(10) };
     let bench = Bench::new(1 + dice.roll(3) as u32, (plan.kill_rate, seed), limits);
     for (ask, nth, fault) in &plan.spoil {
         bench.proxy.spoil(*ask, *nth, *fault);

@@ -18,6 +18,8 @@ pub(crate) struct Limits {
     pub(crate) max_waiting: u64,
     /// Seconds between two looks.
     pub(crate) period_s: u64,
+    /// Jobs that always wait, for trials that need several submissions at a time; otherwise the default law decides.
+    pub(crate) backlog: Option<u64>,
 }
 
 /// A running server; killed when the value goes.
@@ -30,11 +32,13 @@ impl Server {
     /// Starts one over `folder`, in which an earlier one may have lived, and waits until it answers.
     pub(crate) async fn start(folder: &Path, clusters: &[(&str, &str)], limits: Limits) -> Server {
         let (data, socket, config) = (data_dir(folder), folder.join("cigri.sock"), folder.join("server.toml"));
-        let Limits { max_array, max_waiting, period_s } = limits;
+        let Limits { max_array, max_waiting, period_s, backlog } = limits;
         let mut text = format!("data_dir = {data:?}\nsocket = {socket:?}\n");
         for (name, url) in clusters {
             text += &format!("[clusters.{name}]\nurl = {url:?}\nperiod_s = {period_s}\n");
             text += &format!("max_array = {max_array}\nmax_waiting = {max_waiting}\n");
+            text +=
+                &backlog.map_or_else(String::new, |jobs| format!("law = {{ name = \"fixed\", waiting = {jobs} }}\n"));
         }
         std::fs::write(&config, text).unwrap();
         let log = File::options().create(true).append(true).open(log(folder)).unwrap();
