@@ -350,6 +350,7 @@ async fn run(scenario: &Scenario) -> Result<(), String> {
     if scenario.trouble == Trouble::Reset {
         server.wait_for(&id, "state", &json!("terminated")).await;
         drop(oar);
+        way.cut();
         oar = Oar::start_on(&folder.path().join("anew"), TcpListener::bind(&place).unwrap());
         id = submit(&server, folder.path(), scenario).await;
     }

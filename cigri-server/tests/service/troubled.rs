@@ -4,8 +4,8 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Passes requests on; ends with the value.
@@ -23,6 +23,8 @@ struct State {
     ignores_gates: AtomicBool,
     /// How long an answer takes more, in milliseconds.
     slow_ms: AtomicU64,
+    /// The servers' ends of all connections.
+    ways: Mutex<Vec<TcpStream>>,
     ended: AtomicBool,
 }
 
@@ -56,6 +58,13 @@ impl Troubled {
         self.state.ignores_gates.store(true, Ordering::SeqCst);
     }
 
+    /// Cuts what is connected, as a machine that goes down does: no request waits for an answer that cannot come.
+    pub fn cut(&self) {
+        for way in self.state.ways.lock().unwrap().drain(..) {
+            way.shutdown(Shutdown::Both).ok();
+        }
+    }
+
     /// From now on every answer takes so much longer.
     pub fn slow_down(&self, by: Duration) {
         self.state.slow_ms.store(by.as_millis().try_into().unwrap(), Ordering::SeqCst);
@@ -72,6 +81,7 @@ impl Drop for Troubled {
 impl State {
     fn pass(self: &Arc<Self>, mut near: TcpStream) {
         let Ok(mut far) = TcpStream::connect(&self.to) else { return };
+        self.ways.lock().unwrap().push(near.try_clone().unwrap());
         let (from, to) = (far.try_clone().unwrap(), near.try_clone().unwrap());
         let back = Arc::clone(self);
         std::thread::spawn(move || back.answer(from, to));
