@@ -8,8 +8,8 @@ use super::virtual_world::VirtualServer;
 
 /// What the scheduler takes to make room: one second to kill, and five at least between two rounds.
 const PREEMPTION_S: f64 = 6.0;
-/// The scheduler's period: where in it a job falls moves its wait by as much.
-const PERIOD_S: f64 = 60.0;
+/// Seeds of the traces whose waits are taken together.
+const TRACES: std::ops::Range<u64> = 1..7;
 const HOUR_MS: i64 = 3_600_000;
 
 /// A normal job: when it comes (milliseconds from the start), cores, and how long it takes (milliseconds).
@@ -80,15 +80,18 @@ async fn with_us(seed: u64, arrivals: &[Arrival]) -> (Vec<f64>, i64) {
 
 #[tokio::test]
 async fn normal_jobs_do_not_wait_for_us() {
-    let arrivals = trace(1, 4);
-    let mut alone = VirtualServer::new(1, Plan::default());
-    let (mean, p95) = summary(waits(&mut alone, &arrivals).await);
-    let (found, done) = with_us(1, &arrivals).await;
-    let (our_mean, our_p95) = summary(found);
-    assert!(done > 200, "the idle cores were used: {done}");
-    eprintln!("mean wait {mean:.1} s without us, {our_mean:.1} s with us; p95 {p95:.1} s and {our_p95:.1} s");
+    let (mut alone, mut beside) = (Vec::new(), Vec::new());
+    // Where in a scheduler's period a job falls moves its wait by up to a minute: one trace says little of the longest.
+    for seed in TRACES {
+        let arrivals = trace(seed, 4);
+        alone.extend(waits(&mut VirtualServer::new(seed, Plan::default()), &arrivals).await);
+        let (found, done) = with_us(seed, &arrivals).await;
+        assert!(done > 200, "the idle cores were used: {done}");
+        beside.extend(found);
+    }
+    let ((mean, p95), (our_mean, our_p95)) = (summary(alone), summary(beside));
     assert!(our_mean - mean <= PREEMPTION_S, "mean wait {mean:.1} s without us, {our_mean:.1} s with us");
-    assert!(our_p95 - p95 <= PERIOD_S, "p95 of the waits {p95:.1} s without us, {our_p95:.1} s with us");
+    assert!(our_p95 - p95 <= PREEMPTION_S, "p95 of the waits {p95:.1} s without us, {our_p95:.1} s with us");
 }
 
 #[tokio::test]
