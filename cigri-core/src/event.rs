@@ -82,6 +82,26 @@ pub enum Code {
     LimitsUnfit,
     /// The members of a group that has a quota on a cluster cannot be read.
     GroupUnreadable,
+    /// So many attempts failed that nothing is sent in its scope for a while.
+    BreakerOpen,
+    /// A node of a cluster fails what it is given: jobs avoid it for a while.
+    NodeExcluded,
+    /// More tasks of a campaign failed than its owner allows: it is on hold.
+    TooManyFailures,
+    /// Jobs waited too long on a cluster and were taken back.
+    WaitsTooLong,
+    /// Jobs ran past their walltime and were deleted.
+    OverWalltime,
+    /// Jobs on a cluster are stuck between two states.
+    StuckJobs,
+    /// A job ended in a way that nobody here has heard of.
+    UnknownError,
+    /// A cluster failed to run a task too often.
+    ClusterTrouble,
+    /// A task's jobs were deleted by a person too often.
+    PersonKill,
+    /// A program asked to be run again too often.
+    AskedTooOften,
     /// The database was restored from a backup: the cluster may hold jobs that it does not know.
     Restored,
 }
@@ -117,6 +137,16 @@ impl Code {
             Code::StressUnknown => "STRESS_UNKNOWN",
             Code::LimitsUnfit => "LIMITS_UNFIT",
             Code::GroupUnreadable => "GROUP_UNREADABLE",
+            Code::BreakerOpen => "BREAKER_OPEN",
+            Code::NodeExcluded => "NODE_EXCLUDED",
+            Code::TooManyFailures => "TOO_MANY_FAILURES",
+            Code::WaitsTooLong => "REMOTE_WAITING_FRAG",
+            Code::OverWalltime => "CIGRI_WALLTIME",
+            Code::StuckJobs => "STUCK_JOBS",
+            Code::UnknownError => "UNKNOWN_ERROR",
+            Code::ClusterTrouble => "CLUSTER_TROUBLE",
+            Code::PersonKill => "KILLED_BY_PERSON",
+            Code::AskedTooOften => "TOO_MANY_RESUBMIT",
             Code::Restored => "RESTORED",
         }
     }
@@ -124,8 +154,12 @@ impl Code {
     /// How urgent it is by default.
     pub fn severity(self) -> Severity {
         match self {
-            Code::SubmitAbandoned => Severity::Low,
+            Code::SubmitAbandoned | Code::WaitsTooLong => Severity::Low,
             Code::ApiFailure
+            | Code::BreakerOpen
+            | Code::NodeExcluded
+            | Code::OverWalltime
+            | Code::StuckJobs
             | Code::TestMode
             | Code::Walltime
             | Code::JobVanished

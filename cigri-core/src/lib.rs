@@ -8,7 +8,7 @@
 //! (several tasks in one job), [`turn`] (prologue, sample, tasks, epilogue: whose turn it is), [`sample`] (how a
 //! sample ended), [`gathering`] (what becomes of its files), [`ledger`] (names and adoption of submissions),
 //! [`absence`] (what is missing), [`canary`] (what is another's), [`sweep`] (what nobody knows), [`cause`] (why a
-//! remote job ended), [`reaction`] (what to do about it), [`calendar`] (when), [`meter`] (how many jobs may go),
+//! remote job ended), [`failure`] (what kind of trouble that was), [`reaction`] (what to do about it), [`calendar`] (when), [`meter`] (how many jobs may go),
 //! [`fair`] and
 //! [`plan`] (whose), [`state`] (the transition tables).
 
@@ -19,6 +19,7 @@ pub mod canary;
 pub mod cause;
 pub mod command;
 pub mod event;
+pub mod failure;
 pub mod fair;
 pub mod gathering;
 pub mod group;

@@ -104,5 +104,6 @@ fn end(job: cigri_store::LiveJob) -> JobEnd {
         stopped_at: Some(2),
         killed: false,
         back: None,
+        failure: None,
     }
 }

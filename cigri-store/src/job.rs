@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use cigri_core::failure::Failure;
 use cigri_core::group::Pace;
 use cigri_core::reaction::History;
 use cigri_core::state::{JobState, SubmissionState, Wish};
@@ -11,7 +12,7 @@ use diesel::result::{DatabaseErrorKind, Error as SqlError};
 use crate::bag::{self, Back};
 use crate::connection::Database;
 use crate::schema::{job, progress, remote_job, submission};
-use crate::{Result, Store, StoreError, bulk, control, endless, failed_on, group, submission as submissions};
+use crate::{Result, Store, StoreError, bulk, control, endless, failed_on, failure, group, submission as submissions};
 
 /// How many rows one query looks up by number: both databases limit a statement's values.
 pub(crate) const LOOKUPS: usize = 1000;
@@ -70,6 +71,8 @@ pub struct JobEnd {
     pub killed: bool,
     /// How the task comes back.
     pub back: Option<Return>,
+    /// What is kept of it, if it failed.
+    pub failure: Option<Failure>,
 }
 
 /// What a look at a submission showed.
@@ -165,6 +168,7 @@ impl Store {
             let run = mark_running(connection, &look.started, now)?;
             count_running(connection, seen, run - were_running)?;
             mark_ended(connection, seen, &look.ends)?;
+            failure::record(connection, seen, &look.ends, now)?;
             group::add_pace(connection, (seen.campaign_id, &seen.cluster), look.pace)?;
             diesel::update(submission::table.find(seen.id))
                 .set((submission::seen_waiting.eq(look.waiting), submission::seen_final.eq(look.finals)))

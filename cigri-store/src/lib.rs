@@ -22,6 +22,7 @@ mod endless;
 mod event;
 mod facts;
 mod failed_on;
+mod failure;
 mod gate_test;
 mod group;
 mod here;

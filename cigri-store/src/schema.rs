@@ -157,6 +157,21 @@ diesel::table! {
     }
 }
 diesel::table! {
+    failure (job_id) {
+        job_id -> BigInt,
+        campaign_id -> BigInt,
+        cluster -> Text,
+        task_index -> BigInt,
+        generation -> Integer,
+        is_final -> Bool,
+        class -> Text,
+        exit_code -> Nullable<Integer>,
+        node -> Nullable<Text>,
+        signature -> Nullable<Text>,
+        at -> BigInt,
+    }
+}
+diesel::table! {
     remote_job (job_id, hop) {
         job_id -> BigInt,
         hop -> BigInt,
@@ -279,6 +294,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     token,
     remote_job,
     gate_test,
+    failure,
 );
 diesel::allow_columns_to_appear_in_same_group_by_clause!(
     submission::campaign_id,

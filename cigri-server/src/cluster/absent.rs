@@ -2,6 +2,7 @@
 
 use cigri_core::absence;
 use cigri_core::event::{Code, NewEvent, Scope};
+use cigri_core::failure::{Class, Failure};
 use cigri_core::group;
 use cigri_core::state::{JobState, Wish};
 use cigri_store::{JobEnd, LiveJob, Return, SubmissionRow};
@@ -72,6 +73,7 @@ fn lost(job: &LiveJob, now: i64) -> JobEnd {
         stopped_at: Some(now),
         killed: true,
         back: (!is_unwanted).then_some(Return { last: false, avoid_cluster: None }),
+        failure: Some(Failure { class: Class::Lost, node: None, signature: None }),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use cigri_core::cause::{self, Cause, RemoteEnd, RemoteEvent};
 use cigri_core::event::{Code, NewEvent, Scope};
+use cigri_core::failure::{Class, Failure};
 use cigri_core::group::Pace;
 use cigri_core::group::journal::Told;
 use cigri_core::reaction::{self, Budgets, Place, Reaction};
@@ -189,7 +190,9 @@ async fn apply(
     let never_ran = facts.job.state == JobState::Submitted && facts.cause.is_kill();
     let withdrawn = back.is_some() && never_ran && facts.job.wish == Some(Wish::Again);
     let (started_at, stopped_at) = times(&facts);
+    let class = Class::of(&facts.cause).filter(|class| *class != Class::Preempted && !withdrawn);
     result.ends.push(JobEnd {
+        failure: class.map(|class| Failure { class, node: None, signature: None }),
         job: facts.job.clone(),
         state,
         exit_code: exit_code(&facts.cause),

@@ -322,6 +322,7 @@ mod tests {
             stopped_at: Some(9),
             killed: state == JobState::Killed && cause != ends::WITHDRAWN,
             back: None,
+            failure: None,
         }
     }
 
