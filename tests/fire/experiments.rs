@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use crate::ask::Ask;
+use crate::bad_tasks;
 use crate::bench::{Bench, Tasks};
 use crate::proxy::{Seen, Side, Trap};
 use crate::scenario::{self, From, Scenario, Trial};
@@ -19,16 +20,16 @@ const MOST_CYCLES: f64 = 2.0;
 const SLACK_S: [f64; 2] = [10.0, 3.0];
 
 /// What came out of one trial.
-struct Row {
-    outcome: String,
-    executed: String,
-    recorded: String,
-    attempts: usize,
-    given_up: usize,
+pub(crate) struct Row {
+    pub(crate) outcome: String,
+    pub(crate) executed: String,
+    pub(crate) recorded: String,
+    pub(crate) attempts: usize,
+    pub(crate) given_up: usize,
     /// From the end of the fault until work went on.
-    recovery: Option<Duration>,
+    pub(crate) recovery: Option<Duration>,
     /// What should not be.
-    wrong: Vec<String>,
+    pub(crate) wrong: Vec<String>,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -41,6 +42,11 @@ async fn experiments_of_cigri_3_end_by_themselves_and_exactly_once() {
     for (place, scenario) in all.into_iter().enumerate() {
         if only.as_ref().is_none_or(|only| only == scenario.name) {
             going.spawn(async move { (place, scenario, run(&scenario, is_long, period).await) });
+        }
+    }
+    for (place, (scenario, bad)) in bad_tasks::all().into_iter().enumerate() {
+        if only.as_ref().is_none_or(|only| only == scenario.name) {
+            going.spawn(async move { (100 + place, scenario, bad_tasks::run(bad, period).await) });
         }
     }
     if only.as_ref().is_none_or(|only| only == "R7") {

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod ask;
+mod bad_tasks;
 mod bench;
 mod dice;
 mod experiments;
