@@ -12,7 +12,7 @@ use diesel::prelude::*;
 use crate::connection::Database;
 use crate::intake::Origin;
 use crate::schema::{campaign, job, progress, submission};
-use crate::specs::{self, Specs};
+use crate::specs;
 use crate::task_range::{self, Ranges};
 use crate::{Result, Store, StoreError, event, steps};
 
@@ -187,20 +187,6 @@ pub(crate) fn get(connection: &mut Database, id: i64) -> Result<CampaignRow> {
 #[diesel::dsl::auto_type]
 pub(crate) fn active_ids() -> _ {
     campaign::table.filter(campaign::state.eq("active")).select(campaign::id)
-}
-
-/// Active campaigns with tasks to send. One that has nothing left at all waits for its epilogues.
-pub(crate) fn with_work(connection: &mut Database, specs: &Specs) -> Result<Vec<CampaignRow>> {
-    let found: Vec<Columns> = joined!()
-        .select(columns!())
-        .filter(campaign::state.eq(CampaignState::Active.as_str()))
-        .filter(progress::pending.gt(0i64).or(progress::live.eq(0i64)))
-        .order(campaign::id)
-        .load(connection)?;
-    let ids: Vec<i64> = found.iter().map(|columns| columns.id).collect();
-    let (ranges, specs) = (ranges(connection, ids.iter().copied())?, specs.of(connection, &ids)?);
-    let spec = |id: i64| specs.get(&id).cloned().ok_or_else(|| StoreError::Missing(format!("campaign {id}")));
-    found.into_iter().map(|columns| spec(columns.id).and_then(|spec| row(columns, spec, &ranges))).collect()
 }
 
 /// Campaigns without an end whose bag is open.

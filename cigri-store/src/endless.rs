@@ -3,7 +3,7 @@
 //! Such a campaign begins with more tasks than it will ever try. When its bag is closed, those never tried and those
 //! that came back are no tasks any more; what is live goes on, and comes back no more.
 
-use cigri_core::language::Endless;
+use cigri_core::language::{CampaignSpec, Endless};
 use cigri_core::state::BagState;
 use diesel::prelude::*;
 
@@ -15,18 +15,28 @@ use crate::{Result, Store, control};
 impl CampaignRow {
     /// What ends the campaign, if it has no end by itself and its bag is open.
     pub fn open_bag(&self) -> Option<Endless> {
-        self.spec.endless.filter(|_| self.bag == Some(BagState::Open))
+        open(&self.spec, self.bag)
     }
 
     /// How many more of its tasks may be sent, beside those that are live: no more than successes are missing.
     pub fn wanted(&self) -> i64 {
-        let most = self.open_bag().and_then(|endless| endless.successes);
-        most.map_or(i64::MAX, |most| (most as i64).saturating_sub(self.done + self.live).max(0))
+        wanted(self.open_bag(), self.done + self.live)
     }
 
     fn is_due(&self, now: i64) -> bool {
         self.open_bag().and_then(|endless| endless.until).is_some_and(|until| until <= now)
     }
+}
+
+/// What ends a campaign whose bag is in this state.
+pub(crate) fn open(spec: &CampaignSpec, bag: Option<BagState>) -> Option<Endless> {
+    spec.endless.filter(|_| bag == Some(BagState::Open))
+}
+
+/// How many more tasks may be sent beside so many that succeeded or are live.
+pub(crate) fn wanted(open: Option<Endless>, taken: i64) -> i64 {
+    let most = open.and_then(|endless| endless.successes);
+    most.map_or(i64::MAX, |most| (most as i64).saturating_sub(taken).max(0))
 }
 
 impl Store {

@@ -8,6 +8,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
+use crate::active::ActiveCampaign;
 use crate::campaign::CampaignRow;
 use crate::connection::Database;
 use crate::schema::{job, submission};
@@ -26,12 +27,12 @@ pub(crate) struct Steps {
 }
 
 /// Reads them for these campaigns: three queries at most.
-pub(crate) fn on(connection: &mut Database, cluster: &str, rows: &[CampaignRow]) -> Result<Steps> {
-    let has_steps = |row: &&CampaignRow| {
+pub(crate) fn on(connection: &mut Database, cluster: &str, rows: &[ActiveCampaign]) -> Result<Steps> {
+    let has_steps = |row: &&ActiveCampaign| {
         let spec = row.spec.clusters.get(cluster);
         spec.is_some_and(|spec| spec.prologue.is_some() || spec.epilogue.is_some())
     };
-    let is_over = |row: &&CampaignRow| row.pending + row.live == 0;
+    let is_over = |row: &&ActiveCampaign| row.pending + row.live == 0;
     let stepping: Vec<i64> = rows.iter().filter(has_steps).map(|row| row.id).collect();
     let over: Vec<i64> = rows.iter().filter(has_steps).filter(is_over).map(|row| row.id).collect();
     let testing: Vec<i64> = rows.iter().filter(|row| row.stage == Stage::Testing).map(|row| row.id).collect();
@@ -96,7 +97,7 @@ fn sampled(connection: &mut Database, cluster: &str, ids: Vec<i64>) -> Result<Ha
 
 impl Steps {
     /// What the campaign's turn on the cluster depends on, with so many tasks that may go there.
-    pub(crate) fn facts(&self, row: &CampaignRow, cluster: &str, pending: i64) -> Facts {
+    pub(crate) fn facts(&self, row: &ActiveCampaign, cluster: &str, pending: i64) -> Facts {
         let last = |role| self.last.get(&(row.id, role));
         let (prologue, epilogue) = (last(Role::Prologue), last(Role::Epilogue));
         let is_at_work = row.pending + row.live > 0;
@@ -124,13 +125,14 @@ impl Store {
     pub fn turn_facts(&self, row: &CampaignRow) -> Result<Vec<(String, Facts)>> {
         self.read(|connection| {
             let mut all = Vec::new();
+            let active = ActiveCampaign::from(row);
             for name in row.spec.clusters.keys() {
-                let others: Vec<String> = row.spec.clusters.keys().filter(|other| *other != name).cloned().collect();
+                let others = || row.spec.clusters.keys().filter(|other| *other != name).map(String::as_str);
                 let failed_here = failed_on::counts_of(connection, row.id, name)?;
-                let barred = failed_here.iter().filter(|(set, _)| failed_on::bars(set, &others));
+                let barred = failed_here.iter().filter(|(set, _)| failed_on::bars(set, others()));
                 let pending = row.pending - barred.map(|(_, count)| count).sum::<i64>();
-                let steps = on(connection, name, std::slice::from_ref(row))?;
-                all.push((name.clone(), steps.facts(row, name, pending)));
+                let steps = on(connection, name, std::slice::from_ref(&active))?;
+                all.push((name.clone(), steps.facts(&active, name, pending)));
             }
             Ok(all)
         })

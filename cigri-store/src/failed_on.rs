@@ -28,8 +28,8 @@ pub(crate) fn with(stored: Option<&str>, cluster: Option<&str>) -> Result<Option
 }
 
 /// Whether a task that failed on these should not be taken by one of them now: a cluster that is open is not among them.
-pub(crate) fn bars(failed_on: &FailedOn, open_elsewhere: &[String]) -> bool {
-    open_elsewhere.iter().any(|name| !failed_on.contains(name))
+pub(crate) fn bars<'a>(failed_on: &FailedOn, mut open_elsewhere: impl Iterator<Item = &'a str>) -> bool {
+    open_elsewhere.any(|name| !failed_on.contains(name))
 }
 
 /// The stored sets of a campaign's tasks that `cluster` should not take now.
@@ -50,7 +50,7 @@ pub(crate) fn barred(
     let mut barred = Vec::new();
     for text in texts.into_iter().flatten() {
         let set = parse(&text)?;
-        if set.contains(cluster) && bars(&set, open_elsewhere) {
+        if set.contains(cluster) && bars(&set, open_elsewhere.iter().map(String::as_str)) {
             barred.push(text);
         }
     }

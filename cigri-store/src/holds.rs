@@ -1,6 +1,6 @@
 //! Which clusters are closed to which campaigns.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use diesel::prelude::*;
 
@@ -42,14 +42,19 @@ impl Holds {
         Ok(Holds(all))
     }
 
-    /// Whether the cluster is closed to a campaign: to all, to its owner, or to it.
-    pub(crate) fn close(&self, cluster: &str, row: &CampaignRow) -> bool {
-        let concerns = |owner: &Option<String>| owner.as_ref().is_none_or(|owner| *owner == row.owner);
-        self.0.get(cluster).is_some_and(|closed| {
-            closed.everybody
-                || closed.owners.contains(&row.owner)
-                || closed.campaigns.get(&row.id).is_some_and(|owners| owners.iter().any(concerns))
-        })
+    /// The clusters that are closed to a campaign: to all, to its owner, or to it.
+    pub(crate) fn against(&self, id: i64, owner: &str) -> BTreeSet<String> {
+        let closed = self.0.iter().filter(|(_, closed)| closed.is_against(id, owner));
+        closed.map(|(cluster, _)| cluster.clone()).collect()
+    }
+}
+
+impl Closed {
+    fn is_against(&self, id: i64, owner: &str) -> bool {
+        let concerns = |only: &Option<String>| only.as_ref().is_none_or(|only| only == owner);
+        self.everybody
+            || self.owners.contains(owner)
+            || self.campaigns.get(&id).is_some_and(|owners| owners.iter().any(concerns))
     }
 }
 

@@ -8,6 +8,7 @@
 //! A task has no row until something happens to it: parameters sit in chunks of [`CHUNK`], and a campaign's
 //! cursor says which tasks were never tried.
 
+mod active;
 mod addition;
 mod audit;
 mod backup;
@@ -36,6 +37,7 @@ mod lease;
 mod limits;
 mod live;
 mod migrate;
+mod others;
 mod parameters;
 mod readers;
 mod reset;
@@ -56,6 +58,7 @@ mod wish;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use active::ActiveCampaign;
 pub use addition::NewTasks;
 pub use audit::AuditRow;
 pub use backup::{Backup, BackupError};

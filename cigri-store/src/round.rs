@@ -1,18 +1,20 @@
 //! What one round on one cluster starts from, read in one go: the same few queries whatever the number of campaigns.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use cigri_core::group::Pace;
 use cigri_core::state::{CampaignState, SubmissionState};
 use cigri_core::turn::Facts;
 use diesel::prelude::*;
 
-use crate::campaign::{self, CampaignRow};
+use crate::active::{self, ActiveCampaign};
 use crate::event::{self, EventRow};
 use crate::facts::{self, Steps};
 use crate::failed_on::{self, Counts};
 use crate::here::{self, Here};
 use crate::holds::Holds;
+use crate::others::Others;
 use crate::setback::{self, Setback};
 use crate::submission::{self as submissions, SubmissionRow};
 use crate::{Result, Store, group, schema, usage};
@@ -21,7 +23,7 @@ use crate::{Result, Store, group, schema, usage};
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoundCampaign {
     /// The campaign.
-    pub row: CampaignRow,
+    pub row: ActiveCampaign,
     /// Tasks of its bag that may go there now.
     pub pending_here: i64,
     /// How far its steps and its sample are there.
@@ -34,23 +36,29 @@ pub struct RoundCampaign {
     pub abandoned: (u32, i64),
     /// Its last submissions there came to nothing for want of an answer, to the array or to the gate: how many in a row.
     pub unanswered: u32,
-    /// Its other clusters that no hold closes to it. None: even tasks that failed here may come.
-    pub open_elsewhere: Vec<String>,
     /// What was seen of its grouped tasks there.
     pub pace: Pace,
     /// How many of its tasks failed here, by the other clusters that they failed on.
     failed_here: Counts,
+    /// Where those could go instead.
+    others: Others,
 }
 
 impl RoundCampaign {
-    /// Forgets other clusters that it cannot use after all: tasks that failed here may have nowhere else to go.
-    pub fn keep_open(&mut self, usable: impl Fn(&str) -> bool) {
-        self.open_elsewhere.retain(|name| usable(name));
+    /// Its other clusters that no hold closes to it. None: even tasks that failed here may come.
+    pub fn open_elsewhere(&self) -> Vec<String> {
+        self.others.open(&self.row.spec).map(str::to_owned).collect()
+    }
+
+    /// Forgets the clusters but these: tasks that failed here may have nowhere else to go.
+    pub fn keep_open(&mut self, usable: &Arc<BTreeSet<String>>) {
+        self.others.keep(usable);
         self.count_pending();
     }
 
     fn count_pending(&mut self) {
-        let barred = self.failed_here.iter().filter(|(others, _)| failed_on::bars(others, &self.open_elsewhere));
+        let open = || self.others.open(&self.row.spec);
+        let barred = self.failed_here.iter().filter(|(others, _)| failed_on::bars(others, open()));
         let barred: i64 = barred.map(|(_, count)| count).sum();
         self.pending_here = (self.row.pending - barred).min(self.row.wanted());
         self.facts.pending = self.pending_here.max(0) as u64;
@@ -86,6 +94,7 @@ impl RoundView {
 
 /// What was read for all campaigns at once.
 struct Read {
+    cluster: Arc<str>,
     steps: Steps,
     holds: Holds,
     paces: HashMap<i64, Pace>,
@@ -100,10 +109,11 @@ impl Store {
     pub fn round_view(&self, cluster: &str) -> Result<RoundView> {
         self.read(|connection| {
             let submissions = submissions::unsettled(connection, cluster)?;
-            let mut rows = campaign::with_work(connection, &self.specs)?;
+            let mut rows = active::with_work(connection, &self.specs)?;
             rows.retain(|row| row.spec.clusters.contains_key(cluster));
             let here = here::on(connection, &self.specs, cluster)?;
             let mut read = Read {
+                cluster: cluster.into(),
                 steps: facts::on(connection, cluster, &rows)?,
                 holds: Holds::light(connection)?,
                 paces: group::paces(connection, cluster)?,
@@ -146,10 +156,8 @@ fn in_doubt(submissions: &[SubmissionRow]) -> HashMap<i64, i64> {
     counts
 }
 
-fn round_campaign(read: &mut Read, cluster: &str, row: CampaignRow) -> RoundCampaign {
+fn round_campaign(read: &mut Read, cluster: &str, row: ActiveCampaign) -> RoundCampaign {
     let (id, setback) = (row.id, read.setbacks.get(&row.id).copied().unwrap_or_default());
-    let others = row.spec.clusters.keys().filter(|name| *name != cluster);
-    let open = |name: &&String| !read.holds.close(name, &row);
     let is_grouped = row.spec.clusters.get(cluster).is_some_and(|spec| !spec.grouping.is_none());
     let mut campaign = RoundCampaign {
         pending_here: 0,
@@ -159,7 +167,7 @@ fn round_campaign(read: &mut Read, cluster: &str, row: CampaignRow) -> RoundCamp
         in_doubt: read.in_doubt.get(&id).copied().unwrap_or_default(),
         abandoned: (setback.abandoned.max(0) as u32, setback.at),
         unanswered: setback.unanswered.max(0) as u32,
-        open_elsewhere: others.filter(open).cloned().collect(),
+        others: Others::new(&read.cluster, read.holds.against(id, &row.owner)),
         failed_here: read.failed_here.remove(&id).unwrap_or_default(),
         row,
     };

@@ -348,10 +348,10 @@ fn pausing_stops_submissions_and_resuming_lifts_holds(database: &Fresh) {
 fn with_every_other_cluster_on_hold_there_is_nowhere_else_to_go(database: &Fresh) {
     let store = database.store();
     let id = campaign(&store, &["dahu", "luke"], &["a"]);
-    assert_eq!(store.round_view("dahu").unwrap().campaigns[0].open_elsewhere, ["luke"]);
+    assert_eq!(store.round_view("dahu").unwrap().campaigns[0].open_elsewhere(), ["luke"]);
     let hold = NewEvent::hold(Scope::campaign_on(id, "luke"), Code::SubmitRefused, "no");
     store.open_events(&[hold], 5000).unwrap();
-    assert!(store.round_view("dahu").unwrap().campaigns[0].open_elsewhere.is_empty());
+    assert!(store.round_view("dahu").unwrap().campaigns[0].open_elsewhere().is_empty());
 }
 
 fn tokens_and_clusters_are_replaced_and_listed(database: &Fresh) {

@@ -106,7 +106,7 @@ fn a_round_reads_fifty_campaigns_with_the_statements_of_one(database: &Fresh) {
             assert_eq!(view.campaigns.len(), 3 * expected);
             assert_eq!(view.live(), 2 * expected as i64);
             assert!(view.campaigns.iter().any(|campaign| campaign.pending_here < campaign.row.pending));
-            assert_eq!(view.campaigns[0].open_elsewhere, ["yeti", "zion"]);
+            assert_eq!(view.campaigns[0].open_elsewhere(), ["yeti", "zion"]);
         })
     };
     view(1);

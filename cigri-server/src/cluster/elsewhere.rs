@@ -2,6 +2,7 @@
 //! will run without an admin.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cigri_core::meter::{ClusterLimits, Mode, Reason, window};
 use cigri_store::{ClusterRow, RoundCampaign, TokenRow};
@@ -11,11 +12,14 @@ use super::{Round, StepError};
 /// What admins allow on all clusters, read once for a round.
 pub(super) struct Elsewhere {
     limits: BTreeMap<String, ClusterLimits>,
+    /// What each owner can use, as far as it was asked: a round has more campaigns than owners.
+    usable: BTreeMap<String, Arc<BTreeSet<String>>>,
 }
 
 impl Elsewhere {
     pub(super) fn new(clusters: Vec<ClusterRow>) -> Elsewhere {
-        Elsewhere { limits: clusters.into_iter().map(|row| (row.name, row.limits)).collect() }
+        let limits = clusters.into_iter().map(|row| (row.name, row.limits)).collect();
+        Elsewhere { limits, usable: BTreeMap::new() }
     }
 
     /// Why a cluster takes nothing new before its admin opens it.
@@ -33,20 +37,29 @@ impl Elsewhere {
 
     /// A cluster that is closed, or that the owner cannot use, is nowhere to go: tasks that failed here may come again.
     pub(super) fn narrow(
-        &self,
+        &mut self,
         round: &Round<'_>,
         campaign: &mut RoundCampaign,
         tokens: &[TokenRow],
     ) -> Result<(), StepError> {
+        let owner = &campaign.row.owner;
+        if !self.usable.contains_key(owner) {
+            let usable = self.usable_by(round, owner, tokens)?;
+            self.usable.insert(owner.clone(), Arc::new(usable));
+        }
+        self.usable.get(owner).into_iter().for_each(|usable| campaign.keep_open(usable));
+        Ok(())
+    }
+
+    fn usable_by(&self, round: &Round<'_>, owner: &str, tokens: &[TokenRow]) -> Result<BTreeSet<String>, StepError> {
         let mut usable = BTreeSet::new();
-        for name in &campaign.open_elsewhere {
-            let Some(other) = round.grid.cluster(name) else { continue };
+        for other in round.grid.clusters() {
+            let name = &other.row.name;
             let is_closed = self.shut(name).or_else(|| self.outside_windows(round, name)).is_some();
-            if !is_closed && round.grid.token_among(&campaign.row.owner, &other, tokens)?.is_ok() {
+            if !is_closed && round.grid.token_among(owner, &other, tokens)?.is_ok() {
                 usable.insert(name.clone());
             }
         }
-        campaign.keep_open(|name| usable.contains(name));
-        Ok(())
+        Ok(usable)
     }
 }

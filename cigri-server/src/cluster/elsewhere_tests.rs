@@ -42,9 +42,9 @@ async fn open_elsewhere(server: &VirtualServer) -> Vec<String> {
     let store = &server.grid.store;
     let (mut view, tokens) = (store.round_view("dahu").unwrap(), store.all_tokens().unwrap());
     let mut campaign = view.campaigns.remove(0);
-    assert_eq!(campaign.open_elsewhere, ["luke"], "no hold closes it");
+    assert_eq!(campaign.open_elsewhere(), ["luke"], "no hold closes it");
     Elsewhere::new(store.list_clusters().unwrap()).narrow(&round, &mut campaign, &tokens).unwrap();
-    campaign.open_elsewhere
+    campaign.open_elsewhere()
 }
 
 #[tokio::test]

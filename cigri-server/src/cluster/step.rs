@@ -139,7 +139,7 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory) -> Result<(bool
     let name = round.name().to_owned();
     let (mut view, tokens, clusters) =
         round.store(move |store| Ok((store.round_view(&name)?, store.all_tokens()?, store.list_clusters()?))).await?;
-    let elsewhere = Elsewhere::new(clusters);
+    let mut elsewhere = Elsewhere::new(clusters);
     if steps::end_samples(round, &view, &elsewhere).await? {
         let name = round.name().to_owned();
         view = round.store(move |store| store.round_view(&name)).await?;

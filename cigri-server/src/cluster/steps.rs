@@ -102,7 +102,7 @@ pub(super) async fn end_samples(round: &Round<'_>, view: &RoundView, elsewhere: 
     let mut ended = false;
     for campaign in view.campaigns.iter().filter(|campaign| campaign.row.stage == Stage::Testing) {
         if campaign.row.live == 0 && campaign.row.pending > 0 {
-            ended |= end_sample(round, &campaign.row, elsewhere).await?;
+            ended |= end_sample(round, campaign.row.id, elsewhere).await?;
         }
     }
     if ended {
@@ -111,18 +111,20 @@ pub(super) async fn end_samples(round: &Round<'_>, view: &RoundView, elsewhere: 
     Ok(ended)
 }
 
-async fn end_sample(round: &Round<'_>, row: &CampaignRow, elsewhere: &Elsewhere) -> Result<bool, StepError> {
-    let Some(test) = row.spec.test else { return Ok(false) };
-    let asked = row.clone();
-    let (facts, holds, tasks) = round
-        .store(move |store| Ok((store.turn_facts(&asked)?, store.holds_against(&asked)?, store.sampled(asked.id)?)))
+async fn end_sample(round: &Round<'_>, id: i64, elsewhere: &Elsewhere) -> Result<bool, StepError> {
+    let (facts, holds, tasks, row) = round
+        .store(move |store| {
+            let row = store.campaign(id)?;
+            Ok((store.turn_facts(&row)?, store.holds_against(&row)?, store.sampled(id)?, row))
+        })
         .await?;
+    let Some(test) = row.spec.test.filter(|_| row.stage == Stage::Testing && row.live == 0) else { return Ok(false) };
     let mut without = Vec::new();
     for (name, facts) in facts.iter().filter(|(_, facts)| is_left(facts)) {
         // Where nothing was tried yet, the sample waits for the hour; what has run elsewhere does not wait for it.
         let hour = || elsewhere.outside_windows(round, name).filter(|_| !tasks.is_empty());
         let shut = elsewhere.shut(name).or_else(hour);
-        match obstacle(round, row, (name, holds.get(name)))?.or(shut) {
+        match obstacle(round, &row, (name, holds.get(name)))?.or(shut) {
             Some(reason) if !matches!(facts.prologue, StepState::Live { .. }) => without.push((name.clone(), reason)),
             _ => return Ok(false),
         }

@@ -126,7 +126,7 @@ async fn intend(
     let instance = round.grid.instance.clone();
     let (cluster, owner) = (round.name().to_owned(), campaign.row.owner.clone());
     let directory = steps::directory(campaign.row.id as u64, spec, role);
-    let (campaign_id, open_elsewhere, now) = (campaign.row.id, campaign.open_elsewhere.clone(), round.now);
+    let (campaign_id, open_elsewhere, now) = (campaign.row.id, campaign.open_elsewhere(), round.now);
     round
         .store(move |store| {
             let new = NewSubmission {

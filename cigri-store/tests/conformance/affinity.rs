@@ -1,5 +1,7 @@
 //! Tasks that fail on clusters go elsewhere while they can, on every database.
 
+use std::sync::Arc;
+
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::state::{JobState, SubmissionState};
 use cigri_store::{JobEnd, NewSubmission, Return, Store, TaskState};
@@ -88,8 +90,8 @@ pub(super) fn a_task_waits_for_no_cluster_that_is_closed_to_it(database: &Fresh)
     store.open_events(&[hold("luke")], 1).unwrap();
     assert_eq!(pending(&store, &["dahu"]), [1], "yeti is open");
     let mut view = store.round_view("dahu").unwrap();
-    assert_eq!(view.campaigns[0].open_elsewhere, ["yeti"]);
-    view.campaigns[0].keep_open(|_| false);
+    assert_eq!(view.campaigns[0].open_elsewhere(), ["yeti"]);
+    view.campaigns[0].keep_open(&Arc::default());
     assert_eq!(
         (view.campaigns[0].pending_here, view.campaigns[0].facts.pending),
         (2, 2),
