@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use cigri_core::language::ClusterSpec;
 use cigri_core::state::{JobState, Role, Stage, SubmissionState};
 use cigri_core::turn::{Facts, Sampling};
 use diesel::dsl::sql;
@@ -26,16 +27,17 @@ pub(crate) struct Steps {
     sampled: HashMap<i64, u64>,
 }
 
-/// Reads them for these campaigns: three queries at most.
-pub(crate) fn on(connection: &mut Database, cluster: &str, rows: &[ActiveCampaign]) -> Result<Steps> {
-    let has_steps = |row: &&ActiveCampaign| {
-        let spec = row.spec.clusters.get(cluster);
-        spec.is_some_and(|spec| spec.prologue.is_some() || spec.epilogue.is_some())
-    };
-    let is_over = |row: &&ActiveCampaign| row.pending + row.live == 0;
-    let stepping: Vec<i64> = rows.iter().filter(has_steps).map(|row| row.id).collect();
-    let over: Vec<i64> = rows.iter().filter(has_steps).filter(is_over).map(|row| row.id).collect();
-    let testing: Vec<i64> = rows.iter().filter(|row| row.stage == Stage::Testing).map(|row| row.id).collect();
+/// Reads them for these campaigns, with whether they have steps there: three queries at most.
+pub(crate) fn on<'a>(
+    connection: &mut Database,
+    cluster: &str,
+    rows: impl Iterator<Item = (&'a ActiveCampaign, bool)> + Clone,
+) -> Result<Steps> {
+    let with_steps = || rows.clone().filter(|(_, has_steps)| *has_steps).map(|(row, _)| row);
+    let stepping: Vec<i64> = with_steps().map(|row| row.id).collect();
+    let over: Vec<i64> = with_steps().filter(|row| row.pending + row.live == 0).map(|row| row.id).collect();
+    let testing = rows.clone().filter(|(row, _)| row.stage == Stage::Testing);
+    let testing: Vec<i64> = testing.map(|(row, _)| row.id).collect();
     Ok(Steps {
         last: if stepping.is_empty() { HashMap::new() } else { last(connection, cluster, stepping)? },
         work: if over.is_empty() { HashMap::new() } else { work(connection, cluster, over)? },
@@ -96,15 +98,15 @@ fn sampled(connection: &mut Database, cluster: &str, ids: Vec<i64>) -> Result<Ha
 }
 
 impl Steps {
-    /// What the campaign's turn on the cluster depends on, with so many tasks that may go there.
-    pub(crate) fn facts(&self, row: &ActiveCampaign, cluster: &str, pending: i64) -> Facts {
+    /// What the campaign's turn on the cluster depends on, with so many tasks that may go there; `spec` is what it asks for
+    /// there, `None` if it has no steps.
+    pub(crate) fn facts(&self, row: &ActiveCampaign, spec: Option<&ClusterSpec>, pending: i64) -> Facts {
         let last = |role| self.last.get(&(row.id, role));
         let (prologue, epilogue) = (last(Role::Prologue), last(Role::Epilogue));
         let is_at_work = row.pending + row.live > 0;
         let work = steps::last_work(self.work.get(&row.id).copied(), prologue);
         let taken = self.sampled.get(&row.id).copied().unwrap_or_default();
         let test = row.spec.test.filter(|_| row.stage == Stage::Testing);
-        let spec = row.spec.clusters.get(cluster);
         Facts {
             pending: pending.max(0) as u64,
             left: (row.pending + row.live).max(0) as u64,
@@ -126,13 +128,13 @@ impl Store {
         self.read(|connection| {
             let mut all = Vec::new();
             let active = ActiveCampaign::from(row);
-            for name in row.spec.clusters.keys() {
+            for (name, spec) in &row.spec.clusters {
                 let others = || row.spec.clusters.keys().filter(|other| *other != name).map(String::as_str);
                 let failed_here = failed_on::counts_of(connection, row.id, name)?;
                 let barred = failed_here.iter().filter(|(set, _)| failed_on::bars(set, others()));
                 let pending = row.pending - barred.map(|(_, count)| count).sum::<i64>();
-                let steps = on(connection, name, std::slice::from_ref(&active))?;
-                all.push((name.clone(), steps.facts(&active, name, pending)));
+                let steps = on(connection, name, std::iter::once((&active, true)))?;
+                all.push((name.clone(), steps.facts(&active, Some(spec), pending)));
             }
             Ok(all)
         })

@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
 
 use crate::connection::Database;
 use crate::schema::{job, returned_task};
@@ -62,8 +64,12 @@ pub(crate) type Counts = Vec<(FailedOn, i64)>;
 
 /// Those of each active campaign.
 pub(crate) fn counts(connection: &mut Database, cluster: &str) -> Result<HashMap<i64, Counts>> {
+    // The cluster's name as it stands in the lists: most of them need not be brought here to see that it is not there.
+    let name = serde_json::to_string(cluster).map_err(StoreError::corrupt)?;
+    let is_named = sql::<Bool>("replace(returned_task.failed_on, ").bind::<Text, _>(name);
     let found = returned_task::table
         .filter(returned_task::failed_on.is_not_null())
+        .filter(is_named.sql(", '') <> returned_task.failed_on"))
         .filter(returned_task::campaign_id.eq_any(crate::campaign::active_ids()))
         .group_by((returned_task::campaign_id, returned_task::failed_on))
         .select((returned_task::campaign_id, returned_task::failed_on, diesel::dsl::count_star()))

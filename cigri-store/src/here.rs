@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use cigri_core::state::{JobState, Role};
 use diesel::prelude::*;
 
+use crate::Result;
 use crate::connection::Database;
 use crate::schema::{job, submission};
 use crate::specs::{Specs, SpecsById};
-use crate::submission::is_unsettled;
-use crate::{Result, StoreError};
+use crate::submission::{Unsettled, is_unsettled};
 
 /// A campaign's live remote jobs of one role and shape on a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,46 +30,53 @@ pub struct Here {
     pub running: i64,
 }
 
-/// Campaign, owner, role, shape, project, state, number.
-type Columns = (i64, String, String, Option<String>, Option<String>, String, i64);
-
 /// Campaign, owner, role, project, shape.
-type Kind = (i64, String, String, Option<String>, String);
+type Kind = (i64, String, &'static str, Option<String>, String);
 
-/// Those of a cluster.
-pub(crate) fn on(connection: &mut Database, specs: &Specs, cluster: &str) -> Result<Vec<Here>> {
-    let found = counts(connection, cluster)?;
+/// Those of a cluster, whose unsettled submissions are these.
+pub(crate) fn on(
+    connection: &mut Database,
+    specs: &Specs,
+    (cluster, submissions): (&str, &[Unsettled]),
+) -> Result<Vec<Here>> {
     // Submissions written before shapes were kept.
-    let mut old: Vec<i64> = found.iter().filter(|(_, _, _, shape, ..)| shape.is_none()).map(|row| row.0).collect();
+    let is_old = |submission: &&Unsettled| submission.shape.is_none();
+    let mut old: Vec<i64> = submissions.iter().filter(is_old).map(|old| old.row.campaign_id).collect();
+    old.sort_unstable();
     old.dedup();
     let specs = if old.is_empty() { SpecsById::new() } else { specs.of(connection, &old)? };
-    let mut all: BTreeMap<Kind, (i64, i64)> = BTreeMap::new();
-    for (campaign, owner, role, shape, project, state, number) in found {
-        let spec = || specs.get(&campaign).and_then(|spec| spec.clusters.get(cluster));
-        let (shape, project) = match shape {
-            Some(shape) => (shape, project),
-            None => (spec().map(|spec| spec.shape()).unwrap_or_default(), spec().and_then(|spec| spec.project.clone())),
-        };
-        let (waiting, running) = all.entry((campaign, owner, role, project, shape)).or_default();
+    let mut all: BTreeMap<Kind, (Role, i64, i64)> = BTreeMap::new();
+    for (id, state, number) in counts(connection, cluster)? {
+        let Ok(at) = submissions.binary_search_by_key(&id, |submission| submission.row.id) else { continue };
+        let kind = kind(&submissions[at], &specs);
+        let (_, waiting, running) = all.entry(kind).or_insert((submissions[at].row.role, 0, 0));
         *(if state == JobState::Running.as_str() { running } else { waiting }) += number;
     }
-    let here = |((campaign, owner, role, project, shape), (waiting, running)): (Kind, (i64, i64))| {
-        let role = role.parse().map_err(StoreError::corrupt)?;
-        Ok(Here { campaign, owner, role, project, shape, waiting, running })
+    let here = |((campaign, owner, _, project, shape), (role, waiting, running)): (Kind, (Role, i64, i64))| Here {
+        campaign,
+        owner,
+        role,
+        project,
+        shape,
+        waiting,
+        running,
     };
-    all.into_iter().map(here).collect()
+    Ok(all.into_iter().map(here).collect())
 }
 
-fn counts(connection: &mut Database, cluster: &str) -> Result<Vec<Columns>> {
+fn kind(submission: &Unsettled, specs: &SpecsById) -> Kind {
+    let row = &submission.row;
+    let spec = || specs.get(&row.campaign_id).and_then(|spec| spec.clusters.get(&row.cluster));
+    let (shape, project) = match submission.shape.clone() {
+        Some(shape) => (shape, submission.project.clone()),
+        None => (spec().map(|spec| spec.shape()).unwrap_or_default(), spec().and_then(|spec| spec.project.clone())),
+    };
+    (row.campaign_id, row.owner.clone(), row.role.as_str(), project, shape)
+}
+
+/// Submission, state, number.
+fn counts(connection: &mut Database, cluster: &str) -> Result<Vec<(i64, String, i64)>> {
     let live = JobState::ALL.iter().filter(|state| state.is_live()).map(|state| state.as_str());
-    let kind = (
-        submission::campaign_id,
-        submission::owner,
-        submission::role,
-        submission::shape,
-        submission::project,
-        job::state,
-    );
     Ok(submission::table
         .inner_join(job::table.on(job::submission_id.eq(submission::id)))
         .filter(submission::cluster.eq(cluster))
@@ -77,16 +84,7 @@ fn counts(connection: &mut Database, cluster: &str) -> Result<Vec<Columns>> {
         .filter(job::state.eq_any(live))
         // One row for each remote job: those of a group change their state together.
         .filter(job::slot.eq(0))
-        .group_by(kind)
-        .select((
-            submission::campaign_id,
-            submission::owner,
-            submission::role,
-            submission::shape,
-            submission::project,
-            job::state,
-            diesel::dsl::count_star(),
-        ))
-        .order((submission::campaign_id, submission::shape))
+        .group_by((job::submission_id, job::state))
+        .select((job::submission_id, job::state, diesel::dsl::count_star()))
         .load(connection)?)
 }

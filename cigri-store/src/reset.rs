@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 use crate::connection::Database;
 use crate::schema::{cluster, event, gate_test, job, progress, submission};
-use crate::submission::{self as submissions, SubmissionRow};
+use crate::submission::{self as submissions, SubmissionRow, Unsettled};
 use crate::{LiveJob, Result, Store, StoreError, bag, campaign, control, failed_on, job as jobs, steps};
 
 /// Why a job ended that was lost with its cluster's database.
@@ -42,7 +42,7 @@ impl Store {
         self.write(|connection| {
             close_hold(connection, name, now)?;
             let mut lost = 0;
-            for row in submissions::unsettled(connection, name)? {
+            for Unsettled { row, .. } in submissions::unsettled(connection, name)? {
                 if jobs_are_lost {
                     lost += lose(connection, &row, now)?;
                 }

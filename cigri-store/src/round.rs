@@ -16,6 +16,7 @@ use crate::here::{self, Here};
 use crate::holds::Holds;
 use crate::others::Others;
 use crate::setback::{self, Setback};
+use crate::specs::Part;
 use crate::submission::{self as submissions, SubmissionRow};
 use crate::{Result, Store, group, schema, usage};
 
@@ -36,6 +37,8 @@ pub struct RoundCampaign {
     pub abandoned: (u32, i64),
     /// Its last submissions there came to nothing for want of an answer, to the array or to the gate: how many in a row.
     pub unanswered: u32,
+    /// What its tasks ask for there: see `ClusterSpec::shape`.
+    pub shape: Arc<str>,
     /// What was seen of its grouped tasks there.
     pub pace: Pace,
     /// How many of its tasks failed here, by the other clusters that they failed on.
@@ -109,12 +112,14 @@ impl Store {
     pub fn round_view(&self, cluster: &str) -> Result<RoundView> {
         self.read(|connection| {
             let submissions = submissions::unsettled(connection, cluster)?;
-            let mut rows = active::with_work(connection, &self.specs)?;
-            rows.retain(|row| row.spec.clusters.contains_key(cluster));
-            let here = here::on(connection, &self.specs, cluster)?;
+            let rows = active::with_work(connection, &self.specs)?;
+            let parts = self.specs.on(cluster, rows.iter().map(|row| (row.id, &*row.spec)));
+            let rows: Vec<_> = rows.into_iter().zip(parts).filter_map(|(row, part)| Some((row, part?))).collect();
+            let here = here::on(connection, &self.specs, (cluster, &submissions))?;
+            let submissions: Vec<SubmissionRow> = submissions.into_iter().map(|unsettled| unsettled.row).collect();
             let mut read = Read {
                 cluster: cluster.into(),
-                steps: facts::on(connection, cluster, &rows)?,
+                steps: facts::on(connection, cluster, rows.iter().map(|(row, part)| (row, part.has_steps)))?,
                 holds: Holds::light(connection)?,
                 paces: group::paces(connection, cluster)?,
                 setbacks: setback::on(connection, cluster)?,
@@ -126,7 +131,7 @@ impl Store {
                 *read.live_here.entry(here.campaign).or_default() += here.waiting + here.running;
             }
             Ok(RoundView {
-                campaigns: rows.into_iter().map(|row| round_campaign(&mut read, cluster, row)).collect(),
+                campaigns: rows.into_iter().map(|(row, part)| round_campaign(&mut read, row, part)).collect(),
                 holds: event::holds_on(connection, cluster)?,
                 usage: usage::on(connection, cluster)?,
                 submissions,
@@ -156,13 +161,14 @@ fn in_doubt(submissions: &[SubmissionRow]) -> HashMap<i64, i64> {
     counts
 }
 
-fn round_campaign(read: &mut Read, cluster: &str, row: ActiveCampaign) -> RoundCampaign {
+fn round_campaign(read: &mut Read, row: ActiveCampaign, part: Part) -> RoundCampaign {
     let (id, setback) = (row.id, read.setbacks.get(&row.id).copied().unwrap_or_default());
-    let is_grouped = row.spec.clusters.get(cluster).is_some_and(|spec| !spec.grouping.is_none());
+    let spec = part.has_steps.then(|| row.spec.clusters.get(&*read.cluster)).flatten();
     let mut campaign = RoundCampaign {
         pending_here: 0,
-        facts: read.steps.facts(&row, cluster, 0),
-        pace: read.paces.get(&id).copied().filter(|_| is_grouped).unwrap_or_default(),
+        shape: part.shape,
+        facts: read.steps.facts(&row, spec, 0),
+        pace: read.paces.get(&id).copied().filter(|_| part.is_grouped).unwrap_or_default(),
         live_here: read.live_here.get(&id).copied().unwrap_or_default(),
         in_doubt: read.in_doubt.get(&id).copied().unwrap_or_default(),
         abandoned: (setback.abandoned.max(0) as u32, setback.at),

@@ -296,11 +296,3 @@ diesel::allow_tables_to_appear_in_same_query!(
     gate_test,
     failure,
 );
-diesel::allow_columns_to_appear_in_same_group_by_clause!(
-    submission::campaign_id,
-    submission::owner,
-    submission::role,
-    submission::shape,
-    submission::project,
-    job::state,
-);

@@ -155,15 +155,25 @@ pub(crate) fn is_unsettled() -> diesel::expression::SqlLiteral<Bool> {
     sql::<Bool>("submission.state IN ('intent', 'unknown', 'submitted', 'open')")
 }
 
+/// A submission that is not settled.
+pub(crate) struct Unsettled {
+    pub(crate) row: SubmissionRow,
+    /// What its jobs ask for; none if it was written down before that was kept.
+    pub(crate) shape: Option<String>,
+    /// The project that they are accounted to.
+    pub(crate) project: Option<String>,
+}
+
 /// Submissions of a cluster that are not settled, oldest first.
-pub(crate) fn unsettled(connection: &mut Database, cluster: &str) -> Result<Vec<SubmissionRow>> {
-    let rows: Vec<Columns> = submission::table
+pub(crate) fn unsettled(connection: &mut Database, cluster: &str) -> Result<Vec<Unsettled>> {
+    let rows: Vec<(Columns, Option<String>, Option<String>)> = submission::table
         .filter(submission::cluster.eq(cluster))
         .filter(is_unsettled())
-        .select(columns!())
+        .select((columns!(), submission::shape, submission::project))
         .order(submission::id)
         .load(connection)?;
-    rows.into_iter().map(row).collect()
+    let unsettled = |(columns, shape, project)| Ok(Unsettled { row: row(columns)?, shape, project });
+    rows.into_iter().map(unsettled).collect()
 }
 
 /// Moves a submission along its table; an error if the table forbids it.

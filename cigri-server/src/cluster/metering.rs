@@ -2,7 +2,6 @@
 //! samples go ahead of all laws, and teach them nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use cigri_core::meter::law::Key;
 use cigri_core::meter::{Metering, Sighting};
@@ -14,11 +13,6 @@ use serde_json::{Value, json};
 use super::observe::Moved;
 use super::{Memory, Round, readings, step};
 use crate::metrics::Queue;
-
-/// What a campaign's jobs ask for there.
-pub(super) fn shape(round: &Round<'_>, campaign: &RoundCampaign) -> Arc<str> {
-    campaign.row.spec.clusters.get(round.name()).map(|spec| spec.shape()).unwrap_or_default().into()
-}
 
 /// Which law's jobs a submission holds: those of steps and samples are no law's. `view` is the picture in which it was
 /// live.
@@ -106,7 +100,7 @@ pub(super) fn posted(
     }
     let jobs = submission.remote_count.max(0) as u64;
     if submission.role == Role::Tasks {
-        let key = Metering::key(&round.limits, campaign.row.id, &shape(round, campaign));
+        let key = Metering::key(&round.limits, campaign.row.id, &campaign.shape);
         memory.metering.sent(round.now, &key, jobs);
     } else {
         memory.metering.sent_ahead(round.now, jobs);

@@ -1,6 +1,7 @@
 //! One round on one cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::ledger;
@@ -214,39 +215,55 @@ fn campaign_views(
     memory: &Memory,
     (view, tokens): (&RoundView, &[TokenRow]),
 ) -> Result<Vec<CampaignView>, StepError> {
-    view.campaigns.iter().map(|campaign| campaign_view(round, memory, (view, campaign), tokens)).collect()
+    // A round has more campaigns than owners, and a token takes long to look up.
+    let mut problems: BTreeMap<&str, Option<String>> = BTreeMap::new();
+    for owner in view.campaigns.iter().map(|campaign| campaign.row.owner.as_str()) {
+        if !problems.contains_key(owner) {
+            problems.insert(owner, owner_problem(round, memory, (view, tokens), owner)?);
+        }
+    }
+    let with_problem = |campaign: &RoundCampaign| CampaignView {
+        token_problem: problems.get(campaign.row.owner.as_str()).cloned().flatten(),
+        ..campaign_view(round, view, campaign)
+    };
+    Ok(view.campaigns.iter().map(with_problem).collect())
 }
 
-fn campaign_view(
+/// Why nothing of this owner may be sent there.
+fn owner_problem(
     round: &Round<'_>,
     memory: &Memory,
-    (view, campaign): (&RoundView, &RoundCampaign),
-    tokens: &[TokenRow],
-) -> Result<CampaignView, StepError> {
-    let row = &campaign.row;
-    let token = round.grid.token_among(&row.owner, round.handle, tokens)?;
+    (view, tokens): (&RoundView, &[TokenRow]),
+    owner: &str,
+) -> Result<Option<String>, StepError> {
+    let token = round.grid.token_among(owner, round.handle, tokens)?;
     let no_account = token.as_ref().ok().and_then(|(_, login)| account::problem(round, memory, login));
-    let user_hold = find_hold(&view.holds, None, Some(&row.owner));
+    Ok(token.err().or(no_account).or_else(|| find_hold(&view.holds, None, Some(owner))))
+}
+
+/// What `owner_problem` says is left open.
+fn campaign_view(round: &Round<'_>, view: &RoundView, campaign: &RoundCampaign) -> CampaignView {
+    let row = &campaign.row;
     let spec = row.spec.clusters.get(round.name());
     let turn = turn::turn(&campaign.facts);
-    Ok(CampaignView {
+    CampaignView {
         id: row.id,
         owner: row.owner.clone(),
         pending: campaign.pending_here.max(0) as u64,
         tasks_at_once: spec.map_or(1, |spec| u64::from(spec.grouping.side_by_side.max(1))),
         live_here: campaign.live_here.max(0) as u64,
         max_jobs: spec.and_then(|spec| spec.max_jobs).map(u64::from),
-        shape: metering::shape(round, campaign),
+        shape: Arc::clone(&campaign.shape),
         project: spec.and_then(|spec| spec.project.clone()),
         priority: row.spec.priority,
         hold: find_hold(&view.holds, Some(row.id), None),
         breaker: breaker(campaign, round.now),
-        token_problem: token.err().or(no_account).or(user_hold),
+        token_problem: None,
         in_doubt: campaign.in_doubt.max(0) as u64,
         // Epilogues and samples run by day as well; a prologue waits with the tasks that it is for.
         calendar: nights::problem(round, spec).filter(|_| !matches!(turn, Turn::Epilogue | Turn::Sample(_))),
         turn,
-    })
+    }
 }
 
 /// How many of a campaign's last submissions were lost, and how long it waits for that, in seconds.
