@@ -1,6 +1,12 @@
 //! Events: things worth telling, with CiGri 3's codes where they exist.
 
+mod code;
+
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+
+pub use code::{Code, UnknownCode};
 
 /// How urgent an event is for a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -15,6 +21,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// Every one, the least urgent first.
+    pub const ALL: &'static [Severity] = &[Severity::Low, Severity::Medium, Severity::High];
+
     /// The stored word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -25,153 +34,57 @@ impl Severity {
     }
 }
 
-/// What happened, as a stable code.
+/// CiGri 3's classes of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Code {
-    /// A program exited with an error.
-    ExitError,
-    /// A program could not be found or executed (exit 126 or 127).
-    ProgramMissing,
-    /// A job's working directory is missing or forbidden.
-    WorkingDirectory,
-    /// A job's output files cannot be written.
-    OutputFiles,
-    /// A task ran into its walltime too often.
-    Walltime,
-    /// A campaign's prologue failed on a cluster.
-    PrologueFailed,
-    /// A campaign's epilogue failed on a cluster.
-    EpilogueFailed,
-    /// A campaign's sample has ended.
-    TestMode,
-    /// A submission was refused by the cluster.
-    SubmitRefused,
-    /// A submission was abandoned in doubt; its gate stays shut.
-    SubmitAbandoned,
-    /// The cluster's API failed or was not reached.
-    ApiFailure,
-    /// Jobs of ours that the ledger does not know were removed.
-    OrphansRemoved,
-    /// This service itself failed while it dealt with the cluster.
-    ServiceFailure,
-    /// The user's token for the cluster is missing.
-    TokenNotFound,
-    /// The cluster refused the user's token.
-    PermissionDenied,
-    /// A job is known to us and missing on the cluster.
-    JobVanished,
-    /// A job that its cluster lost for good was given up, or one that had ended there lived again.
-    JobLost,
-    /// The cluster's database is not the one we knew: ids are given out twice.
-    ClusterReset,
-    /// A shut gate does not stop jobs on the cluster.
-    GatesFail,
-    /// The user has no account on the cluster.
-    NoAccount,
-    /// Jobs bear our name and are not of our making.
-    Strangers,
-    /// A campaign without an end does nothing but fail.
-    OnlyFailures,
-    /// The results of grouped tasks cannot be read, or are missing.
-    ResultsUnreadable,
-    /// The sensor of a cluster's file server gives no number.
-    SensorFailed,
-    /// The stress factor of a cluster, which its admin limits, cannot be read.
-    StressUnknown,
-    /// Limits changed at run time fit the configuration of a cluster no more.
-    LimitsUnfit,
-    /// The members of a group that has a quota on a cluster cannot be read.
-    GroupUnreadable,
-    /// So many attempts failed that nothing is sent in its scope for a while.
-    BreakerOpen,
-    /// A node of a cluster fails what it is given: jobs avoid it for a while.
-    NodeExcluded,
-    /// More tasks of a campaign failed than its owner allows: it is on hold.
-    TooManyFailures,
-    /// Jobs waited too long on a cluster and were taken back.
-    WaitsTooLong,
-    /// Jobs ran past their walltime and were deleted.
-    OverWalltime,
-    /// Jobs on a cluster are stuck between two states.
-    StuckJobs,
-    /// A job ended in a way that nobody here has heard of.
-    UnknownError,
-    /// A cluster failed to run a task too often.
-    ClusterTrouble,
-    /// A task's jobs were deleted by a person too often.
-    PersonKill,
-    /// A program asked to be run again too often.
-    AskedTooOften,
-    /// The database was restored from a backup: the cluster may hold jobs that it does not know.
-    Restored,
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// About a cluster.
+    Cluster,
+    /// About a campaign, as a whole or on a cluster.
+    Campaign,
+    /// About jobs.
+    Job,
+    /// For a user to know.
+    Notify,
+    /// For the admins to know.
+    Log,
 }
 
-impl Code {
-    /// The stored and shown word; CiGri 3's where it has one.
+impl Class {
+    /// The stored and shown word.
     pub fn as_str(self) -> &'static str {
         match self {
-            Code::ExitError => "EXIT_ERROR",
-            Code::ProgramMissing => "PROGRAM_MISSING",
-            Code::WorkingDirectory => "WORKING_DIRECTORY_ERROR",
-            Code::OutputFiles => "OUTPUT_FILES_ERROR",
-            Code::Walltime => "WALLTIME_WARNING",
-            Code::PrologueFailed => "PROLOG_EXIT_ERROR",
-            Code::EpilogueFailed => "EPILOG_EXIT_ERROR",
-            Code::TestMode => "TEST_MODE",
-            Code::SubmitRefused => "RUNNER_SUBMIT_ERROR",
-            Code::SubmitAbandoned => "RUNNER_SUBMIT_TIMEOUT",
-            Code::ApiFailure => "CLUSTER_API_SERVER_ERROR",
-            Code::OrphansRemoved => "ORPHANS_REMOVED",
-            Code::ServiceFailure => "SERVICE_FAILURE",
-            Code::TokenNotFound => "JWT_TOKEN_NOT_FOUND",
-            Code::PermissionDenied => "PERMISSION_DENIED",
-            Code::JobVanished => "JOB_VANISHED",
-            Code::JobLost => "JOB_LOST",
-            Code::ClusterReset => "CLUSTER_RESET",
-            Code::GatesFail => "GATES_FAIL",
-            Code::NoAccount => "NO_ACCOUNT",
-            Code::Strangers => "STRANGERS",
-            Code::OnlyFailures => "ONLY_FAILURES",
-            Code::ResultsUnreadable => "RESULTS_UNREADABLE",
-            Code::SensorFailed => "SENSOR_FAILED",
-            Code::StressUnknown => "STRESS_UNKNOWN",
-            Code::LimitsUnfit => "LIMITS_UNFIT",
-            Code::GroupUnreadable => "GROUP_UNREADABLE",
-            Code::BreakerOpen => "BREAKER_OPEN",
-            Code::NodeExcluded => "NODE_EXCLUDED",
-            Code::TooManyFailures => "TOO_MANY_FAILURES",
-            Code::WaitsTooLong => "REMOTE_WAITING_FRAG",
-            Code::OverWalltime => "CIGRI_WALLTIME",
-            Code::StuckJobs => "STUCK_JOBS",
-            Code::UnknownError => "UNKNOWN_ERROR",
-            Code::ClusterTrouble => "CLUSTER_TROUBLE",
-            Code::PersonKill => "KILLED_BY_PERSON",
-            Code::AskedTooOften => "TOO_MANY_RESUBMIT",
-            Code::Restored => "RESTORED",
+            Class::Cluster => "cluster",
+            Class::Campaign => "campaign",
+            Class::Job => "job",
+            Class::Notify => "notify",
+            Class::Log => "log",
         }
     }
+}
 
-    /// How urgent it is by default.
-    pub fn severity(self) -> Severity {
-        match self {
-            Code::SubmitAbandoned | Code::WaitsTooLong => Severity::Low,
-            Code::ApiFailure
-            | Code::BreakerOpen
-            | Code::NodeExcluded
-            | Code::OverWalltime
-            | Code::StuckJobs
-            | Code::TestMode
-            | Code::Walltime
-            | Code::JobVanished
-            | Code::JobLost
-            | Code::OrphansRemoved
-            | Code::ResultsUnreadable
-            | Code::SensorFailed
-            | Code::StressUnknown
-            | Code::GroupUnreadable => Severity::Medium,
-            _ => Severity::High,
-        }
-    }
+/// How an event ends by itself. One about a campaign ends with the campaign in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing {
+    /// As soon as this is seen.
+    Recovery(&'static str),
+    /// When it did not happen again for so many hours.
+    Quiet(u32),
+    /// With its campaign alone.
+    CampaignEnd,
+    /// It waits for a person, who types this, or closes it.
+    Person(&'static str),
+}
+
+/// Who may close an event by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closer {
+    /// Whose campaign or token it is about, and admins.
+    Owner,
+    /// Admins alone.
+    Admin,
+    /// Nobody: closing it would do harm, or nothing.
+    Nobody,
 }
 
 /// Whom or what an event is about.
@@ -227,16 +140,158 @@ pub struct NewEvent {
     pub holds: bool,
     /// How many times it happened just now.
     pub times: i64,
+    /// What to do, if there is more to say than the code's own advice.
+    pub advice: Option<String>,
+    /// The event that led to this one, if it is open.
+    pub cause: Option<(Code, Scope)>,
 }
 
 impl NewEvent {
     /// Something that happened once and holds nothing.
     pub fn note(scope: Scope, code: Code, message: impl Into<String>) -> NewEvent {
-        NewEvent { scope, code, message: message.into(), holds: false, times: 1 }
+        NewEvent { scope, code, message: message.into(), holds: false, times: 1, advice: None, cause: None }
     }
 
     /// Something that stops submissions in its scope.
     pub fn hold(scope: Scope, code: Code, message: impl Into<String>) -> NewEvent {
         NewEvent { holds: true, ..NewEvent::note(scope, code, message) }
+    }
+
+    /// The same with other advice than its code's.
+    pub fn advised(self, advice: impl Into<String>) -> NewEvent {
+        NewEvent { advice: Some(advice.into()), ..self }
+    }
+
+    /// The same, as a consequence of another event: nothing is noted if that is not open.
+    pub fn because(self, code: Code, scope: Scope) -> NewEvent {
+        NewEvent { cause: Some((code, scope)), ..self }
+    }
+
+    /// What to do about it.
+    pub fn advice(&self) -> String {
+        self.advice.clone().unwrap_or_else(|| self.code.advice(&self.scope))
+    }
+}
+
+/// One event per scope and code, which counts; of several messages the first is kept.
+pub fn merge(events: impl IntoIterator<Item = NewEvent>) -> Vec<NewEvent> {
+    let mut merged: BTreeMap<(String, &str), NewEvent> = BTreeMap::new();
+    for event in events {
+        let key = (event.scope.key(), event.code.as_str());
+        let count = |known: &mut NewEvent| {
+            known.times += event.times;
+            known.holds |= event.holds;
+        };
+        merged.entry(key).and_modify(count).or_insert(event);
+    }
+    merged.into_values().collect()
+}
+
+impl Code {
+    /// What to do about it, in one sentence with the command to type.
+    pub fn advice(self, scope: &Scope) -> String {
+        fill(self.raw_advice(), scope)
+    }
+
+    /// How it ends by itself, for a person: the end of a sentence that begins with "closes".
+    pub fn ending(self, scope: &Scope) -> String {
+        let by_itself = match self.closing() {
+            Closing::Recovery(when) => format!("by itself when {when}"),
+            Closing::Quiet(1) => "by itself when it did not happen for an hour".to_owned(),
+            Closing::Quiet(hours) => format!("by itself when it did not happen for {hours} hours"),
+            Closing::CampaignEnd => "when the campaign ends".to_owned(),
+            Closing::Person(command) => format!("with `{command}`"),
+        };
+        fill(&by_itself, scope)
+    }
+
+    /// How urgent it is after so many times.
+    pub fn severity_after(self, times: i64) -> Severity {
+        let risen = self.rises().filter(|(at, _)| times >= *at);
+        risen.map_or(self.severity(), |(_, severity)| severity)
+    }
+}
+
+fn fill(text: &str, scope: &Scope) -> String {
+    let campaign = scope.campaign.map_or_else(|| "ID".to_owned(), |id| id.to_string());
+    let cluster = scope.cluster.as_deref().unwrap_or("CLUSTER");
+    text.replace("{campaign}", &campaign).replace("{cluster}", cluster)
+}
+
+/// The table of all codes in Markdown, as docs/EVENTS.md has it.
+pub fn table() -> String {
+    let anywhere = Scope { campaign: None, cluster: None, user: None };
+    let row = |code: &Code| {
+        let (class, severity) = (code.class().as_str(), code.severity().as_str());
+        let rises = code.rises().map(|(at, to)| format!(", {} from {at} times on", to.as_str())).unwrap_or_default();
+        let closer = match code.closer() {
+            Closer::Owner => "owner, admins",
+            Closer::Admin => "admins",
+            Closer::Nobody => "nobody",
+        };
+        let (ending, advice) = (code.ending(&anywhere), code.advice(&anywhere));
+        let advice = advice.replace('|', "\\|");
+        let ending = ending.replace('|', "\\|");
+        format!("| {} | {class} | {severity}{rises} | {ending} | {closer} | {advice} |\n", code.as_str())
+    };
+    let head = "| code | class | severity | closes | by hand | what to do |\n|---|---|---|---|---|---|\n";
+    head.to_owned() + &Code::ALL.iter().map(row).collect::<String>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_word_of_its_own_and_is_found_by_it() {
+        for code in Code::ALL {
+            assert_eq!(code.as_str().parse(), Ok(*code));
+        }
+        assert_eq!(
+            "NOTHING".parse::<Code>().unwrap_err().to_string().split(':').next(),
+            Some("`NOTHING` is no code of an event")
+        );
+    }
+
+    #[test]
+    fn every_code_says_how_it_ends_and_what_to_do() {
+        for code in Code::ALL {
+            let scope = Scope { campaign: Some(7), ..Scope::user_on("alice", "dahu") };
+            let (ending, advice) = (code.ending(&scope), code.advice(&scope));
+            assert!(advice.len() > 15 && !advice.contains('{'), "{code:?}: {advice}");
+            assert!(ending.len() > 10 && !ending.contains('{'), "{code:?}: {ending}");
+            // Nobody is left with an event that neither ends by itself nor by a command.
+            let by_command = matches!(code.closing(), Closing::Person(command) if command.starts_with("cigri "));
+            let by_itself = !matches!(code.closing(), Closing::Person(_) | Closing::Quiet(0));
+            assert!(by_command || by_itself, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn what_goes_on_for_long_is_more_urgent() {
+        assert_eq!(Code::ApiFailure.severity_after(29), Severity::Medium);
+        assert_eq!(Code::ApiFailure.severity_after(30), Severity::High);
+        assert!(Code::ALL.iter().all(|code| code.rises().is_none_or(|(at, to)| at > 1 && to > code.severity())));
+    }
+
+    #[test]
+    fn a_hundred_thousand_failures_are_a_dozen_events_that_count() {
+        let codes = [Code::ExitError, Code::Walltime, Code::ClusterTrouble, Code::PersonKill];
+        let failure = |n: usize| {
+            let scope = Scope::campaign_on(7, ["dahu", "luke", "bigfoot"][n / 4 % 3]);
+            NewEvent::note(scope, codes[n % 4], format!("task {n}"))
+        };
+        let merged = merge((0..100_000).map(failure));
+        assert_eq!(merged.len(), 12);
+        assert_eq!(merged.iter().map(|event| event.times).sum::<i64>(), 100_000);
+        assert!(merged.iter().all(|event| event.times >= 8_332));
+    }
+
+    #[test]
+    fn a_hold_among_notes_still_holds() {
+        let scope = || Scope::user_on("alice", "dahu");
+        let note = NewEvent::note(scope(), Code::TokenNotFound, "no token");
+        let merged = merge([note.clone(), NewEvent::hold(scope(), Code::TokenNotFound, "none")]);
+        assert_eq!(merged, [NewEvent { holds: true, times: 2, ..note }]);
     }
 }
