@@ -27,11 +27,17 @@ pub(crate) fn finish_if_over(connection: &mut Database, row: &CampaignRow, now: 
             // The sample was all there was.
             set_stage(connection, row, Stage::Open)?;
             set_state(connection, row, CampaignState::Finished)?;
-            set_finished(connection, row.id, Some(now))
+            end(connection, row.id, now)
         }
-        CampaignState::Cancelled if over && row.finished_at.is_none() => set_finished(connection, row.id, Some(now)),
+        CampaignState::Cancelled if over && row.finished_at.is_none() => end(connection, row.id, now),
         _ => Ok(()),
     }
+}
+
+/// Nobody has to act for it any more.
+fn end(connection: &mut Database, id: i64, now: i64) -> Result<()> {
+    set_finished(connection, id, Some(now))?;
+    event::of_ended(connection, id, now)
 }
 
 /// Opens a finished campaign again, in which tasks wait.

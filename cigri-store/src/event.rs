@@ -1,14 +1,26 @@
 //! Events and the holds they open.
 
-use cigri_core::event::{Code, NewEvent, Scope};
+mod close;
+mod list;
+
+use cigri_core::event::{Code, NewEvent, Scope, Severity};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text};
 
 use crate::connection::{Database, storable};
 use crate::schema::event;
 use crate::{Result, Store, reserve};
 
+pub use close::HandClosed;
+pub(crate) use close::{close, lift_holds, of_ended};
+pub use list::{About, EventFilter};
+
+/// An event that happens again within this after it was closed is the same one.
+const SAME_MS: i64 = 600_000;
+
 /// A stored event. Times are epoch milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Queryable)]
 pub struct EventRow {
     /// Event id.
     pub id: i64,
@@ -24,7 +36,7 @@ pub struct EventRow {
     pub cluster: Option<String>,
     /// User concerned.
     pub owner: Option<String>,
-    /// In words.
+    /// In words; the last time's, where it happened several times.
     pub message: String,
     /// Whether submissions in its scope stop while it is open.
     pub holds: bool,
@@ -36,35 +48,103 @@ pub struct EventRow {
     pub last_at: i64,
     /// When it was closed.
     pub closed_at: Option<i64>,
+    /// CiGri 3's class.
+    pub class: String,
+    /// What to do.
+    pub advice: String,
+    /// The event that led to it.
+    pub cause_id: Option<i64>,
+    /// In words, the first time, if it happened several times.
+    pub first_message: Option<String>,
+    /// How often it came back soon after it was closed.
+    pub reopened: i64,
+    /// Login of who closed it, or `cigri`.
+    pub closed_by: Option<String>,
+    /// Why it was closed.
+    pub closed_why: Option<String>,
 }
 
-/// Opens the event, or counts it if the same is open already.
+/// Opens the event, or counts it if the same is open already. One that was closed a moment ago is open again under its id,
+/// so that what comes and goes is one row. An event of a campaign that has ended is for the record: it is closed at once.
 pub(crate) fn open(connection: &mut Database, new: &NewEvent, now: i64) -> Result<()> {
-    let scope = &new.scope;
-    let counted = diesel::update(event::table)
+    let cause = match &new.cause {
+        Some((code, scope)) => find(connection, *code, scope)?,
+        None => None,
+    };
+    let known = match find(connection, new.code, &new.scope)? {
+        None => just_closed(connection, new, now)?,
+        open => open,
+    };
+    match known {
+        Some(id) => count(connection, (id, cause), new, now)?,
+        None => insert(connection, cause, new, now)?,
+    }
+    match new.scope.campaign {
+        Some(campaign) => close::of_ended(connection, campaign, now),
+        None => Ok(()),
+    }
+}
+
+/// The open event of a code and scope.
+fn find(connection: &mut Database, code: Code, scope: &Scope) -> Result<Option<i64>> {
+    Ok(event::table
         .filter(event::closed_at.is_null())
-        .filter(event::code.eq(new.code.as_str()))
+        .filter(event::code.eq(code.as_str()))
         .filter(event::scope.eq(scope.key()))
+        .select(event::id)
+        .first(connection)
+        .optional()?)
+}
+
+fn just_closed(connection: &mut Database, new: &NewEvent, now: i64) -> Result<Option<i64>> {
+    let last: Option<(i64, Option<i64>)> = event::table
+        .filter(event::code.eq(new.code.as_str()))
+        .filter(event::scope.eq(new.scope.key()))
+        .select((event::id, event::closed_at))
+        .order(event::id.desc())
+        .first(connection)
+        .optional()?;
+    Ok(last.filter(|(_, closed)| closed.is_some_and(|at| now - at < SAME_MS)).map(|(id, _)| id))
+}
+
+/// It happened again: the counters, the last message, and the first one beside it.
+fn count(connection: &mut Database, (id, cause): (i64, Option<i64>), new: &NewEvent, now: i64) -> Result<()> {
+    let first = sql::<Nullable<Text>>("coalesce(first_message, message)");
+    let again = sql::<BigInt>("CASE WHEN closed_at IS NULL THEN reopened ELSE reopened + 1 END");
+    // Numbers and words of the program's own.
+    let rise = |(at, to): (i64, Severity)| {
+        let (times, to) = (new.times, to.as_str());
+        sql::<Text>(&format!("CASE WHEN occurrences + {times} >= {at} THEN '{to}' ELSE severity END"))
+    };
+    diesel::update(event::table.find(id))
         .set((
-            event::occurrences.eq(event::occurrences + new.times),
-            event::last_at.eq(now),
-            event::message.eq(storable(&new.message)),
+            (event::occurrences.eq(event::occurrences + new.times), event::last_at.eq(now), event::reopened.eq(again)),
+            (event::first_message.eq(first), event::message.eq(storable(&new.message))),
+            (event::advice.eq(storable(&new.advice())), new.code.rises().map(|to| event::severity.eq(rise(to)))),
+            // A hold among notes holds.
+            (new.holds.then(|| event::holds.eq(true)), cause.map(|id| event::cause_id.eq(id))),
+            (
+                event::closed_at.eq(None::<i64>),
+                event::closed_by.eq(None::<String>),
+                event::closed_why.eq(None::<String>),
+            ),
         ))
         .execute(connection)?;
-    if counted > 0 {
-        return Ok(());
-    }
-    let id = reserve(connection, "event", 1)?;
+    Ok(())
+}
+
+fn insert(connection: &mut Database, cause: Option<i64>, new: &NewEvent, now: i64) -> Result<()> {
+    let (scope, id) = (&new.scope, reserve(connection, "event", 1)?);
     diesel::insert_into(event::table)
         .values((
-            (event::id.eq(id), event::code.eq(new.code.as_str()), event::severity.eq(new.code.severity().as_str())),
-            event::scope.eq(scope.key()),
-            (event::campaign_id.eq(scope.campaign), event::cluster.eq(scope.cluster.as_deref())),
             (
-                event::owner.eq(scope.user.as_deref()),
-                event::message.eq(storable(&new.message)),
-                event::holds.eq(new.holds),
+                (event::id.eq(id), event::code.eq(new.code.as_str()), event::class.eq(new.code.class().as_str())),
+                event::severity.eq(new.code.severity_after(new.times).as_str()),
             ),
+            (event::scope.eq(scope.key()), event::campaign_id.eq(scope.campaign)),
+            (event::cluster.eq(scope.cluster.as_deref()), event::owner.eq(scope.user.as_deref())),
+            (event::message.eq(storable(&new.message)), event::advice.eq(storable(&new.advice()))),
+            (event::holds.eq(new.holds), event::cause_id.eq(cause)),
             (event::occurrences.eq(new.times), event::opened_at.eq(now), event::last_at.eq(now)),
         ))
         .execute(connection)?;
@@ -91,26 +171,6 @@ pub(crate) fn holds_of(connection: &mut Database, campaign: i64) -> Result<Vec<E
         .load(connection)?)
 }
 
-/// Closes the holds of a campaign and says how many there were.
-pub(crate) fn lift_holds(connection: &mut Database, campaign: i64, now: i64) -> Result<usize> {
-    Ok(diesel::update(event::table)
-        .filter(event::closed_at.is_null())
-        .filter(event::holds.eq(true))
-        .filter(event::campaign_id.eq(campaign))
-        .set(event::closed_at.eq(Some(now)))
-        .execute(connection)?)
-}
-
-/// Closes the open event of a code and scope; returns how many were open.
-pub(crate) fn close(connection: &mut Database, code: Code, scope: &Scope, now: i64) -> Result<usize> {
-    Ok(diesel::update(event::table)
-        .filter(event::closed_at.is_null())
-        .filter(event::code.eq(code.as_str()))
-        .filter(event::scope.eq(scope.key()))
-        .set(event::closed_at.eq(Some(now)))
-        .execute(connection)?)
-}
-
 impl Store {
     /// Opens events, counting those that are open already.
     pub fn open_events(&self, events: &[NewEvent], now: i64) -> Result<()> {
@@ -118,16 +178,6 @@ impl Store {
             return Ok(());
         }
         self.write(|connection| events.iter().try_for_each(|new| open(connection, new, now)))
-    }
-
-    /// Closes the open event of a code and scope: its cause is gone. Returns how many were open.
-    pub fn close_event(&self, code: Code, scope: &Scope, now: i64) -> Result<usize> {
-        let open = event::closed_at.is_null().and(event::code.eq(code.as_str())).and(event::scope.eq(scope.key()));
-        let found: i64 = self.read(|connection| Ok(event::table.filter(open).count().get_result(connection)?))?;
-        if found == 0 {
-            return Ok(0);
-        }
-        self.write(|connection| close(connection, code, scope, now))
     }
 
     /// The message of the open event of a code and scope, if there is one.

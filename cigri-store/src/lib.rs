@@ -69,7 +69,7 @@ pub use connection::Database;
 use connection::{Link, Place};
 pub use control::RetriedTasks;
 pub use decision::DecisionRow;
-pub use event::EventRow;
+pub use event::{About, EventFilter, EventRow, HandClosed};
 pub use gate_test::{GateTestRow, GateTestState};
 pub use here::Here;
 pub use idempotency::{KnownKey, NewKey};

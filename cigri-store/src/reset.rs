@@ -6,9 +6,9 @@ use cigri_core::state::{JobState, SubmissionState, Wish};
 use diesel::prelude::*;
 
 use crate::connection::Database;
-use crate::schema::{cluster, event, gate_test, job, progress, submission};
+use crate::schema::{cluster, gate_test, job, progress, submission};
 use crate::submission::{self as submissions, SubmissionRow, Unsettled};
-use crate::{LiveJob, Result, Store, StoreError, bag, campaign, control, failed_on, job as jobs, steps};
+use crate::{LiveJob, Result, Store, StoreError, bag, campaign, control, event, failed_on, job as jobs, steps};
 
 /// Why a job ended that was lost with its cluster's database.
 const CAUSE: &str = "cluster_reset";
@@ -57,12 +57,7 @@ impl Store {
 }
 
 fn close_hold(connection: &mut Database, name: &str, now: i64) -> Result<()> {
-    let closed = diesel::update(event::table)
-        .filter(event::closed_at.is_null())
-        .filter(event::code.eq(Code::ClusterReset.as_str()))
-        .filter(event::scope.eq(Scope::cluster(name).key()))
-        .set(event::closed_at.eq(Some(now)))
-        .execute(connection)?;
+    let closed = event::close(connection, Code::ClusterReset, &Scope::cluster(name), now)?;
     match closed {
         0 => Err(StoreError::Conflict(format!("no reset of {name}'s database waits to be accepted"))),
         _ => Ok(()),

@@ -224,6 +224,13 @@ diesel::table! {
         opened_at -> BigInt,
         last_at -> BigInt,
         closed_at -> Nullable<BigInt>,
+        class -> Text,
+        advice -> Text,
+        cause_id -> Nullable<BigInt>,
+        first_message -> Nullable<Text>,
+        reopened -> BigInt,
+        closed_by -> Nullable<Text>,
+        closed_why -> Nullable<Text>,
     }
 }
 diesel::table! {

@@ -8,6 +8,8 @@ mod affinity;
 mod databases;
 #[path = "conformance/endless.rs"]
 mod endless;
+#[path = "conformance/events.rs"]
+mod events;
 mod fixture;
 #[path = "conformance/groups.rs"]
 mod groups;
@@ -29,6 +31,7 @@ use cigri_core::state::{CampaignState, JobState, SubmissionState};
 use cigri_store::{AdoptedArray, CampaignFilter, ClusterRow, JobEnd, JobFilter, Return, StoreError, Task, TokenRow};
 use databases::{Fresh, on_every_database};
 use endless::*;
+use events::*;
 use fixture::{begin, campaign, cluster, counters, end, finish, intend, look, submit};
 use groups::*;
 use ledger::*;
@@ -126,6 +129,15 @@ on_every_database! {
     usage_follows_the_live_jobs_of_users_with_a_half_life
     submissions_that_come_to_nothing_are_counted_until_one_arrives
     live_jobs_are_told_by_campaign_and_shape_whatever_their_campaign_does
+    the_same_again_counts_and_keeps_its_first_example_and_its_last
+    a_hundred_thousand_failures_are_a_dozen_events_that_count_exactly
+    an_event_that_comes_back_at_once_is_the_same_one
+    a_note_becomes_a_hold_and_says_what_led_to_it
+    events_of_a_campaign_end_with_it
+    every_code_ends_as_its_rule_says
+    a_person_closes_events_and_their_holds_but_not_those_that_guard
+    events_are_looked_up_by_whom_they_concern_and_what_they_are
+    old_closed_events_are_dropped_but_not_those_of_a_campaign_that_goes_on
 }
 
 /// A task that is a remote job of its own.
