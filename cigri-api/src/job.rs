@@ -1,4 +1,4 @@
-//! Jobs (attempts), their output, and events on the wire.
+//! Jobs (attempts) and their output on the wire.
 
 use serde::{Deserialize, Serialize};
 
@@ -81,31 +81,4 @@ pub struct ResultFile {
     /// Why it cannot be fetched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
-}
-
-/// Something worth telling.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
-    /// Event id.
-    pub id: i64,
-    /// `campaign`, `cluster`, `job`, `notify`, `log`.
-    pub class: String,
-    /// CiGri 3's code where it exists (`EXIT_ERROR`, `WORKING_DIRECTORY_ERROR`...).
-    pub code: String,
-    /// `low`, `medium`, `high`.
-    pub severity: String,
-    /// `open` or `closed`.
-    pub state: String,
-    /// Campaign concerned.
-    pub campaign_id: Option<i64>,
-    /// Cluster concerned.
-    pub cluster_name: Option<String>,
-    /// What happened, and what to do.
-    pub message: String,
-    /// How many times it happened.
-    pub count: i64,
-    /// Epoch seconds.
-    pub date_open: i64,
-    /// Epoch seconds.
-    pub date_closed: Option<i64>,
 }

@@ -17,7 +17,11 @@
 //! | GET /campaigns/{id}/jobs?state&task&after&limit | | [`List`] of [`Job`] (attempts, by id; `next` is the `after` of the next page) |
 //! | POST /campaigns/{id}/jobs | a list of parameters (JSON), or multipart: `parameters` (text, one task a line) | 201 [`Added`]: tasks for a campaign that is not cancelled |
 //! | GET /campaigns/{id}/results?after&limit | | [`Results`]: the files of the tasks that are done |
-//! | GET /campaigns/{id}/events?all=0/1 | | [`List`] of [`Event`] |
+//! | GET /campaigns/{id}/events?all=0/1&cluster&code&severity&since&offset&limit | | [`List`] of [`Event`] (open ones unless `all=1`; so urgent or more; that happened since; `next` is the `offset` of the next page) |
+//! | DELETE /campaigns/{id}/events (`?resubmit=1`) | | 202 [`Accepted`]: close its open events, and try its failed tasks again |
+//! | GET /events (the same, and `everybody=1`) | | [`List`] of [`Event`]: the caller's, or all |
+//! | POST /events ([`NewEvent`]) | | 201 [`Event`]: close a cluster until the event is closed |
+//! | GET /events/{id}, DELETE /events/{id} (`?resubmit=1`) | | [`Event`]; 202 [`Accepted`]: close it, and try its campaign's failed tasks again |
 //! | GET /campaigns/{id}/why (`?task=N`, `?history=N`) | | [`Why`]: why nothing more is sent now, where one task is, the last N changes of mind |
 //! | GET /jobs/{id} | | [`Job`] |
 //! | DELETE /jobs/{id} (`?again=1`) | | 202 [`Accepted`]: kill it, ending its task or sending it again |
@@ -44,6 +48,7 @@ mod campaign;
 mod cluster;
 mod dry_run;
 mod error;
+mod event;
 mod job;
 mod limits;
 mod why;
@@ -54,7 +59,8 @@ pub use campaign::{
 pub use cluster::{AcceptReset, Cluster, JobsThere, NewToken, TokenInfo};
 pub use dry_run::{ClusterPreview, CommandLine, DryRun, RequestPreview};
 pub use error::{ErrorBody, ErrorCode, Problem};
-pub use job::{Event, Job, Output, ResultFile, Results};
+pub use event::{Event, NewEvent};
+pub use job::{Job, Output, ResultFile, Results};
 pub use limits::{AuditEntry, ClusterLimits, Limit, LimitChange, LimitSource, LimitsChanged};
 pub use why::{Refusal, TaskPlace, TermShown, Why};
 

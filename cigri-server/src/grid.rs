@@ -102,6 +102,8 @@ pub(crate) fn http_transport(row: &ClusterRow) -> Result<Arc<dyn Transport>, Gri
 pub(crate) struct Retention {
     /// Changed decisions are kept so long, milliseconds.
     pub(crate) decisions_ms: i64,
+    /// Closed events are kept so long, milliseconds.
+    pub(crate) events_ms: i64,
     /// Half of what a user had counts no more after so long, seconds.
     pub(crate) half_life_s: f64,
 }

@@ -34,6 +34,8 @@ pub struct Settings {
     pub standby: StandbySettings,
     /// Hours for which changed decisions are kept, for `cigri why --history`.
     pub keep_decisions_h: u64,
+    /// Days for which closed events are kept, once their campaign has ended.
+    pub keep_events_days: u64,
     /// Fair share: after so many hours, half of what a user had counts no more.
     pub share_half_life_h: f64,
     /// Members of groups that have quotas; a group that is not named is the system's.
@@ -75,6 +77,8 @@ impl Default for StandbySettings {
 
 /// A year, in hours.
 const YEAR_H: u64 = 8766;
+/// Ten years.
+const MOST_DAYS: u64 = 3653;
 
 /// One cluster: what is said of it beside the keys of its [`ClusterLimits`], in one table of the file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -182,6 +186,7 @@ impl Default for Settings {
             rules_file: PathBuf::new(),
             standby: StandbySettings::default(),
             keep_decisions_h: 48,
+            keep_events_days: 90,
             share_half_life_h: 24.0,
             groups: BTreeMap::new(),
             clusters: BTreeMap::new(),
@@ -211,7 +216,8 @@ impl Settings {
     /// Both in milliseconds and seconds, as the loops use them.
     pub(crate) fn retention(&self) -> Retention {
         let decisions_ms = self.keep_decisions_h as i64 * 3_600_000;
-        Retention { decisions_ms, half_life_s: self.share_half_life_h * 3600.0 }
+        let events_ms = self.keep_events_days as i64 * 86_400_000;
+        Retention { decisions_ms, events_ms, half_life_s: self.share_half_life_h * 3600.0 }
     }
 
     fn check_hours(&self) -> Result<(), SettingsError> {
@@ -220,6 +226,11 @@ impl Settings {
         };
         if !(1..=YEAR_H).contains(&self.keep_decisions_h) {
             return wrong("keep_decisions_h", self.keep_decisions_h.to_string(), "a whole number from 1");
+        }
+        if !(1..=MOST_DAYS).contains(&self.keep_events_days) {
+            let found = self.keep_events_days;
+            let problem = format!("`keep_events_days`: {found}; a whole number from 1 to {MOST_DAYS}, ten years' days");
+            return Err(SettingsError::Value(problem));
         }
         if !(0.01..=YEAR_H as f64).contains(&self.share_half_life_h) {
             return wrong("share_half_life_h", self.share_half_life_h.to_string(), "a number from 0.01");

@@ -74,12 +74,17 @@ fn groups_are_lists_of_logins_and_hours_have_bounds() {
         std::fs::write(&file, text).unwrap();
         read(Some(&file)).map_err(|error| error.to_string())
     };
-    let settings = parse("keep_decisions_h = 2\n[groups]\nphysics = [\"alice\", \"bob\"]\n").unwrap();
+    let settings =
+        parse("keep_decisions_h = 2\nkeep_events_days = 3\n[groups]\nphysics = [\"alice\", \"bob\"]\n").unwrap();
     assert_eq!(settings.groups["physics"], ["alice", "bob"]);
-    assert_eq!(settings.retention(), Retention { decisions_ms: 7_200_000, half_life_s: 86_400.0 });
+    assert_eq!(
+        settings.retention(),
+        Retention { decisions_ms: 7_200_000, events_ms: 259_200_000, half_life_s: 86_400.0 }
+    );
     let wrong = parse("share_half_life_h = -1.0\n").unwrap_err();
     assert!(wrong.contains("`share_half_life_h`: -1; a number from 0.01 to 8766"), "{wrong}");
     assert!(parse("share_half_life_h = nan\n").is_err());
+    assert!(parse("keep_events_days = 0\n").unwrap_err().contains("`keep_events_days`: 0; a whole number from 1"));
     assert!(parse("keep_decisions_h = 0\n").unwrap_err().contains("`keep_decisions_h`: 0;"));
 }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, web};
-use cigri_api::{Campaign, CampaignState, ClusterShare, Endless, Event, List, Origin};
+use cigri_api::{Campaign, CampaignState, ClusterShare, Endless, List, Origin};
 use cigri_core::event::{Code, Scope};
 use cigri_core::state::{self, Stage};
 use cigri_core::turn::StepState;
-use cigri_store::{CampaignFilter, CampaignRow, EventRow, Share, Store, StoreError};
+use cigri_store::{CampaignFilter, CampaignRow, Share, Store, StoreError};
 use serde::Deserialize;
 
 use super::identity::Caller;
@@ -127,53 +127,6 @@ pub(super) async fn parameters(
         Ok(List { items, total: total as u64, next: (end < total).then_some(end) })
     });
     Ok(web::Json(list.await?))
-}
-
-#[derive(Deserialize)]
-pub(super) struct EventQuery {
-    #[serde(default)]
-    all: u8,
-}
-
-pub(super) async fn events(
-    grid: web::Data<Grid>,
-    caller: Caller,
-    id: web::Path<i64>,
-    query: web::Query<EventQuery>,
-) -> Result<web::Json<List<Event>>, ApiError> {
-    let (id, all) = (*id, query.all != 0);
-    caller.owns(&grid, id).await?;
-    let rows = crate::blocking(&grid.store, move |store| {
-        let row = store.campaign(id)?;
-        let clusters: Vec<String> = row.spec.clusters.keys().cloned().collect();
-        let mut events = store.campaign_events(id, &clusters, all)?;
-        events.retain(|event| event.owner.as_ref().is_none_or(|owner| *owner == row.owner));
-        Ok(events)
-    })
-    .await?;
-    let items: Vec<Event> = rows.into_iter().map(event).collect();
-    Ok(web::Json(List { total: items.len() as u64, items, next: None }))
-}
-
-fn event(row: EventRow) -> Event {
-    let class = match (row.campaign_id, &row.cluster) {
-        (Some(_), _) => "campaign",
-        (None, Some(_)) => "cluster",
-        (None, None) => "log",
-    };
-    Event {
-        id: row.id,
-        class: class.to_owned(),
-        code: row.code,
-        severity: row.severity,
-        state: if row.closed_at.is_none() { "open" } else { "closed" }.to_owned(),
-        campaign_id: row.campaign_id,
-        cluster_name: row.cluster,
-        message: row.message,
-        count: row.occurrences,
-        date_open: row.opened_at / 1000,
-        date_closed: row.closed_at.map(|at| at / 1000),
-    }
 }
 
 fn campaign(row: CampaignRow, shares: BTreeMap<String, Share>) -> Campaign {

@@ -4,7 +4,7 @@
 //! servers of its database pass on, over TLS: they sign who called them. Every user of the socket
 //! may submit, and see which campaigns and clusters there are and how far they got; what is inside a campaign (its file,
 //! parameters, jobs, output, events) and every change are for its owner, root and the configured admins. Tokens are
-//! the caller's own. What is under `/admin`, changes to clusters' limits, and the acceptance of a reset are for admins alone: root, the configured ones, and in a data directory its user.
+//! the caller's own. Events of clusters as a whole everybody may read and admins close. What is under `/admin`, changes to clusters' limits, and the acceptance of a reset are for admins alone: root, the configured ones, and in a data directory its user.
 
 mod add;
 mod admin;
@@ -13,6 +13,7 @@ mod campaigns;
 mod changes;
 mod clusters;
 mod dry_run;
+mod events;
 mod identity;
 mod incoming;
 mod intake;
@@ -86,7 +87,8 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/campaigns/{id}/retry", web::post().to(changes::retry))
         .route("/campaigns/{id}/jdl", web::get().to(campaigns::jdl))
         .route("/campaigns/{id}/parameters", web::get().to(campaigns::parameters))
-        .route("/campaigns/{id}/events", web::get().to(campaigns::events))
+        .route("/campaigns/{id}/events", web::get().to(events::of_campaign))
+        .route("/campaigns/{id}/events", web::delete().to(events::close_all))
         .route("/campaigns/{id}/why", web::get().to(why::why))
         .route("/campaigns/{id}/jobs", web::get().to(jobs::list))
         .route("/campaigns/{id}/jobs", web::post().to(add::add))
@@ -101,6 +103,10 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/clusters/{name}/limits", web::get().to(limits::show))
         .route("/clusters/{name}/limits", web::patch().to(limits::change))
         .route("/admin/audit", web::get().to(limits::audit))
+        .route("/events", web::get().to(events::list))
+        .route("/events", web::post().to(events::open))
+        .route("/events/{id}", web::get().to(events::show))
+        .route("/events/{id}", web::delete().to(events::close))
         .route("/tokens", web::get().to(tokens::list))
         .route("/tokens", web::post().to(tokens::add))
         .route("/tokens/{cluster}", web::delete().to(tokens::remove));

@@ -126,6 +126,7 @@ pub(super) async fn abandon(round: &Round<'_>, submission: &SubmissionRow, reaso
         steps::count_words(submission)
     );
     let event = NewEvent::note(scope, Code::SubmitAbandoned, message);
+    let event = event.because(Code::ApiFailure, Scope::cluster(round.name()));
     let (id, now, reason) = (submission.id, round.now, reason.to_owned());
     round
         .store(move |store| {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::meter::Term;
 use cigri_core::plan::{CampaignView, ClusterView, Decision};
-use cigri_store::{DecisionRow, RoundView, Store, StoreError};
+use cigri_store::{DecisionRow, RoundView, StoreError};
 
 use super::{Memory, Round, StepError, metering};
 
@@ -17,7 +17,7 @@ const NUMBERS_EVERY_MS: i64 = 60_000;
 /// A decision bound by the same term, and that allows something if the last one did, is not put into the history more
 /// often than this.
 const LOGGED_EVERY_MS: i64 = 600_000;
-/// Chunks of old decisions that are dropped at once.
+/// Chunks of old rows that are dropped at once.
 const PRUNINGS: u32 = 20;
 
 /// The last decision about a campaign that was written down.
@@ -77,17 +77,19 @@ pub(super) async fn settle(round: &Round<'_>, memory: &mut Memory, view: &RoundV
     round
         .store(move |store| {
             store.charge(&name, &live, now, keep.half_life_s)?;
-            prune(store, now - keep.decisions_ms)
+            prune(|| store.prune_decisions(now - keep.decisions_ms))?;
+            prune(|| store.close_quiet_events(now))?;
+            prune(|| store.prune_events(now - keep.events_ms))
         })
         .await?;
     memory.settled_at = round.now;
     Ok(())
 }
 
-/// Drops old decisions, faster than they can be written.
-fn prune(store: &Store, before_ms: i64) -> Result<(), StoreError> {
+/// Drops old rows, faster than they can be written.
+fn prune(drop_some: impl Fn() -> Result<usize, StoreError>) -> Result<(), StoreError> {
     for _ in 0..PRUNINGS {
-        if store.prune_decisions(before_ms)? == 0 {
+        if drop_some()? == 0 {
             break;
         }
     }

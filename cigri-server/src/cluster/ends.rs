@@ -1,9 +1,9 @@
 //! Reading the ends of remote jobs: details where they are needed, then cause, reaction and effects.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use cigri_core::cause::{self, Cause, RemoteEnd, RemoteEvent};
-use cigri_core::event::{Code, NewEvent, Scope};
+use cigri_core::event::{self, Code, NewEvent, Scope};
 use cigri_core::failure::{Class, Failure};
 use cigri_core::group::Pace;
 use cigri_core::group::journal::Told;
@@ -95,7 +95,8 @@ pub(super) async fn read_ends(
         result.exhausted |= exhausted;
         apply(round, &mut result, facts, reaction, &mut tails).await?;
     }
-    Ok(merge_events(result))
+    result.events = event::merge(std::mem::take(&mut result.events));
+    Ok(result)
 }
 
 /// Details are asked for where the short row does not say enough: on failures, and everywhere on a local cluster,
@@ -123,7 +124,7 @@ fn wants_details(round: &Round<'_>, seen: &SubmissionRow, summary: &JobSummary) 
 }
 
 fn remote_end(summary: &JobSummary, details: Option<&JobDetails>) -> RemoteEnd {
-    let event = |event: &oar_client::JobEvent| RemoteEvent {
+    let told = |event: &oar_client::JobEvent| RemoteEvent {
         kind: event.kind.clone(),
         description: event.description.clone(),
         to_check: event.to_check,
@@ -131,7 +132,7 @@ fn remote_end(summary: &JobSummary, details: Option<&JobDetails>) -> RemoteEnd {
     RemoteEnd {
         terminated: summary.state == State::Terminated,
         wait_status: summary.exit_code.or_else(|| details.and_then(|job| job.exit_code)),
-        events: details.map(|job| job.events.iter().map(event).collect()).unwrap_or_default(),
+        events: details.map(|job| job.events.iter().map(told).collect()).unwrap_or_default(),
     }
 }
 
@@ -290,15 +291,4 @@ impl Tails<'_> {
         let start = text.char_indices().rev().nth(TAIL_CHARS - 1).map_or(0, |(at, _)| at);
         (!text.is_empty()).then(|| text[start..].to_owned())
     }
-}
-
-/// One event per scope and code, counting.
-fn merge_events(mut result: Ends) -> Ends {
-    let mut merged: BTreeMap<(String, &str), NewEvent> = BTreeMap::new();
-    for event in result.events.drain(..) {
-        let key = (event.scope.key(), event.code.as_str());
-        merged.entry(key).and_modify(|known| known.times += event.times).or_insert(event);
-    }
-    result.events = merged.into_values().collect();
-    result
 }

@@ -135,7 +135,10 @@ async fn conclude(
     let concluded = GateTestRow { state, ..test.clone() };
     round.store(move |store| store.put_gate_test(&concluded)).await?;
     info!(cluster.name = %round.name(), works, "gates tried");
-    if !works {
+    if works {
+        let (scope, now) = (Scope::cluster(round.name()), round.now);
+        round.store(move |store| store.close_event(Code::GatesFail, &scope, now)).await?;
+    } else {
         let message = format!(
             "{} starts jobs whose gate is shut. Submissions without an answer are looked for there for half an hour \
              before their tasks are sent again",

@@ -139,7 +139,8 @@ async fn tell(round: &Round<'_>, swept: &Sweep) -> Result<(), StepError> {
         info!(cluster.name = %round.name(), rows = swept.rows.len(), "orphans removed");
     }
     let mut events = Vec::new();
-    let mut note = |code, message| events.push(NewEvent::note(Scope::cluster(round.name()), code, message));
+    let scope = || Scope::cluster(round.name());
+    let mut note = |code, message| events.push(NewEvent::note(scope(), code, message).because(Code::Restored, scope()));
     if swept.unknown > 0 {
         let message = format!(
             "{} jobs bear this database's name and are not in it: it was restored from an older copy. They are removed",

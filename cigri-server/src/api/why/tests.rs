@@ -67,7 +67,7 @@ fn failure(cluster: &str) -> EventRow {
         occurrences: 3,
         opened_at: 2_880_000,
         last_at: 2_880_000,
-        closed_at: None,
+        ..EventRow::default()
     }
 }
 
