@@ -99,6 +99,11 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// The service itself.
+    pub fn service() -> Scope {
+        Scope { campaign: None, cluster: None, user: None }
+    }
+
     /// A campaign as a whole.
     pub fn campaign(campaign: i64) -> Scope {
         Scope { campaign: Some(campaign), cluster: None, user: None }

@@ -10,7 +10,7 @@
 //! [`absence`] (what is missing), [`canary`] (what is another's), [`sweep`] (what nobody knows), [`cause`] (why a
 //! remote job ended), [`failure`] (what kind of trouble that was), [`reaction`] (what to do about it), [`calendar`] (when), [`meter`] (how many jobs may go),
 //! [`fair`] and
-//! [`plan`] (whose), [`state`] (the transition tables).
+//! [`plan`] (whose), [`notice`] (who is told of what), [`state`] (the transition tables).
 
 pub mod absence;
 pub mod admission;
@@ -26,6 +26,7 @@ pub mod group;
 pub mod language;
 pub mod ledger;
 pub mod meter;
+pub mod notice;
 pub mod plan;
 pub mod reaction;
 pub mod sample;

@@ -1,6 +1,7 @@
 //! What owners do to their campaigns: pause, resume, cancel, retry; and the end of a campaign.
 
-use cigri_core::event::{Code, Scope};
+use cigri_core::event::{Code, NewEvent, Scope};
+use cigri_core::notice::Finish;
 use cigri_core::state::{BagState, CampaignState, JobState, Stage};
 use diesel::prelude::*;
 
@@ -27,7 +28,8 @@ pub(crate) fn finish_if_over(connection: &mut Database, row: &CampaignRow, now: 
             // The sample was all there was.
             set_stage(connection, row, Stage::Open)?;
             set_state(connection, row, CampaignState::Finished)?;
-            end(connection, row.id, now)
+            end(connection, row.id, now)?;
+            tell_finished(connection, row, now)
         }
         CampaignState::Cancelled if over && row.finished_at.is_none() => end(connection, row.id, now),
         _ => Ok(()),
@@ -38,6 +40,17 @@ pub(crate) fn finish_if_over(connection: &mut Database, row: &CampaignRow, now: 
 fn end(connection: &mut Database, id: i64, now: i64) -> Result<()> {
     set_finished(connection, id, Some(now))?;
     event::of_ended(connection, id, now)
+}
+
+/// One event per end, closed at once: a later end is another one.
+fn tell_finished(connection: &mut Database, row: &CampaignRow, now: i64) -> Result<()> {
+    let lasted_ms = now - row.submitted_at;
+    let (done, failed, cancelled, kills) = (row.done, row.failed, row.cancelled, row.kills);
+    let finish = Finish { done, failed, cancelled, kills, lasted_ms, causes: Vec::new() };
+    let scope = Scope::campaign(row.id);
+    event::open(connection, &NewEvent::note(scope.clone(), Code::Finished, finish.text()), now)?;
+    event::close(connection, Code::Finished, &scope, now)?;
+    Ok(())
 }
 
 /// Opens a finished campaign again, in which tasks wait.

@@ -286,6 +286,56 @@ diesel::table! {
         at -> BigInt,
     }
 }
+diesel::table! {
+    #[sql_name = "event"]
+    untold_event (id) {
+        id -> BigInt,
+        code -> Text,
+        severity -> Text,
+        campaign_id -> Nullable<BigInt>,
+        cluster -> Nullable<Text>,
+        owner -> Nullable<Text>,
+        message -> Text,
+        occurrences -> BigInt,
+        opened_at -> BigInt,
+        last_at -> BigInt,
+        told -> BigInt,
+    }
+}
+diesel::table! {
+    subscription (id) {
+        id -> BigInt,
+        owner -> Text,
+        kind -> Text,
+        identity -> Text,
+        severity -> Text,
+        digest_h -> Nullable<BigInt>,
+        admins -> Bool,
+        secret -> Nullable<Binary>,
+        created_at -> BigInt,
+        tries -> BigInt,
+        retry_at -> BigInt,
+        last_error -> Nullable<Text>,
+    }
+}
+diesel::table! { muted (owner, campaign_id) { owner -> Text, campaign_id -> BigInt, } }
+diesel::table! {
+    notice (subscription_id, topic) {
+        subscription_id -> BigInt,
+        topic -> Text,
+        code -> Text,
+        severity -> Text,
+        campaign_id -> Nullable<BigInt>,
+        cluster -> Nullable<Text>,
+        title -> Text,
+        message -> Text,
+        waiting -> BigInt,
+        first_at -> BigInt,
+        last_at -> BigInt,
+        due_at -> BigInt,
+        sent_at -> Nullable<BigInt>,
+    }
+}
 diesel::allow_tables_to_appear_in_same_query!(
     campaign,
     progress,
@@ -302,4 +352,14 @@ diesel::allow_tables_to_appear_in_same_query!(
     remote_job,
     gate_test,
     failure,
+    subscription,
+    notice,
+);
+diesel::allow_columns_to_appear_in_same_group_by_clause!(
+    submission::campaign_id,
+    submission::owner,
+    submission::role,
+    submission::shape,
+    submission::project,
+    job::state,
 );

@@ -17,6 +17,8 @@ mod groups;
 mod ledger;
 #[path = "conformance/meter.rs"]
 mod meter;
+#[path = "conformance/notices.rs"]
+mod notices;
 #[path = "conformance/steps.rs"]
 mod steps;
 #[path = "conformance/sweeps.rs"]
@@ -36,6 +38,7 @@ use fixture::{begin, campaign, cluster, counters, end, finish, intend, look, sub
 use groups::*;
 use ledger::*;
 use meter::*;
+use notices::*;
 use steps::*;
 use sweeps::*;
 use tasks::*;
@@ -138,6 +141,13 @@ on_every_database! {
     a_person_closes_events_and_their_holds_but_not_those_that_guard
     events_are_looked_up_by_whom_they_concern_and_what_they_are
     old_closed_events_are_dropped_but_not_those_of_a_campaign_that_goes_on
+    subscriptions_are_one_per_identity_and_go_with_what_waits_for_them
+    an_event_is_told_once_however_often_it_is_looked_at
+    what_happens_while_nothing_can_be_sent_is_counted_in_one_row
+    a_failed_try_pauses_its_subscription_and_old_ones_are_given_up
+    a_campaign_that_ends_is_one_event_with_a_summary
+    a_muted_campaign_is_remembered_by_user
+    what_was_told_long_ago_is_forgotten
 }
 
 /// A task that is a remote job of its own.

@@ -171,6 +171,18 @@ codes! {
     /// The database was restored from a backup: the cluster may hold jobs that it does not know.
     Restored = "RESTORED", Cluster, High, Recovery("our jobs there were compared with the database"), Nobody,
         "nothing: jobs that the database does not know are removed, then {cluster} is used again";
+    /// A campaign has ended.
+    Finished = "FINISHED_CAMPAIGN", Notify, High, CampaignEnd, Nobody,
+        "fetch what it wrote with `cigri results {campaign}`, see what failed with `cigri failures {campaign}`";
+    /// Notifications by mail are not taken.
+    MailFailed = "MAIL_FAILED", Log, High, Recovery("a mail is taken"), Admin,
+        "the admin looks at `[notifications.mail]` in server.toml and at the mail server; what waits is sent later";
+    /// Notifications by Jabber are not taken.
+    XmppFailed = "XMPP_FAILED", Log, High, Recovery("a message is taken"), Admin,
+        "the admin looks at `[notifications.xmpp]` in server.toml and at the Jabber server; what waits is sent later";
+    /// Notifications were tried for days in vain, and given up.
+    NoticesLost = "NOTIFICATIONS_LOST", Log, High, Quiet(72), Admin,
+        "the admin looks at the addresses named, and removes those that exist no more";
     /// An admin closed the cluster as CiGri 3's clients do.
     ClusterDisabled = "CLUSTER_MANUALLY_DISABLED", Cluster, High, Person("cigri events close"), Admin,
         "an admin closes this event to have {cluster} used again";
