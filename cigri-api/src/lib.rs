@@ -36,6 +36,11 @@
 //! | GET /metrics | | figures for monitoring: OpenMetrics' text form |
 //! | GET /admin/backup | | a copy of the database as it is now (bytes; whole only if the answer ends well) |
 //! | GET /tokens, POST /tokens ([`NewToken`]), DELETE /tokens/{cluster} | | [`List`] of [`TokenInfo`], 201, 202 |
+//! | GET /notifications | | [`List`] of [`Subscription`]: the caller's own |
+//! | POST /notifications/{mail,jabber,webhook,log} ([`NewSubscription`]) | | 201 [`Subscription`]; 409 if it is there |
+//! | DELETE /notifications/{mail,jabber,webhook,log}?identity= | | 202 [`Accepted`]; 404 if there is none |
+//! | POST /notifications/test | | [`List`] of [`Tested`]: a test message to each of them, now |
+//! | PUT, DELETE /campaigns/{id}/mute | | 202 [`Accepted`]: the caller is told no more of a campaign, or again |
 //!
 //! POST /campaigns and POST /campaigns/{id}/jobs take a header `Idempotency-Key` (at most 255 printable ASCII characters,
 //! the caller's own choice): the same request under the same key has no second effect within a week, and is answered
@@ -51,6 +56,7 @@ mod error;
 mod event;
 mod job;
 mod limits;
+mod notification;
 mod why;
 
 pub use campaign::{
@@ -62,6 +68,7 @@ pub use error::{ErrorBody, ErrorCode, Problem};
 pub use event::{Event, NewEvent};
 pub use job::{Job, Output, ResultFile, Results};
 pub use limits::{AuditEntry, ClusterLimits, Limit, LimitChange, LimitSource, LimitsChanged};
+pub use notification::{NewSubscription, Subscription, Tested};
 pub use why::{Refusal, TaskPlace, TermShown, Why};
 
 use serde::{Deserialize, Serialize};

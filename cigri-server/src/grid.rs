@@ -21,7 +21,7 @@ use crate::members::Members;
 use crate::metrics::Metrics;
 use crate::secret::{Sealer, SecretError};
 use crate::sensors::Sensor;
-use crate::settings::Settings as Configuration;
+use crate::settings::{NotificationSettings, Settings as Configuration};
 
 /// Why something around the grid's clusters and tokens failed.
 #[derive(Debug, thiserror::Error)]
@@ -144,6 +144,8 @@ pub(crate) struct Grid {
     /// Figures for monitoring.
     pub(crate) metrics: Metrics,
     pub(crate) local: Option<LocalPool>,
+    /// How notifications go out.
+    pub(crate) notifications: NotificationSettings,
     /// Turns of reading whole files on clusters.
     pub(crate) files: Semaphore,
     /// What the administrator says to campaigns.
@@ -174,6 +176,7 @@ impl Grid {
             retention: Retention::default(),
             metrics: Metrics::default(),
             local,
+            notifications: NotificationSettings::default(),
             files: Semaphore::new(FILES),
             admission,
             clusters,
@@ -194,6 +197,22 @@ impl Grid {
     /// The same, knowing who belongs to groups, and how long to remember.
     pub(crate) fn with_groups(self, groups: BTreeMap<String, Vec<String>>, retention: Retention) -> Grid {
         Grid { members: Members::new(groups), retention, ..self }
+    }
+
+    /// The same, knowing how notifications go out.
+    pub(crate) fn with_notifications(self, notifications: NotificationSettings) -> Grid {
+        Grid { notifications, ..self }
+    }
+
+    /// Shortest time between two messages about the same.
+    pub(crate) fn notice_period_ms(&self) -> i64 {
+        self.notifications.period_s as i64 * 1000
+    }
+
+    /// Whether a login is that of root, a configured admin, or the user of a data directory.
+    pub(crate) fn is_admin(&self, login: &str) -> bool {
+        let own = self.local.is_some() && login == crate::api::own_login();
+        own || login == "root" || self.admins.iter().any(|admin| admin == login)
     }
 
     /// When it is night on a cluster; the default where the configuration does not say.

@@ -15,6 +15,7 @@ mod grid;
 mod leadership;
 mod members;
 mod metrics;
+mod notices;
 mod output;
 mod secret;
 mod sensors;

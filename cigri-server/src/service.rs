@@ -42,6 +42,7 @@ pub fn check(settings: &Settings) -> Result<(), StartError> {
 /// The grid with what an administrator says of campaigns, nights and groups.
 fn configured(grid: Grid, settings: &Settings) -> Result<Grid, StartError> {
     let grid = grid.with_admission(admission(settings)?).with_calendars(settings.calendars()?);
+    let grid = grid.with_notifications(settings.notifications.clone());
     Ok(grid.with_groups(settings.groups.clone(), settings.retention()))
 }
 

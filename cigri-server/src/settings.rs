@@ -1,6 +1,8 @@
 //! The server's configuration: compiled defaults, then `/etc/cigri/server.toml` (or another file), then environment
 //! variables that begin with `CIGRI_SERVER__`. `etc/server.toml` in the source equals the defaults, by test.
 
+mod notifications;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::grid::Retention;
+
+pub use notifications::{MailSettings, MailTls, NotificationSettings, Password, WebhookSettings, XmppSettings};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +42,8 @@ pub struct Settings {
     pub keep_events_days: u64,
     /// Fair share: after so many hours, half of what a user had counts no more.
     pub share_half_life_h: f64,
+    /// How users are told of events.
+    pub notifications: NotificationSettings,
     /// Members of groups that have quotas; a group that is not named is the system's.
     pub groups: BTreeMap<String, Vec<String>>,
     /// Clusters by name.
@@ -188,6 +194,7 @@ impl Default for Settings {
             keep_decisions_h: 48,
             keep_events_days: 90,
             share_half_life_h: 24.0,
+            notifications: NotificationSettings::default(),
             groups: BTreeMap::new(),
             clusters: BTreeMap::new(),
         }
@@ -251,6 +258,10 @@ impl Settings {
             }
         }
         self.check_hours()?;
+        let problems = self.notifications.problems();
+        if !problems.is_empty() {
+            return wrong(&problems.join("\n"));
+        }
         if !(1..=3600).contains(&standby.lease_s) {
             return wrong("`standby.lease_s` is a number of seconds from 1 to 3600");
         }

@@ -3,8 +3,9 @@
 //! Served on a Unix socket; the peer's uid, told by the kernel, is the caller's identity. A leader also takes what other
 //! servers of its database pass on, over TLS: they sign who called them. Every user of the socket
 //! may submit, and see which campaigns and clusters there are and how far they got; what is inside a campaign (its file,
-//! parameters, jobs, output, events) and every change are for its owner, root and the configured admins. Tokens are
-//! the caller's own. Events of clusters as a whole everybody may read and admins close. What is under `/admin`, changes to clusters' limits, and the acceptance of a reset are for admins alone: root, the configured ones, and in a data directory its user.
+//! parameters, jobs, output, events) and every change are for its owner, root and the configured admins. Tokens and
+//! notifications are the caller's own. Events of clusters as a whole everybody may read and admins close. What is under
+//! `/admin`, changes to clusters' limits, and the acceptance of a reset are for admins alone: root, the configured ones, and in a data directory its user.
 
 mod add;
 mod admin;
@@ -21,6 +22,7 @@ mod jobs;
 mod limits;
 mod looking;
 mod metrics;
+mod notifications;
 mod once;
 mod pass;
 mod properties;
@@ -85,6 +87,8 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/campaigns/{id}", web::get().to(campaigns::show))
         .route("/campaigns/{id}", web::delete().to(changes::change))
         .route("/campaigns/{id}/retry", web::post().to(changes::retry))
+        .route("/campaigns/{id}/mute", web::put().to(notifications::mute))
+        .route("/campaigns/{id}/mute", web::delete().to(notifications::unmute))
         .route("/campaigns/{id}/jdl", web::get().to(campaigns::jdl))
         .route("/campaigns/{id}/parameters", web::get().to(campaigns::parameters))
         .route("/campaigns/{id}/events", web::get().to(events::of_campaign))
@@ -107,6 +111,10 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/events", web::post().to(events::open))
         .route("/events/{id}", web::get().to(events::show))
         .route("/events/{id}", web::delete().to(events::close))
+        .route("/notifications", web::get().to(notifications::list))
+        .route("/notifications/test", web::post().to(notifications::test))
+        .route("/notifications/{kind}", web::post().to(notifications::add))
+        .route("/notifications/{kind}", web::delete().to(notifications::remove))
         .route("/tokens", web::get().to(tokens::list))
         .route("/tokens", web::post().to(tokens::add))
         .route("/tokens/{cluster}", web::delete().to(tokens::remove));

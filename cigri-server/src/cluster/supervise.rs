@@ -13,7 +13,7 @@ use super::step::{self, Progress};
 use super::{Memory, Round, StepError};
 use crate::clock::now_ms;
 use crate::grid::{ClusterHandle, Grid};
-use crate::sensors;
+use crate::{notices, sensors};
 
 /// How long a loop waits between rounds.
 #[derive(Debug, Clone, Copy)]
@@ -41,8 +41,9 @@ impl Pace {
     }
 }
 
-/// Starts a loop for every cluster, and for those added later, until `stop`.
+/// Starts a loop for every cluster, and for those added later, and the notifications beside them, until `stop`.
 pub(crate) async fn run_all(grid: Arc<Grid>, stop: CancellationToken) {
+    let notices = tokio::spawn(notices::run(Arc::clone(&grid), stop.clone()));
     let mut running = std::collections::BTreeMap::new();
     while !stop.is_cancelled() {
         for handle in grid.clusters() {
@@ -54,6 +55,7 @@ pub(crate) async fn run_all(grid: Arc<Grid>, stop: CancellationToken) {
             () = stop.cancelled() => {}
         }
     }
+    notices.await.ok();
     for (name, task) in running {
         if task.await.is_err() {
             error!(cluster.name = %name, "the cluster's supervisor ended by a panic");
