@@ -234,6 +234,20 @@ impl Api {
         self.answer(self.http.patch(url(path)).query(query).json(body).timeout(PATIENCE)).await
     }
 
+    /// `PUT path` without a body.
+    pub(crate) async fn put<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
+        self.answer(self.http.put(url(path)).timeout(PATIENCE)).await
+    }
+
+    /// `DELETE path` with query parameters.
+    pub(crate) async fn delete_with<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &impl Serialize,
+    ) -> Result<T, ApiError> {
+        self.answer(self.http.delete(url(path)).query(query).timeout(PATIENCE)).await
+    }
+
     /// `DELETE path`.
     pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
         self.answer(self.http.delete(url(path)).timeout(PATIENCE)).await

@@ -2,6 +2,7 @@
 
 mod admin;
 mod limits;
+mod notify;
 mod simulate;
 mod why;
 
@@ -12,6 +13,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use admin::{AdminCommand, JobsThere, RulesCommand, TokenCommand};
 pub(crate) use limits::{ClusterCommand, Entry, ModeOptions, SetOptions};
+pub(crate) use notify::{AddNotification, NotificationKind, NotifyCommand};
 pub(crate) use simulate::SimulateOptions;
 pub(crate) use why::WhyOptions;
 
@@ -98,6 +100,9 @@ pub(crate) enum Command {
     /// Tokens of clusters
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Be told of what happens: by mail, Jabber, webhook
+    #[command(subcommand, after_help = notify::EXAMPLES)]
+    Notify(NotifyCommand),
     /// What admins do: limits of clusters, backup and restore, admission rules
     #[command(subcommand)]
     Admin(AdminCommand),

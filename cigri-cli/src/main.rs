@@ -9,6 +9,7 @@ mod command_line;
 mod embed;
 mod exit;
 mod lint;
+mod notify;
 mod place;
 mod results;
 mod rules;
@@ -54,6 +55,7 @@ async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Submit(options) => run::submit(&place()?, options, &screen).await,
         Command::Add(options) => run::add(&place()?, options, &screen).await,
         Command::Token(command) => token::token(&place()?, command, &screen).await,
+        Command::Notify(command) => notify::notify(&place()?, command, &screen).await,
         Command::Admin(command) => admin::admin(&place()?, command, &screen).await,
         Command::Lint(options) => lint::lint(options, &screen),
         Command::Simulate(options) => simulate::simulate(options, &screen),

@@ -9,6 +9,7 @@ mod dry_runs;
 mod fail_over;
 mod holding;
 mod limits;
+mod notifications;
 #[path = "../../../cigri-store/tests/databases/server.rs"]
 mod postgresql;
 mod restore;
