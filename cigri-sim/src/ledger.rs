@@ -80,6 +80,11 @@ impl Ledger {
         }
     }
 
+    /// A listing of other people's waiting jobs.
+    pub(crate) fn listed(&mut self) {
+        self.calls += 1;
+    }
+
     /// A look that the cluster did not answer.
     pub(crate) fn unanswered(&mut self) {
         self.calls += 1;

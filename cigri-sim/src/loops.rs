@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use cigri_core::fair::Usage;
 use cigri_core::meter::law::Key;
-use cigri_core::meter::{Bound, ClusterLimits, Metering, Reason, Sighting, window};
+use cigri_core::meter::{Bound, ClusterLimits, Metering, Neighbours, Reason, Sighting, window};
 use cigri_core::plan::{CampaignView, ClusterView, Decision, plan};
 use cigri_core::turn::Turn;
 
@@ -51,6 +51,7 @@ pub(crate) struct Loop {
     /// What its jobs do to a file server, and the meter about it.
     pub(crate) steering: Steering,
     metering: Metering,
+    neighbours: Neighbours,
     usage: BTreeMap<String, Usage>,
     starved: BTreeMap<String, u32>,
     groups: BTreeMap<String, Vec<String>>,
@@ -58,6 +59,9 @@ pub(crate) struct Loop {
     /// Whether rounds are planned in which the meter has no room anyway.
     pub(crate) thorough: bool,
 }
+
+/// Waiting jobs that are taken back per look, as the server does.
+const TAKEN_BACK: usize = 100;
 
 /// Hours after which what a user had counts half.
 const HALF_LIFE_S: f64 = 24.0 * 3600.0;
@@ -73,6 +77,7 @@ impl Loop {
             steering: Steering::default(),
             starved: BTreeMap::new(),
             metering: Metering::new(at as u64 + 1),
+            neighbours: Neighbours::default(),
             usage: BTreeMap::new(),
             groups: BTreeMap::new(),
             looked_at: 0,
@@ -87,6 +92,7 @@ impl Loop {
         self.settle(now, campaigns);
         self.ledger.looked();
         self.metering.look(EPOCH_MS + now, sightings, &self.limits);
+        self.give_way(now, campaigns);
         self.note_use(now, campaigns, shares);
         self.steering.read(EPOCH_MS + now, &self.limits);
         if self.thorough || self.has_room(now, campaigns) {
@@ -147,6 +153,27 @@ impl Loop {
         }
     }
 
+    /// Looks at other people's waiting jobs, and takes ours back for them.
+    fn give_way(&mut self, now: i64, campaigns: &mut [Campaign]) {
+        if self.limits.give_way.is_none() {
+            return;
+        }
+        self.neighbours.see(EPOCH_MS + now, self.cluster.normal_waiting());
+        self.ledger.listed();
+        if self.kept_waiting(now).is_none() {
+            return;
+        }
+        for job in (0..TAKEN_BACK).map_while(|_| self.cluster.take_back()) {
+            self.ledger.job_ended(job.submission);
+            campaigns[job.campaign as usize].bag.give_back(job.work_ms);
+        }
+    }
+
+    /// Other people's jobs that are given way to.
+    fn kept_waiting(&self, now: i64) -> Option<Bound> {
+        self.neighbours.bound(EPOCH_MS + now, self.limits.period_s, self.limits.give_way.as_ref()?)
+    }
+
     /// What users have there, for the fair share and for its measure.
     fn note_use(&mut self, now: i64, campaigns: &[Campaign], shares: &mut Shares) {
         let elapsed = (now - self.looked_at) as f64;
@@ -179,6 +206,9 @@ impl Loop {
         let limits = &self.limits;
         let is_open = |window: &window::Window| window.is_open(Tz::UTC, EPOCH_MS + now);
         if !limits.windows.is_empty() && !limits.windows.iter().any(is_open) {
+            return false;
+        }
+        if self.kept_waiting(now).is_some() {
             return false;
         }
         let waiting: u64 = self.cluster.waiting.iter().sum();
@@ -218,7 +248,10 @@ impl Loop {
             usage: self.usage.iter().map(|(owner, usage)| (owner.clone(), usage.jobs)).collect(),
             hold: None,
             starved: std::mem::take(&mut self.starved),
-            readings: self.steering.bound(&self.limits).into_iter().chain(self.closed(now)).collect(),
+            readings: [self.steering.bound(&self.limits), self.closed(now), self.kept_waiting(now)]
+                .into_iter()
+                .flatten()
+                .collect(),
         };
         let plan = plan(&view, &views);
         self.starved = plan.starved;

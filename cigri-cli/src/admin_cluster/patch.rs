@@ -6,7 +6,7 @@ use crate::cli::{Entry, SetOptions};
 use crate::exit::Failure;
 
 /// Keys of a cluster's limits, and whether they hold entries by name.
-const KEYS: [(&str, bool); 19] = [
+const KEYS: [(&str, bool); 20] = [
     ("mode", false),
     ("note", false),
     ("max_waiting", false),
@@ -25,6 +25,7 @@ const KEYS: [(&str, bool); 19] = [
     ("bytes_per_s", false),
     ("busy", false),
     ("stress", false),
+    ("give_way", false),
     ("file_server", false),
 ];
 
@@ -68,6 +69,7 @@ fn numbers(options: &SetOptions, patch: &mut Map<String, Value>) {
     let values = [
         ("normal_jobs", options.normal_jobs.map(Value::from)),
         ("law", options.law.clone()),
+        ("give_way", options.give_way.clone()),
         ("file_server", options.file_server.clone()),
     ];
     let counts = counts.map(|(key, value)| (key, value.map(Value::from)));
@@ -170,9 +172,10 @@ mod tests {
         let wanted = json!({"windows": ["Mon-Fri 20:00-07:00", "Sat,Sun"], "stress": {"reference": 40.0}});
         assert_eq!(asked(&["--window=Mon-Fri 20:00-07:00", "--window=Sat,Sun", "--stress-reference=40"]), Ok(wanted));
         assert_eq!(
-            asked(&["--window", "none", "--file-server", "none"]),
-            Ok(json!({"windows": [], "file_server": "none"}))
+            asked(&["--window", "none", "--file-server", "none", "--give-way", "none"]),
+            Ok(json!({"windows": [], "file_server": "none", "give_way": "none"}))
         );
+        assert_eq!(asked(&["--give-way", "after_s=90"]), Ok(json!({"give_way": {"after_s": 90}})));
         let wanted =
             json!({"weights": {"bob": 2.0}, "max_array": null, "user_quotas": {"bob": null}, "period_s": null});
         let words = ["--weight=bob=2", "--default=max-array", "--default=user_quotas.bob", "--default=period"];
@@ -185,10 +188,11 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused_with_what_was_expected() {
-        let cases: [(&[&str], &str); 9] = [
+        let cases: [(&[&str], &str); 10] = [
             (&["--max-waiting", "-3"], "whole number"),
             (&["--max-waiting", "many"], "whole number"),
             (&["--busy", "-0.1"], "number from 0"),
+            (&["--give-way", "always"], "after_s=120"),
             (&["--user-quota", "alice=-1"], "alice=200"),
             (&["--window", "none", "--window", "Sat"], "no other window"),
             (&["--default", "max-wating"], "max_waiting"),

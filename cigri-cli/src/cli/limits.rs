@@ -139,6 +139,10 @@ pub(crate) struct SetOptions {
     /// The part of that reference from which on nothing is sent, such as 0.8
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = rate)]
     pub(crate) stress_limit: Option<f64>,
+    /// Give way to other people's normal jobs: seconds after which one that waits is given way to, and those after which it no
+    /// longer is, such as `after_s=120,most_s=3600`; `none`: they are not asked for
+    #[arg(long, value_name = "KEY=N[,KEY=N]", value_parser = give_way)]
+    pub(crate) give_way: Option<Value>,
     /// A URL that prints the load of the file server, and what to steer it to; without a URL: other settings for the same
     /// sensor; `none`: not watched
     #[arg(long, value_name = "[URL,]reference=X[,KEY=X...]", value_parser = file_server)]
@@ -200,6 +204,14 @@ fn law(text: &str) -> Result<Value, String> {
         law.insert(key, value);
     }
     Ok(Value::Object(law))
+}
+
+fn give_way(text: &str) -> Result<Value, String> {
+    if text == "none" {
+        return Ok(json!("none"));
+    }
+    let changes: Option<Map<String, Value>> = text.split(',').map(setting).collect();
+    changes.map(Value::Object).ok_or_else(|| "expected numbers, such as after_s=120,most_s=3600; or none".to_owned())
 }
 
 /// The settings are at the end: a URL may hold commas. Without a URL they are changes for the present sensor.

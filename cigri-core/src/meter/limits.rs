@@ -53,6 +53,8 @@ pub struct ClusterLimits {
     pub busy: f64,
     /// Above which load nothing is sent; none: it is not asked.
     pub stress: Option<StressLimit>,
+    /// When other people's normal jobs are given way to; none: they are not asked for.
+    pub give_way: Option<GiveWay>,
     /// The file server that jobs there use; none: it is not watched.
     pub file_server: Option<FileServerSettings>,
 }
@@ -93,6 +95,23 @@ pub struct StressLimit {
 /// CiGri 3's.
 fn stress_limit() -> f64 {
     0.8
+}
+
+/// When nothing is sent, and what waits is taken back, for normal jobs of other people that wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GiveWay {
+    /// Seconds that a normal job is seen waiting before it is given way to: two rounds of the cluster's scheduler, which
+    /// it takes to make room.
+    pub after_s: u64,
+    /// Seconds after which it is given way to no longer: what still waits then does not wait for us.
+    pub most_s: u64,
+}
+
+impl Default for GiveWay {
+    fn default() -> Self {
+        GiveWay { after_s: 120, most_s: 3600 }
+    }
 }
 
 /// A file server whose load is steered.
@@ -163,6 +182,7 @@ impl Default for ClusterLimits {
             bytes_per_s: 5e6,
             busy: 0.2,
             stress: None,
+            give_way: None,
             file_server: None,
         }
     }

@@ -4,6 +4,7 @@
 //! should wait in a cluster's queue; [`metering`] is what a cluster's meter remembers between rounds.
 
 pub mod file_server;
+pub mod give_way;
 pub mod law;
 pub mod limits;
 pub mod metering;
@@ -17,7 +18,8 @@ pub mod window;
 use serde::{Deserialize, Serialize};
 
 pub use file_server::FileServer;
-pub use limits::{ClusterLimits, FileServerSettings, Mode};
+pub use give_way::Neighbours;
+pub use limits::{ClusterLimits, FileServerSettings, GiveWay, Mode};
 pub use metering::{Metering, Sighting};
 pub use reason::{Reason, Term};
 pub use sensor::Reading;

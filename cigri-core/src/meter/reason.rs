@@ -66,6 +66,8 @@ terms! {
     Requests "requests",
     /// The cluster says that it is under stress.
     Stress "stress",
+    /// Normal jobs of other people wait there.
+    GiveWay "give_way",
     /// The load of the file server that the cluster's jobs use.
     FileServer "file_server",
     /// Jobs the cluster should have waiting, from the starts seen.
@@ -197,6 +199,13 @@ pub enum Reason {
         load: f64,
         /// Above this nothing is sent.
         most: f64,
+    },
+    /// Other people's normal jobs are kept waiting.
+    GiveWay {
+        /// Jobs.
+        jobs: u64,
+        /// Each waits for at least so many seconds.
+        after_s: u64,
     },
     /// The file server's load against its reference, or the floor without a reading.
     FileServer {

@@ -61,6 +61,7 @@ impl Reason {
                 set("--requests-per-s X", "raises the budget (or `--bytes-per-s X`, `--busy X`: the one that is named)")
             }
             Reason::Stress { .. } => set("--stress-reference X", "says which load is that of a full cluster"),
+            Reason::GiveWay { .. } => set("--give-way none", "lets ours go there whoever waits"),
             Reason::FileServer { load: Some(_), .. } => {
                 set("--file-server reference=X", "says which load the file server bears")
             }
@@ -125,6 +126,7 @@ pub(super) mod tests {
             Reason::CycleCap { sent: 60, most, period_s: 15 },
             Reason::Requests { wait_s: 4, text: text() },
             Reason::Stress { load: 30.0, most: 25.6 },
+            Reason::GiveWay { jobs: 2, after_s: 120 },
             Reason::FileServer { load: Some(9.0), reference: 6.0, per_cycle: 4 },
             backlog(Enough::ForStarts),
             backlog(Enough::UntilStarts),

@@ -21,9 +21,11 @@ impl fmt::Display for Reason {
             | Reason::Requests { text, .. } => f.write_str(text),
             Reason::Doubt { submissions: 1 } => write!(f, "a submission is in doubt and being looked up"),
             Reason::Doubt { submissions } => write!(f, "{submissions} submissions are in doubt and being looked up"),
-            Reason::Breaker { .. } | Reason::Stale { .. } | Reason::Stress { .. } | Reason::FileServer { .. } => {
-                trouble(self, f)
-            }
+            Reason::Breaker { .. }
+            | Reason::Stale { .. }
+            | Reason::Stress { .. }
+            | Reason::GiveWay { .. }
+            | Reason::FileServer { .. } => trouble(self, f),
             Reason::Pending { .. } | Reason::Backlog { .. } | Reason::Share { .. } | Reason::Behind { .. } => {
                 turn(self, f)
             }
@@ -112,6 +114,12 @@ fn trouble(reason: &Reason, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             write!(f, "what is known of the cluster is {age_s} s old, {most_s} s at most are good enough")
         }
         Reason::Stress { load, most } => write!(f, "the cluster is under stress: {load:.2}, at most {most:.2}"),
+        Reason::GiveWay { jobs: 1, after_s } => {
+            write!(f, "a normal job of others waits there for over {after_s} s: ours give way")
+        }
+        Reason::GiveWay { jobs, after_s } => {
+            write!(f, "{jobs} normal jobs of others wait there for over {after_s} s: ours give way")
+        }
         Reason::FileServer { load, reference, per_cycle } => {
             let jobs = if *per_cycle == 1 { "1 job".to_owned() } else { format!("{per_cycle} jobs") };
             match load {

@@ -90,6 +90,19 @@ impl Cluster {
         self.ours.queue.push_back(job);
     }
 
+    /// Takes back the last of our waiting jobs.
+    pub(crate) fn take_back(&mut self) -> Option<Job> {
+        let job = self.ours.queue.pop_back()?;
+        self.waiting[job.campaign as usize] -= 1;
+        self.queued -= u64::from(job.slots);
+        Some(job)
+    }
+
+    /// Normal jobs that its API lists as waiting, by their numbers: those for which ours are being killed as well.
+    pub(crate) fn normal_waiting(&self) -> impl Iterator<Item = u64> {
+        self.normal.in_queue(self.now).map(u64::from)
+    }
+
     /// Slots that tasks in bags would need, from now on.
     pub(crate) fn set_in_bags(&mut self, slots: u64) {
         self.in_bags = slots;

@@ -41,6 +41,13 @@ impl Normal {
         none_comes && self.waiting.is_empty() && self.launching.is_empty()
     }
 
+    /// Jobs that do not run at `now`, whether or not a round has seen them.
+    pub(super) fn in_queue(&self, now: i64) -> impl Iterator<Item = u32> {
+        let is_there = move |job: &u32| self.jobs.get(*job as usize).is_some_and(|job| job.submit_ms <= now);
+        let new = (self.next as u32..).take_while(is_there);
+        self.waiting.iter().chain(&self.launching).copied().chain(new)
+    }
+
     pub(super) fn slots_of(&self, job: u32) -> u32 {
         self.jobs[job as usize].slots
     }

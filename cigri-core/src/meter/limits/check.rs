@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use super::{ClusterLimits, FileServerSettings, StressLimit};
+use super::{ClusterLimits, FileServerSettings, GiveWay, StressLimit};
 use crate::language::Problem;
 use crate::meter::file_server;
 
@@ -14,6 +14,8 @@ const MOST_WEIGHT: f64 = 1e6;
 /// Characters of a note: it is shown in one line.
 const LONGEST_NOTE: usize = 500;
 const MOST_WINDOWS: usize = 50;
+/// 100 days: nobody waits longer.
+const MOST_WAIT_S: u64 = 8_640_000;
 
 impl ClusterLimits {
     /// Everything that is wrong, each with its key as path.
@@ -52,6 +54,9 @@ impl ClusterLimits {
         }
         if let Some(stress) = &self.stress {
             found.stress(stress);
+        }
+        if let Some(way) = &self.give_way {
+            found.give_way(way);
         }
         if let Some(server) = &self.file_server {
             found.file_server(server);
@@ -103,6 +108,15 @@ impl Found {
     fn stress(&mut self, stress: &StressLimit) {
         self.number("stress.reference", stress.reference, 1e-6..=1e9);
         self.number("stress.limit", stress.limit, 1e-6..=1000.0);
+    }
+
+    fn give_way(&mut self, way: &GiveWay) {
+        self.whole("give_way.after_s", way.after_s, 0..=MOST_WAIT_S);
+        self.whole("give_way.most_s", way.most_s, 1..=MOST_WAIT_S);
+        if way.most_s <= way.after_s {
+            let (most, after) = (way.most_s, way.after_s);
+            self.add("give_way.most_s", most.to_string(), format!("more than after_s, {after}"));
+        }
     }
 
     fn file_server(&mut self, server: &FileServerSettings) {
@@ -186,6 +200,19 @@ mod tests {
             [
                 "file_server.settling: expected at most 8.0 with cycles of 60 s, found 10 cycles",
                 "law.factor: expected a number from 1.01 to 10, found 0.5",
+            ]
+        );
+    }
+
+    #[test]
+    fn who_is_given_way_to_has_waited_but_not_for_too_long() {
+        let limits = ClusterLimits { give_way: Some(GiveWay { after_s: 9_000_000, most_s: 0 }), ..Default::default() };
+        assert_eq!(
+            told(&limits),
+            [
+                "give_way.after_s: expected a whole number from 0 to 8640000, found 9000000",
+                "give_way.most_s: expected a whole number from 1 to 8640000, found 0",
+                "give_way.most_s: expected more than after_s, 9000000, found 0",
             ]
         );
     }

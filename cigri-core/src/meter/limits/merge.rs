@@ -1,5 +1,5 @@
 //! What is changed at run time, over what the configuration says: a merge patch (RFC 7396) in which `null` is the
-//! configuration's value, and `"none"` for a quota, a weight, `stress` or `file_server` takes away what it says.
+//! configuration's value, and `"none"` for a quota, a weight, `stress`, `give_way` or `file_server` takes away what it says.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use super::misread::{excerpt, expected, misread, unknown};
 use crate::language::Problem;
 
 /// Keys whose value may be `"none"`, and whose parts may.
-const REMOVABLE: [&str; 2] = ["stress", "file_server"];
+const REMOVABLE: [&str; 3] = ["stress", "give_way", "file_server"];
 /// Keys that hold entries by name.
 pub(super) const NAMED: [&str; 4] = ["user_quotas", "group_quotas", "project_quotas", "weights"];
 
@@ -206,7 +206,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::meter::Mode;
+    use crate::meter::{GiveWay, Mode};
 
     fn config() -> ClusterLimits {
         let user_quotas = BTreeMap::from([("alice".to_owned(), 100), ("*".to_owned(), 50)]);
@@ -230,9 +230,11 @@ mod tests {
 
     #[test]
     fn none_takes_away_what_the_configuration_says() {
-        let full = merge(&config(), &json!({"stress": {"reference": 32}})).unwrap();
-        let limits = merge(&full, &json!({"stress": "none", "user_quotas": {"alice": "none"}})).unwrap();
-        assert_eq!((limits.stress, limits.user_quotas.len()), (None, 1));
+        let full = merge(&config(), &json!({"stress": {"reference": 32}, "give_way": {"after_s": 60}})).unwrap();
+        assert_eq!(full.give_way, Some(GiveWay { after_s: 60, most_s: 3600 }), "the rest is as usual");
+        let none = json!({"stress": "none", "give_way": "none", "user_quotas": {"alice": "none"}});
+        let limits = merge(&full, &none).unwrap();
+        assert_eq!((limits.stress, limits.give_way, limits.user_quotas.len()), (None, None, 1));
     }
 
     #[test]
@@ -261,12 +263,13 @@ mod tests {
     fn what_is_wrong_within_a_limit_is_said_with_its_place() {
         let wrong = |changes: Value| told(merge(&config(), &changes));
         assert_eq!(
-            wrong(
-                json!({"law": -3, "stress": {"limit": 0.5}, "file_server": {"reference": "6", "sensor": "http://nfs"}})
-            ),
+            wrong(json!({"law": -3, "stress": {"limit": 0.5}, "give_way": {"after": 60, "most_s": 1.5},
+                    "file_server": {"reference": "6", "sensor": "http://nfs"}})),
             [
                 "law: expected a law: its name, or an object with `name` and its settings, found -3",
                 "stress.reference: expected a number, found nothing",
+                "give_way.after: expected one of after_s, most_s, found `after`",
+                "give_way.most_s: expected a whole number, 0 or more, found 1.5",
                 "file_server.reference: expected a number, found \"6\"",
             ]
         );

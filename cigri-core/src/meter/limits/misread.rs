@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::merge::NAMED;
-use super::{ClusterLimits, FileServerSettings, StressLimit};
+use super::{ClusterLimits, FileServerSettings, GiveWay, StressLimit};
 use crate::language::{Problem, nearest};
 use crate::meter::law::LawSettings;
 use crate::meter::window::Window;
@@ -70,6 +70,7 @@ fn pattern(key: &str, parts: &Map<String, Value>) -> Option<Map<String, Value>> 
     let pattern = match key {
         "law" => json!(serde_json::from_value::<LawSettings>(parts.get("name")?.clone()).ok()?),
         "stress" => json!(serde_json::from_value::<StressLimit>(json!({"reference": 1.0})).ok()?),
+        "give_way" => json!(GiveWay::default()),
         "file_server" => {
             let sensor = json!({"sensor": "http://nfs/load", "reference": 1.0});
             json!(serde_json::from_value::<FileServerSettings>(sensor).ok()?)
@@ -130,6 +131,7 @@ pub(super) fn expected(key: &str) -> &'static str {
         "weights" => "an object: a number for each user",
         "windows" => "a list of windows such as \"Mon-Fri 20:00-07:00\" or \"Sat,Sun\"",
         "stress" => "an object with `reference`, and `limit`",
+        "give_way" => "an object with `after_s`, and `most_s`",
         "file_server" => "an object with `sensor`, `reference` and its other settings",
         _ => json!(ClusterLimits::default()).get(key).map_or("a limit", kind),
     }
