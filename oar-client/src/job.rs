@@ -18,6 +18,8 @@ pub struct JobSummary {
     pub state: State,
     /// Its owner.
     pub user: Option<String>,
+    /// The queue it is in; best-effort jobs are in one of their own, `besteffort`.
+    pub queue_name: Option<String>,
     /// Raw wait status (exit 1 is 256, killed by signal 9 is 9); absent while unknown and for killed jobs.
     pub exit_code: Option<i32>,
 }

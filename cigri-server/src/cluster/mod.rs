@@ -31,6 +31,9 @@ mod metering;
 mod metering_tests;
 #[cfg(test)]
 mod neighbour_tests;
+mod neighbours;
+#[cfg(test)]
+mod neighbours_tests;
 mod nights;
 #[cfg(test)]
 mod nights_tests;
@@ -61,7 +64,7 @@ use cigri_core::absence::Gates;
 use cigri_core::calendar::Calendar;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::meter::law::Key;
-use cigri_core::meter::{ClusterLimits, FileServer, Metering};
+use cigri_core::meter::{ClusterLimits, FileServer, Metering, Neighbours};
 use cigri_store::{Store, StoreError};
 use elsewhere::Elsewhere;
 use oar_client::Urgency;
@@ -109,6 +112,8 @@ pub(crate) struct Memory {
     moved: BTreeMap<Key, observe::Moved>,
     /// The load that the cluster told last.
     stress: readings::Stress,
+    /// Other people's jobs that wait there.
+    neighbours: Neighbours,
     /// What steers the load of its file server.
     file_server: FileServer,
     /// When each submission's jobs were last asked to be killed, epoch milliseconds.
@@ -173,6 +178,7 @@ impl Memory {
             metering: Metering::default(),
             moved: BTreeMap::new(),
             stress: readings::Stress::default(),
+            neighbours: Neighbours::default(),
             file_server: FileServer::new(),
             kills: HashMap::new(),
             failing: true,

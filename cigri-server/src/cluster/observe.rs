@@ -194,6 +194,7 @@ async fn second_look(
                     name: found.name,
                     state: found.state,
                     user: found.user,
+                    queue_name: None,
                     exit_code: found.exit_code,
                 };
                 if !is_ours(seen, &row) {
@@ -353,7 +354,9 @@ mod tests {
     fn what_is_about_to_be_an_error_tells_nothing_yet() {
         let (seen, live) = (seen(), [live_job(5, 2)]);
         let (name, user) = (Some(seen.name.clone()), Some(seen.remote_user.clone()));
-        let rows = |state| [JobSummary { id: 2, name: name.clone(), state, user: user.clone(), exit_code: None }];
+        let rows = |state| {
+            [JobSummary { id: 2, name: name.clone(), state, user: user.clone(), queue_name: None, exit_code: None }]
+        };
         assert!(compare(&seen, &live, &rows(State::ToError)).started.is_empty());
         assert_eq!(compare(&seen, &live, &rows(State::Launching)).started, [5]);
     }
@@ -363,7 +366,7 @@ mod tests {
         let (seen, live) = (seen(), [live_job(5, 2)]);
         let row = |name: &str, user: &str| {
             let (name, user) = (Some(name.to_owned()), Some(user.to_owned()));
-            [JobSummary { id: 2, name, state: State::Terminated, user, exit_code: Some(0) }]
+            [JobSummary { id: 2, name, state: State::Terminated, user, queue_name: None, exit_code: Some(0) }]
         };
         assert_eq!(compare(&seen, &live, &row("cigri.x.1.0", "al")).ended.len(), 1);
         for other in [row("cigri.x.9.0", "al"), row("cigri.x.1.0", "bob")] {

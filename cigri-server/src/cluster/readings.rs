@@ -1,5 +1,5 @@
-//! Terms of a whole cluster that depend on readings: its windows, the age of the picture, its stress, the load of its
-//! file server, the budget of requests.
+//! Terms of a whole cluster that depend on readings: its windows, the age of the picture, its stress, other people's
+//! waiting jobs, the load of its file server, the budget of requests.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::meter::limits::StressLimit;
 use cigri_core::meter::{Bound, FileServer, Reason, stress, window};
 
-use super::{Memory, Round, StepError};
+use super::{Memory, Round, StepError, neighbours};
 
 /// Two rounds at the usual period: below it a slow machine is no reason to distrust a picture.
 const LEAST_PATIENCE_S: u64 = 30;
@@ -87,7 +87,8 @@ pub(super) fn of(round: &Round<'_>, memory: &Memory) -> Vec<Bound> {
     let limits = &round.limits;
     let stress = limits.stress.as_ref().and_then(|limit| stressed(round, &memory.stress, limit));
     let file_server = limits.file_server.as_ref().map(|settings| memory.file_server.bound(settings));
-    [stale(round), closed(round), stress, file_server, pressed(round)].into_iter().flatten().collect()
+    let neighbours = neighbours::bound(round, memory);
+    [stale(round), closed(round), stress, neighbours, file_server, pressed(round)].into_iter().flatten().collect()
 }
 
 fn stressed(round: &Round<'_>, stress: &Stress, limit: &StressLimit) -> Option<Bound> {
@@ -147,7 +148,7 @@ fn is_past(round: &Round<'_>, quarters: u32) -> bool {
 }
 
 /// How old what is known of the cluster may be, seconds.
-fn most_s(round: &Round<'_>) -> u64 {
+pub(super) fn most_s(round: &Round<'_>) -> u64 {
     round.limits.period_s.saturating_mul(2).max(LEAST_PATIENCE_S)
 }
 

@@ -14,8 +14,8 @@ use cigri_store::{EventRow, RoundCampaign, RoundView, StoreError, SubmissionRow,
 use oar_client::Error as ApiError;
 
 use super::{
-    Elsewhere, Memory, Round, StepError, account, bookkeeping, endless, gates, kill, metering, nights, observe,
-    readings, reset, settle, steps, submit, sweep, withdraw,
+    Elsewhere, Memory, Round, StepError, account, bookkeeping, endless, gates, kill, metering, neighbours, nights,
+    observe, readings, reset, settle, steps, submit, sweep, withdraw,
 };
 use crate::grid::GridError;
 
@@ -45,8 +45,10 @@ pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progr
         Err(StepError::Reset) => return held(round, memory).await,
         other => other?,
     }
+    neighbours::look(round, memory, &view).await?;
     nights::withdraw(round, memory, &view).await?;
     withdraw::drain(round, memory, &view).await?;
+    withdraw::give_way(round, memory, &view).await?;
     withdraw::trim(round, memory, &view).await?;
     kill::kill_unwanted(round, memory, &view).await?;
     sweep::sweep_if_due(round, memory).await?;

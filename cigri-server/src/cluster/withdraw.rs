@@ -1,5 +1,5 @@
-//! Taking back what waits in vain, so that its tasks can go elsewhere: on a cluster that is drained, and of a shape that
-//! the cluster starts nothing of. What runs ends by itself.
+//! Taking back what waits: on a cluster that is drained, where other people's normal jobs are given way to, and of a
+//! shape that the cluster starts nothing of. Its tasks can go elsewhere. What runs ends by itself.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use cigri_core::meter::law::Key;
 use cigri_core::state::{Role, SubmissionState, Wish};
 use cigri_store::{RoundView, SubmissionRow};
 
-use super::{Memory, Round, StepError, metering};
+use super::{Memory, Round, StepError, metering, neighbours};
 
 /// Waiting jobs that are taken back per round, for any reason.
 pub(super) const CHUNK: i64 = 100;
@@ -21,6 +21,19 @@ pub(super) async fn drain(round: &Round<'_>, memory: &mut Memory, view: &RoundVi
     let mut left = CHUNK;
     // The last ones sent are the last ones to start.
     for submission in view.submissions.iter().rev().filter(|submission| is_adopted(submission)) {
+        left -= take_back(round, memory, submission, left).await?;
+    }
+    Ok(())
+}
+
+/// The same where other people's normal jobs are given way to: what falls free is theirs. Steps and samples stay.
+pub(super) async fn give_way(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -> Result<(), StepError> {
+    if neighbours::bound(round, memory).is_none() {
+        return Ok(());
+    }
+    let mut left = CHUNK;
+    let is_of_tasks = |submission: &&SubmissionRow| is_adopted(submission) && submission.role == Role::Tasks;
+    for submission in view.submissions.iter().rev().filter(is_of_tasks) {
         left -= take_back(round, memory, submission, left).await?;
     }
     Ok(())
