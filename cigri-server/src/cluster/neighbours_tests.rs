@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering;
 
 use cigri_core::meter::GiveWay;
 use cigri_core::state::JobState;
-use cigri_store::JobFilter;
+use cigri_store::{JobFilter, JobRow};
 use oar_local::chaos::Plan;
-use oar_local::machine::{Query, Request};
+use oar_local::machine::Request;
 
 use super::virtual_world::VirtualServer;
 
@@ -27,13 +27,14 @@ fn submit(server: &VirtualServer, request: Request) -> u64 {
     server.change(|cluster, now| cluster.change(now, |machine, now| machine.submit(&request, "carol", now)).unwrap())
 }
 
-/// Ours that wait there, and that run, as the cluster has them.
-fn ours(server: &VirtualServer) -> (usize, usize) {
-    let count = |state: &str| {
-        let query = Query { user: Some("alice".to_owned()), states: vec![state.to_owned()], ..Query::default() };
-        server.change(|cluster, _| cluster.machine().list(&query, 0, usize::MAX).1.len())
-    };
-    (count("Waiting"), count("Running"))
+/// Jobs of ours in this state, as the ledger has them.
+fn ours(server: &VirtualServer, id: i64, state: JobState) -> Vec<JobRow> {
+    let filter = JobFilter { state: Some(state), limit: 1000, ..JobFilter::default() };
+    server.grid.store.list_jobs(id, &filter).unwrap()
+}
+
+fn waiting(server: &VirtualServer, id: i64) -> usize {
+    ours(server, id, JobState::Submitted).len()
 }
 
 fn bound_by(server: &VirtualServer, id: i64) -> (String, String) {
@@ -64,12 +65,11 @@ fn crowded(way: Option<GiveWay>) -> (VirtualServer, i64) {
 #[tokio::test]
 async fn ours_that_wait_are_taken_back_for_others_and_go_again_when_these_have_started() {
     let (mut server, id) = crowded(Some(WAY));
-    until(&mut server, "some wait", |server| ours(server).0 > 0).await;
-    until(&mut server, "they are taken back", |server| ours(server).0 == 0).await;
+    until(&mut server, "some wait", |server| waiting(server, id) > 0).await;
+    until(&mut server, "they are taken back", |server| waiting(server, id) == 0).await;
     let sentence = "a normal job of others waits there for over 60 s: ours give way";
     assert_eq!(bound_by(&server, id), ("give_way".to_owned(), sentence.to_owned()));
-    let jobs = JobFilter { state: Some(JobState::Killed), limit: 1000, ..JobFilter::default() };
-    let jobs = server.grid.store.list_jobs(id, &jobs).unwrap();
+    let jobs = ours(&server, id, JobState::Killed);
     assert!(!jobs.is_empty() && jobs.iter().all(|job| job.cause.as_deref() == Some("withdrawn")));
     until(&mut server, "it ends", |server| server.grid.store.campaign(id).unwrap().done == 200).await;
 }
@@ -88,7 +88,7 @@ async fn what_waits_for_very_long_does_not_wait_for_us() {
     until(&mut server, "no longer", |server| !gives_way(server)).await;
     let most = i64::try_from(WAY.most_s - WAY.after_s).unwrap();
     assert!((most..most + 60).contains(&((server.now() - began) / 1000)));
-    until(&mut server, "ours run beside it", |server| ours(server).1 > 0).await;
+    until(&mut server, "ours run beside it", |server| !ours(server, id, JobState::Running).is_empty()).await;
 }
 
 #[tokio::test]
