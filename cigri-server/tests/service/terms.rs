@@ -58,6 +58,8 @@ enum Trouble {
     Slow,
     /// It takes very long, once jobs are there.
     Stuck,
+    /// Somebody's normal jobs fill it, and another waits.
+    Crowded,
 }
 
 /// A term that binds by what the admin, or the campaign, asks for.
@@ -187,6 +189,14 @@ fn of_readings() -> Vec<Scenario> {
             &format!("file_server = {{ sensor = {:?}, reference = 6 }}", sensor("50")),
             ("the file server's load is 50.0, 6.0 is its limit: ", "set dahu --file-server reference=X"),
         ),
+        Scenario {
+            trouble: Trouble::Crowded,
+            ..limited(
+                Term::GiveWay,
+                "give_way = { after_s = 0 }",
+                ("a normal job of others waits there for over 0 s: ours give way", "set dahu --give-way none"),
+            )
+        },
         troubled(
             Term::Stale,
             Trouble::Stuck,
@@ -334,6 +344,9 @@ async fn run(scenario: &Scenario) -> Result<(), String> {
         }
         _ => {}
     }
+    if scenario.trouble == Trouble::Crowded {
+        crowd(&oar).await;
+    }
     let server = Server::start_limited(folder.path(), &oar, (&scenario.settings, &scenario.limits)).await;
     let mut id = submit(&server, folder.path(), scenario).await;
     if scenario.trouble == Trouble::BehindAnother {
@@ -362,6 +375,16 @@ async fn run(scenario: &Scenario) -> Result<(), String> {
     let outcome = look(&server, &id, scenario).await;
     drop(oar);
     outcome
+}
+
+/// One normal job takes the whole cluster, the next waits for it. Who sent them is not asked: they are not ours.
+async fn crowd(oar: &Oar) {
+    let job = json!({"command": "sleep 600", "resource": ["/core=2,walltime=1:00:00"]});
+    for _ in 0..2 {
+        let request = reqwest::Client::new().post(format!("{}/jobs", oar.url)).bearer_auth(&oar.token).json(&job);
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{answer:?}");
+    }
 }
 
 /// A campaign of a user who is not here to send it, with a token that serves as well.
