@@ -85,6 +85,12 @@ impl Ledger {
         self.calls += 1;
     }
 
+    /// A waiting job is taken back.
+    pub(crate) fn job_taken_back(&mut self, submission: u32) {
+        self.calls += 1;
+        self.job_ended(submission);
+    }
+
     /// A look that the cluster did not answer.
     pub(crate) fn unanswered(&mut self) {
         self.calls += 1;

@@ -164,7 +164,7 @@ impl Loop {
             return;
         }
         for job in (0..TAKEN_BACK).map_while(|_| self.cluster.take_back()) {
-            self.ledger.job_ended(job.submission);
+            self.ledger.job_taken_back(job.submission);
             campaigns[job.campaign as usize].bag.give_back(job.work_ms);
         }
     }

@@ -73,6 +73,7 @@ impl Asked {
             about: String::new(),
             limit_h: 24.0 * 365.0,
             most_seeds: u64::MAX,
+            normal_seeds: 0,
             limits: self.limits.clone(),
             clusters: self.clusters.iter().map(cluster).collect(),
             campaigns: vec![campaign],

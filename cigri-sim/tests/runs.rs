@@ -75,7 +75,7 @@ fn with_slow_rounds_the_adaptive_law_uses_more_than_any_tap_and_far_more_where_c
         ("round-30-3000-narrow-cycle", 0.15),
         ("round-60-3000-narrow-cycle", 0.15),
         ("round-30-3000-wide-caps", 0.0),
-        ("round-60-3000-wide-caps", 0.1),
+        ("round-60-3000-wide-caps", 0.15),
     ];
     for (name, gain) in cases {
         let slow = example(name);
@@ -94,6 +94,14 @@ fn normal_jobs_wait_at_most_one_round_longer_with_us() {
     let normal = outcome.normal.unwrap();
     let (mean, p95) = normal.rounds_worse();
     assert!(normal.jobs > 0 && mean > 0.0 && mean <= 1.0 && p95 <= 1.0, "{normal:?}");
+}
+
+#[test]
+fn giving_way_leaves_no_place_to_be_cleared_and_costs_slots() {
+    let (never, always) = (play(&example("trace-busy"), 1, None), play(&example("trace-busy-giving-way"), 1, None));
+    assert!(always.kills * 10 < never.kills * 9, "{} kills instead of {}", always.kills, never.kills);
+    assert!(always.waiting_mean < never.waiting_mean && always.utilisation < never.utilisation);
+    assert!(always.finished && always.campaigns[0].done == 20_000, "all of it is done all the same");
 }
 
 #[test]

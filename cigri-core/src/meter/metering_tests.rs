@@ -70,7 +70,7 @@ fn under_every_law_all_but_a_probe_is_taken_back_after_ten_empty_rounds() {
         assert_eq!((quiet(law, 59).0, quiet(law, 60).0), (0, 39), "{law:?}");
     }
     assert_eq!(quiet(LawSettings::Fixed(FixedSettings::default()), 60).1, 50);
-    assert_eq!(quiet(LawSettings::default(), 60).1, 2);
+    assert_eq!(quiet(LawSettings::default(), 60).1, 3);
     let patient = AdaptiveSettings { patience: 0, ..AdaptiveSettings::default() };
     assert_eq!(quiet(LawSettings::Adaptive(patient), 600).0, 0);
 }
@@ -130,7 +130,7 @@ fn jobs_sent_count_for_one_period_and_after_a_clock_went_back_for_one_more() {
 #[test]
 fn another_law_starts_anew() {
     let (mut metering, mut limits) = (Metering::default(), limits(100));
-    assert_eq!(look(&mut metering, &limits, 0, &[("a", 0, 30)]), [60]);
+    assert_eq!(look(&mut metering, &limits, 0, &[("a", 0, 30)]), [90]);
     limits.law = LawSettings::Fixed(FixedSettings { waiting: 25 });
     assert_eq!(look(&mut metering, &limits, 15, &[("a", 3, 0)]), [25]);
     assert_eq!(metering.room(&shape("a"), &limits), 22);

@@ -274,6 +274,23 @@ mod tests {
     }
 
     #[test]
+    fn normal_jobs_wait_from_their_submission_until_they_run_also_while_ours_are_killed_for_them() {
+        let mut cluster = cluster(2, &[(1_000, 60_000, 1), (5_000, 60_000, 2)]);
+        (0..3).for_each(|_| cluster.submit(job(100_000)));
+        cluster.schedule(0);
+        let waiting = |cluster: &Cluster| cluster.normal_waiting().collect::<Vec<u64>>();
+        assert_eq!(waiting(&cluster), [] as [u64; 0]);
+        cluster.advance(2_000);
+        assert_eq!(waiting(&cluster), [0]);
+        cluster.schedule(10_000);
+        assert_eq!((waiting(&cluster), cluster.kills), (vec![1, 0], 1), "one is killed for, the other is too wide");
+        cluster.schedule(20_000);
+        assert_eq!(waiting(&cluster), [1]);
+        assert_eq!((cluster.take_back(), cluster.waiting[0], cluster.queued), (Some(job(100_000)), 0, 0));
+        assert_eq!(cluster.take_back(), None);
+    }
+
+    #[test]
     fn a_normal_job_that_fits_goes_at_once_before_one_that_does_not() {
         let in_a_year = 31_536_000_000;
         let mut cluster = cluster(4, &[(0, 60_000, 3), (0, 60_000, 3), (0, 60_000, 1), (in_a_year, 1, 1)]);

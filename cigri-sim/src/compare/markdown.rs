@@ -87,7 +87,7 @@ fn cells(row: &Row, (normal, users, server): (bool, bool, bool)) -> Vec<String> 
     ];
     if normal {
         cells.push(format!("{:.0} ({:.1})", row.kills.0, row.kills.1));
-        let worse = row.rounds_worse.map(|(mean, p95)| format!("{mean:+.2}, {p95:+.2}"));
+        let worse = row.rounds_worse.map(|[mean, p95]| format!("{mean}, {p95}"));
         cells.push(worse.unwrap_or_else(|| "-".to_owned()));
     }
     if users {

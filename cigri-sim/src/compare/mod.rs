@@ -1,8 +1,10 @@
 //! Laws held against each other on the same scenarios and seeds, each under the same admin's caps and tuned within them.
 
 mod markdown;
+mod waits;
 
 pub use markdown::{BEGIN, END, document, insert};
+pub use waits::Estimate;
 
 use cigri_core::meter::law::{AdaptiveSettings, FixedSettings, LawSettings, Tap3Settings, TapPaperSettings};
 
@@ -10,6 +12,7 @@ use crate::grid::{Run, run};
 use crate::outcome::{Outcome, Overload};
 use crate::scenario::{Scenario, Traces};
 use crate::table::law_name;
+use waits::rounds_worse;
 
 /// Jobs per submission that taps are tuned over, as far as the caps go.
 const TAPS: [u64; 4] = [100, 300, 500, 1000];
@@ -41,8 +44,9 @@ pub struct Row {
     pub calls_per_job: f64,
     /// Of the file server.
     pub overload: Option<Overload>,
-    /// By how many scheduling rounds the mean wait of normal jobs, and its 95th centile, are longer with us.
-    pub rounds_worse: Option<(f64, f64)>,
+    /// By how many scheduling rounds the mean wait of normal jobs, and its 95th centile, are longer with us; over more
+    /// seeds, where the scenario says so.
+    pub rounds_worse: Option<[Estimate; 2]>,
 }
 
 /// All laws on one scenario: the adaptive one first.
@@ -61,26 +65,34 @@ pub struct Comparison {
 /// Runs every law on a scenario, under the seeds 1 to `seeds`.
 pub fn compare(scenario: &Scenario, traces: &Traces, seeds: u64) -> Comparison {
     let steerable = scenario.clusters.iter().any(|cluster| cluster.resolved.file_server.is_some());
-    let means = |law: &LawSettings, steered: bool| {
+    let seeds = seeds.min(scenario.most_seeds).max(1);
+    let runs = |law: &LawSettings, steered: bool, seeds: u64| {
         let one = |seed| run(Run { scenario, traces, seed, law: Some(law), steered });
-        let runs: Vec<Outcome> = (1..=seeds.min(scenario.most_seeds).max(1)).map(one).collect();
-        Row::mean(law_name(law, steered && steerable), &runs)
+        (1..=seeds).map(one).collect::<Vec<Outcome>>()
+    };
+    let means = |law: LawSettings, steered: bool| {
+        let row = Row::mean(law_name(&law, steered && steerable), &runs(&law, steered, seeds));
+        (law, row)
     };
     let (submission, queue) = caps(scenario);
     let (mut rows, mut shipped) = (Vec::new(), None);
     for steered in if steerable { vec![true, false] } else { vec![false] } {
-        rows.push(means(&LawSettings::Adaptive(AdaptiveSettings::default()), steered));
+        let mut shown = vec![means(LawSettings::Adaptive(AdaptiveSettings::default()), steered)];
         let tap = |max| LawSettings::Tap3(Tap3Settings { max, ..Tap3Settings::default() });
         // A rate that stands above the cap outlasts a closing: half as much again is better for some.
         let maxima = up_to(submission, &TAPS).chain([submission * 3 / 2]);
-        let taps: Vec<Row> = maxima.map(|max| means(&tap(max), steered)).collect();
+        let taps: Vec<Tried> = maxima.map(|max| means(tap(max), steered)).collect();
         // The first is CiGri 3's own.
-        shipped = shipped.or(taps.first().map(|row| row.utilisation));
-        rows.extend(best(taps.into_iter()));
+        shipped = shipped.or(taps.first().map(|(_, row)| row.utilisation));
+        shown.extend(best(taps.into_iter()));
         let paper = |max| LawSettings::TapPaper(TapPaperSettings { max, ..TapPaperSettings::default() });
-        rows.extend(best(up_to(submission, &TAPS).map(|max| means(&paper(max), steered))));
+        shown.extend(best(up_to(submission, &TAPS).map(|max| means(paper(max), steered))));
         let fixed = |waiting| LawSettings::Fixed(FixedSettings { waiting });
-        rows.extend(best(up_to(queue, &FIXED).map(|waiting| means(&fixed(waiting), steered))));
+        shown.extend(best(up_to(queue, &FIXED).map(|waiting| means(fixed(waiting), steered))));
+        rows.extend(shown.into_iter().map(|(law, row)| match scenario.normal_seeds {
+            more if more > seeds => Row { rounds_worse: rounds_worse(&runs(&law, steered, more)), ..row },
+            _ => row,
+        }));
     }
     Comparison {
         scenario: scenario.name.clone(),
@@ -104,9 +116,12 @@ fn up_to(cap: u64, values: &[u64]) -> impl Iterator<Item = u64> {
     within.into_iter()
 }
 
+/// A law and what came of it.
+type Tried = (LawSettings, Row);
+
 /// The row with the highest utilisation; of equals the first, which asks for less.
-fn best(rows: impl Iterator<Item = Row>) -> Option<Row> {
-    rows.reduce(|best, row| if row.utilisation > best.utilisation { row } else { best })
+fn best(rows: impl Iterator<Item = Tried>) -> Option<Tried> {
+    rows.reduce(|best, row| if row.1.utilisation > best.1.utilisation { row } else { best })
 }
 
 impl Row {
@@ -118,7 +133,6 @@ impl Row {
             time_over: mean(&|run| run.file_server.map_or(0.0, |load| load.time_over)),
             excess: mean(&|run| run.file_server.map_or(0.0, |load| load.excess)),
         });
-        let worse = |run: &Outcome| run.normal.map_or((0.0, 0.0), |normal| normal.rounds_worse());
         Row {
             law,
             finished: runs.iter().all(|run| run.finished),
@@ -131,9 +145,7 @@ impl Row {
             slowdown: (mean(&|run| run.slowdown_mean), mean(&|run| run.slowdown_max)),
             calls_per_job: mean(&|run| run.calls_per_job),
             overload,
-            rounds_worse: first
-                .and_then(|run| run.normal)
-                .map(|_| (mean(&|run| worse(run).0), mean(&|run| worse(run).1))),
+            rounds_worse: rounds_worse(runs),
         }
     }
 }

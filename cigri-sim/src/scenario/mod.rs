@@ -41,6 +41,10 @@ pub struct Scenario {
     /// In comparisons it is run under so many seeds at most: for long ones.
     #[serde(default = "most_seeds")]
     pub most_seeds: u64,
+    /// In comparisons other people's waits are taken from so many seeds, if these are more than the others: their queues
+    /// are chaotic.
+    #[serde(default)]
+    pub normal_seeds: u64,
     /// The admin's limits on all clusters; a cluster's own go before.
     #[serde(default)]
     pub limits: toml::Table,

@@ -1,7 +1,8 @@
 //! The adaptive law: enough jobs wait for the starts really seen, counted in scheduling rounds, not in seconds.
 //!
 //! A scheduling round shows as starts; looks with starts that are close together show one round. After each round the
-//! target is a multiple of the most starts of the last rounds, and twice what waited if the round emptied our queue. It
+//! target is a multiple of the most starts of the last rounds, and twice what waited if the round emptied our queue, three
+//! times while starts grow. It
 //! may fall to one job: what waits without need is, for a scheduler that goes by age, ahead of what others send next.
 
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,10 @@ const ROUNDS: usize = 3;
 /// A queue is filled up when no more than this part of its target waits: against a half it saves a tenth of the
 /// submissions for a tenth of a point of the slots' time.
 const LOW: f64 = 0.4;
+/// A round that empties our queue and starts so many times as much as those before it would have started far more...
+const GREW: f64 = 1.5;
+/// ... and is offered so many times as much: with slow rounds on large clusters, doubling takes minutes.
+const SLOW_START: u64 = 3;
 /// As many kills in one look are a storm, if fewer jobs were started.
 const STORM: u64 = 4;
 /// Rounds after a storm in which the target does not rise.
@@ -203,9 +208,15 @@ impl Adaptive {
         let emptied = seen.waiting <= offered / 10;
         let mut wanted = self.follow();
         if emptied {
-            wanted = wanted.max(offered.saturating_mul(2));
+            wanted = wanted.max(offered.saturating_mul(self.growth()));
         }
         self.wanted = if self.barred > 0 { wanted.min(self.wanted) } else { wanted };
+    }
+
+    /// How many times as much is offered after a round that emptied our queue.
+    fn growth(&self) -> u64 {
+        let before = self.rounds[1..].iter().max().copied().unwrap_or_default();
+        if self.started as f64 >= before as f64 * GREW { SLOW_START } else { 2 }
     }
 
     /// A round without a start.

@@ -18,21 +18,30 @@ fn look(law: &mut Adaptive, second: i64, starts: u64, waiting: u64) -> u64 {
 }
 
 #[test]
-fn a_queue_that_each_round_empties_doubles_up_to_the_cap() {
+fn a_queue_that_each_round_empties_trebles_up_to_the_cap() {
     let mut law = law();
     let mut targets = vec![law.target()];
     for round in 1..8 {
         let starts = law.target();
         targets.push(look(&mut law, round * 60, starts, 0));
     }
-    assert_eq!(targets, [10, 20, 40, 80, 160, 320, 500, 500]);
+    assert_eq!(targets, [10, 30, 90, 270, 500, 500, 500, 500]);
+}
+
+#[test]
+fn while_starts_grow_it_trebles_and_once_they_do_not_it_doubles() {
+    let mut law = law();
+    assert_eq!(look(&mut law, 0, 80, 0), 240, "the first round is all growth");
+    assert_eq!(look(&mut law, 60, 119, 0), 238, "not half as much again");
+    assert_eq!(look(&mut law, 120, 180, 0), 500, "half as much again: three times as much, up to the cap");
+    assert_eq!(look(&mut law, 180, 100, 0), 360, "the most starts of three rounds");
 }
 
 #[test]
 fn a_few_left_is_nearly_empty() {
     let settings = AdaptiveSettings { ahead: 1.0, ..AdaptiveSettings::default() };
     let mut law = Adaptive::new(settings, 0);
-    assert_eq!(look(&mut law, 0, 90, 10), 200);
+    assert_eq!(look(&mut law, 0, 90, 10), 300);
     assert_eq!(look(&mut law, 60, 80, 20), 90);
 }
 
@@ -42,7 +51,7 @@ fn looks_that_are_close_together_show_one_round() {
     let mut law = Adaptive::new(settings, 0);
     assert_eq!(look(&mut law, 0, 60, 40), 60);
     assert_eq!(look(&mut law, 2, 20, 20), 80, "80 started in this round");
-    assert_eq!(look(&mut law, 4, 20, 0), 200, "it started all of 100: twice that, whatever was seen in between");
+    assert_eq!(look(&mut law, 4, 20, 0), 300, "it started all of 100: three times that, whatever was seen in between");
     assert_eq!(look(&mut law, 9, 50, 50), 100, "another round: the 100 of the one before still count");
 }
 
@@ -123,11 +132,11 @@ fn an_idle_queue_has_no_empty_rounds() {
 #[test]
 fn a_kill_storm_halves_the_target_and_bars_its_rise_for_two_rounds() {
     let mut law = law();
-    assert_eq!(look(&mut law, 0, 100, 0), 200);
-    law.observe(15_000, &Sighting { waiting: 200, kills: 60, ..Sighting::default() }, MOST);
-    assert_eq!(law.target(), 100);
-    assert_eq!(look(&mut law, 60, 80, 0), 100, "a round that would double it");
-    assert_eq!(look(&mut law, 120, 80, 0), 100, "and another");
+    assert_eq!(look(&mut law, 0, 100, 0), 300);
+    law.observe(15_000, &Sighting { waiting: 300, kills: 60, ..Sighting::default() }, MOST);
+    assert_eq!(law.target(), 150);
+    assert_eq!(look(&mut law, 60, 80, 0), 150, "a round that would raise it");
+    assert_eq!(look(&mut law, 120, 80, 0), 150, "and another");
     assert_eq!(look(&mut law, 180, 80, 0), 160);
 }
 
@@ -195,5 +204,5 @@ fn a_clock_that_goes_back_stops_nothing() {
     law.observe(1_000_000_000, &Sighting { waiting: 50, kills: 20, ..Sighting::default() }, MOST);
     assert_eq!(look(&mut law, 10, 40, 10), 50, "barred after the storm, but seen");
     look(&mut law, 20, 40, 10);
-    assert_eq!(look(&mut law, 30, 60, 0), 120);
+    assert_eq!(look(&mut law, 30, 50, 0), 100);
 }
