@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use cigri_core::meter::GiveWay;
 use cigri_sim::load::swf;
 use cigri_sim::{LawSettings, Outcome, Run, Scenario, Traces};
 
@@ -98,7 +99,10 @@ fn normal_jobs_wait_at_most_one_round_longer_with_us() {
 
 #[test]
 fn giving_way_leaves_no_place_to_be_cleared_and_costs_slots() {
-    let (never, always) = (play(&example("trace-busy"), 1, None), play(&example("trace-busy-giving-way"), 1, None));
+    let mut busy = example("trace-busy");
+    let never = play(&busy, 1, None);
+    busy.0.clusters[0].resolved.give_way = Some(GiveWay { after_s: 60, ..GiveWay::default() });
+    let always = play(&busy, 1, None);
     assert!(always.kills * 10 < never.kills * 9, "{} kills instead of {}", always.kills, never.kills);
     assert!(always.waiting_mean < never.waiting_mean && always.utilisation < never.utilisation);
     assert!(always.finished && always.campaigns[0].done == 20_000, "all of it is done all the same");
