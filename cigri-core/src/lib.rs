@@ -10,7 +10,8 @@
 //! [`absence`] (what is missing), [`canary`] (what is another's), [`sweep`] (what nobody knows), [`cause`] (why a
 //! remote job ended), [`failure`] (what kind of trouble that was), [`reaction`] (what to do about it), [`calendar`] (when), [`meter`] (how many jobs may go),
 //! [`fair`] and
-//! [`plan`] (whose), [`notice`] (who is told of what), [`state`] (the transition tables).
+//! [`plan`] (whose), [`usage`] (what they had), [`token`] (whether they may), [`notice`] (who is told of what),
+//! [`state`] (the transition tables).
 
 pub mod absence;
 pub mod admission;
@@ -33,4 +34,6 @@ pub mod sample;
 pub mod state;
 pub mod sweep;
 pub mod task_ids;
+pub mod token;
 pub mod turn;
+pub mod usage;

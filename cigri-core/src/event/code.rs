@@ -171,6 +171,12 @@ codes! {
     /// The database was restored from a backup: the cluster may hold jobs that it does not know.
     Restored = "RESTORED", Cluster, High, Recovery("our jobs there were compared with the database"), Nobody,
         "nothing: jobs that the database does not know are removed, then {cluster} is used again";
+    /// A user's token for a cluster ends soon.
+    TokenExpires = "TOKEN_EXPIRES", Notify, Medium to High at 3, Recovery("the user adds a token, or it is renewed"), Owner,
+        "get a new token on {cluster}, then `cigri token add {cluster}`";
+    /// A cluster gave no new token for one that ends soon.
+    TokenNotRenewed = "TOKEN_NOT_RENEWED", Notify, Medium, Recovery("a token is renewed or added"), Owner,
+        "nothing yet: it is tried again; before the token ends, `cigri token add {cluster}` with a new one";
     /// A campaign has ended.
     Finished = "FINISHED_CAMPAIGN", Notify, High, CampaignEnd, Nobody,
         "fetch what it wrote with `cigri results {campaign}`, see what failed with `cigri failures {campaign}`";

@@ -109,6 +109,28 @@ fn group_cores(group: &[Part<'_>]) -> u32 {
     }
 }
 
+/// Whether a request tells the number of its cores: every group that asks for something to run on names cores, or what
+/// counts as one, and numbers at every level above.
+pub(super) fn tells_cores(resources: &str) -> bool {
+    let all = groups(resources).unwrap_or_default();
+    let counts = |group: &[Part<'_>]| -> Vec<(bool, Option<u32>)> {
+        let of = |part: &Part<'_>| match part {
+            Part::Count { name, count } if is_processing(name) => Some((is_core(name), *count)),
+            _ => None,
+        };
+        group.iter().filter_map(of).collect()
+    };
+    let mut asking = all.iter().map(|group| counts(group)).filter(|counts| !counts.is_empty()).peekable();
+    let tells = |counts: Vec<(bool, Option<u32>)>| {
+        counts.iter().all(|(_, count)| count.is_some()) && counts.iter().any(|(is_core, _)| *is_core)
+    };
+    asking.peek().is_some() && asking.all(tells)
+}
+
+fn is_core(name: &str) -> bool {
+    ["core", "resource_id", "thread"].contains(&name)
+}
+
 /// True for the resources that one machine has as well: cores, processors, nodes.
 pub(super) fn is_processing(name: &str) -> bool {
     PROCESSING.contains(&name)

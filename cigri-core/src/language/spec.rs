@@ -8,6 +8,7 @@ use super::parts::{Checkpoint, Endless, Grouping, Output, Step, TestMode};
 use super::resources;
 use super::sweep::Sweep;
 use super::walltime::format_walltime;
+use crate::state::Role;
 
 /// A campaign without its parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -151,5 +152,20 @@ impl ClusterSpec {
     /// Cores that one job asks for, as far as the request tells; at least 1.
     pub fn cores(&self) -> u32 {
         resources::cores(&self.resources)
+    }
+
+    /// The step that is a job of this role; none for tasks.
+    pub fn step_of(&self, role: Role) -> Option<&Step> {
+        match role {
+            Role::Prologue => self.prologue.as_ref(),
+            Role::Epilogue => self.epilogue.as_ref(),
+            Role::Tasks | Role::Test => None,
+        }
+    }
+
+    /// Cores that one job of this role asks for, as far as its request tells, at least 1; and whether it tells them all.
+    pub fn cores_for(&self, role: Role) -> (u32, bool) {
+        let asked = self.step_of(role).map_or(&self.resources, |step| &step.resources);
+        (resources::cores(asked), resources::tells_cores(asked))
     }
 }
