@@ -67,6 +67,30 @@ pub struct NewToken {
     pub cluster: String,
     /// The JWT. Stored encrypted, never shown again.
     pub token: String,
+    /// When the server asks for a new one by itself; as it was before, or `needed`, if this is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renew: Option<Renew>,
+}
+
+/// When the server asks a cluster for a new token by itself, before the old one ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Renew {
+    /// While campaigns of its user may run there.
+    #[default]
+    Needed,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// `PATCH /tokens/{cluster}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenChange {
+    /// When it is renewed from now on.
+    pub renew: Renew,
 }
 
 impl std::fmt::Debug for NewToken {
@@ -86,4 +110,13 @@ pub struct TokenInfo {
     pub token: String,
     /// Epoch seconds, if the token says so.
     pub expires_at: Option<i64>,
+    /// Whole days that are left; negative once it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days_left: Option<i64>,
+    /// When the server asks for a new one by itself.
+    #[serde(default)]
+    pub renew: Renew,
+    /// When it last did, epoch seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed_at: Option<i64>,
 }

@@ -41,6 +41,9 @@
 //! | DELETE /notifications/{mail,jabber,webhook,log}?identity= | | 202 [`Accepted`]; 404 if there is none |
 //! | POST /notifications/test | | [`List`] of [`Tested`]: a test message to each of them, now |
 //! | PUT, DELETE /campaigns/{id}/mute | | 202 [`Accepted`]: the caller is told no more of a campaign, or again |
+//! | PATCH /tokens/{cluster} ([`TokenChange`]) | | [`TokenInfo`] |
+//! | GET /usage?by=user/campaign/cluster/day&from&to&user&campaign&cluster&format | | [`Usage`]: what was had of clusters, in core-hours; with `format=csv` or `Accept: text/csv` a table |
+//! | GET /gridusage?from&to&step&cluster&format | | [`GridUsage`]: what clusters have and what is used of it; likewise. Without `from` and `to` the last sample of each |
 //!
 //! POST /campaigns and POST /campaigns/{id}/jobs take a header `Idempotency-Key` (at most 255 printable ASCII characters,
 //! the caller's own choice): the same request under the same key has no second effect within a week, and is answered
@@ -57,18 +60,20 @@ mod event;
 mod job;
 mod limits;
 mod notification;
+mod usage;
 mod why;
 
 pub use campaign::{
     Accepted, Added, Campaign, CampaignState, ClusterShare, Endless, Origin, Retried, SubmitOptions, Submitted,
 };
-pub use cluster::{AcceptReset, Cluster, JobsThere, NewToken, TokenInfo};
+pub use cluster::{AcceptReset, Cluster, JobsThere, NewToken, Renew, TokenChange, TokenInfo};
 pub use dry_run::{ClusterPreview, CommandLine, DryRun, RequestPreview};
 pub use error::{ErrorBody, ErrorCode, Problem};
 pub use event::{Event, NewEvent};
 pub use job::{Job, Output, ResultFile, Results};
 pub use limits::{AuditEntry, ClusterLimits, Limit, LimitChange, LimitSource, LimitsChanged};
 pub use notification::{NewSubscription, Subscription, Tested};
+pub use usage::{ClusterUse, CoreHours, GridUsage, GridUsageItem, JobCounts, Link, Usage, UsageRow};
 pub use why::{Refusal, TaskPlace, TermShown, Why};
 
 use serde::{Deserialize, Serialize};

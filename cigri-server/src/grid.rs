@@ -8,6 +8,7 @@ use bytes::Bytes;
 use cigri_core::calendar::Calendar;
 use cigri_core::meter::law::{AdaptiveSettings, LawSettings};
 use cigri_core::meter::{ClusterLimits, Mode};
+use cigri_core::token::Renewal;
 use cigri_store::{ClusterKind, ClusterRow, Store, StoreError, TokenRow};
 use futures_util::future::BoxFuture;
 use oar_client::{Budget, Client, HttpTransport, Settings, Token, Transport, TransportError};
@@ -106,6 +107,10 @@ pub(crate) struct Retention {
     pub(crate) events_ms: i64,
     /// Half of what a user had counts no more after so long, seconds.
     pub(crate) half_life_s: f64,
+    /// Between two samples of a cluster, milliseconds; 0: none are taken.
+    pub(crate) usage_every_ms: i64,
+    /// Samples of clusters are kept so long, milliseconds.
+    pub(crate) usage_ms: i64,
 }
 
 impl Default for Retention {
@@ -295,14 +300,28 @@ impl Grid {
     }
 
     /// Stores a user's token for a cluster. The user on the cluster is the token's `user` claim.
+    #[cfg(test)]
     pub(crate) fn put_token(&self, owner: &str, cluster: &str, token: &Token) -> Result<TokenRow, GridError> {
+        let row = self.token_row(owner, cluster, token)?;
+        self.store.put_token(&row)?;
+        Ok(row)
+    }
+
+    /// A token as it is stored.
+    pub(crate) fn token_row(&self, owner: &str, cluster: &str, token: &Token) -> Result<TokenRow, GridError> {
         let failed = |problem: String| GridError::Cluster { cluster: cluster.to_owned(), problem };
         let claims = token.claims().map_err(|error| failed(error.to_string()))?;
         let secret = self.sealer.seal(token.expose())?;
-        let (owner, cluster) = (owner.to_owned(), cluster.to_owned());
-        let row = TokenRow { owner, cluster, login: claims.user, secret, expires_at: claims.expires_at };
-        self.store.put_token(&row)?;
-        Ok(row)
+        Ok(TokenRow {
+            owner: owner.to_owned(),
+            cluster: cluster.to_owned(),
+            login: claims.user,
+            secret,
+            expires_at: claims.expires_at,
+            issued_at: claims.issued_at,
+            renewal: Renewal::default(),
+            renewed_at: None,
+        })
     }
 
     /// The owner's usable token for a cluster and the login it acts as, or why there is none.

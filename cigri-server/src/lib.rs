@@ -21,6 +21,7 @@ mod secret;
 mod sensors;
 pub mod service;
 pub mod settings;
+mod upkeep;
 
 use cigri_store::{Store, StoreError};
 

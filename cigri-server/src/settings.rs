@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use cigri_core::calendar::{Calendar, CalendarSettings};
 use cigri_core::language::{Problem, Problems, parse_walltime};
 use cigri_core::meter::{ClusterLimits, limits};
+use cigri_core::usage::DAY_MS;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -44,6 +45,10 @@ pub struct Settings {
     pub share_half_life_h: f64,
     /// How users are told of events.
     pub notifications: NotificationSettings,
+    /// Seconds between two samples of what a cluster has and how much of it is used; 0: none are taken.
+    pub usage_every_s: u64,
+    /// Days for which these samples are kept.
+    pub keep_usage_days: u64,
     /// Members of groups that have quotas; a group that is not named is the system's.
     pub groups: BTreeMap<String, Vec<String>>,
     /// Clusters by name.
@@ -195,6 +200,8 @@ impl Default for Settings {
             keep_events_days: 90,
             share_half_life_h: 24.0,
             notifications: NotificationSettings::default(),
+            usage_every_s: 300,
+            keep_usage_days: 400,
             groups: BTreeMap::new(),
             clusters: BTreeMap::new(),
         }
@@ -223,8 +230,14 @@ impl Settings {
     /// Both in milliseconds and seconds, as the loops use them.
     pub(crate) fn retention(&self) -> Retention {
         let decisions_ms = self.keep_decisions_h as i64 * 3_600_000;
-        let events_ms = self.keep_events_days as i64 * 86_400_000;
-        Retention { decisions_ms, events_ms, half_life_s: self.share_half_life_h * 3600.0 }
+        let events_ms = self.keep_events_days as i64 * DAY_MS;
+        Retention {
+            decisions_ms,
+            events_ms,
+            half_life_s: self.share_half_life_h * 3600.0,
+            usage_every_ms: self.usage_every_s as i64 * 1000,
+            usage_ms: self.keep_usage_days as i64 * DAY_MS,
+        }
     }
 
     fn check_hours(&self) -> Result<(), SettingsError> {
@@ -245,6 +258,17 @@ impl Settings {
         Ok(())
     }
 
+    fn check_usage(&self) -> Result<(), SettingsError> {
+        let wrong = |key: &str, found: u64, most: u64, what: &str| {
+            Err(SettingsError::Value(format!("`{key}`: {found}; a whole number from {what} to {most} was expected")))
+        };
+        match (self.usage_every_s, self.keep_usage_days) {
+            (86_401.., _) => wrong("usage_every_s", self.usage_every_s, 86_400, "0 (never)"),
+            (_, 0 | 36_501..) => wrong("keep_usage_days", self.keep_usage_days, 36_500, "1"),
+            _ => Ok(()),
+        }
+    }
+
     fn check(&self) -> Result<(), SettingsError> {
         let wrong = |problem: &str| Err(SettingsError::Value(problem.to_owned()));
         self.calendars()?;
@@ -262,6 +286,7 @@ impl Settings {
         if !problems.is_empty() {
             return wrong(&problems.join("\n"));
         }
+        self.check_usage()?;
         if !(1..=3600).contains(&standby.lease_s) {
             return wrong("`standby.lease_s` is a number of seconds from 1 to 3600");
         }

@@ -142,3 +142,17 @@ fn what_servers_share_is_checked_and_the_password_never_shown() {
     assert!(parse("[standby]\nlisten = \"0.0.0.0:8443\"\n").unwrap_err().contains("advertise"));
     assert!(parse("[standby]\nlisten = \"0.0.0.0:8443\"\nadvertise = \"a.example:8443\"\n").is_ok());
 }
+
+#[test]
+fn samples_are_taken_and_kept_within_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.toml");
+    let parse = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        read(Some(&file)).map_err(|error| error.to_string())
+    };
+    let retention = parse("usage_every_s = 0\nkeep_usage_days = 2\n").unwrap().retention();
+    assert_eq!((retention.usage_every_ms, retention.usage_ms), (0, 172_800_000));
+    assert!(parse("usage_every_s = 86401\n").unwrap_err().contains("usage_every_s"));
+    assert!(parse("keep_usage_days = 0\n").unwrap_err().contains("keep_usage_days"));
+}

@@ -12,7 +12,9 @@ use diesel::result::{DatabaseErrorKind, Error as SqlError};
 use crate::bag::{self, Back};
 use crate::connection::Database;
 use crate::schema::{job, progress, remote_job, submission};
-use crate::{Result, Store, StoreError, bulk, control, endless, failed_on, failure, group, submission as submissions};
+use crate::{
+    Result, Store, StoreError, account, bulk, control, endless, failed_on, failure, group, submission as submissions,
+};
 
 /// How many rows one query looks up by number: both databases limit a statement's values.
 pub(crate) const LOOKUPS: usize = 1000;
@@ -134,7 +136,7 @@ impl Store {
                 let done = self.successes(seen.campaign_id, &look.ends)?;
                 let known = |end: &JobEnd| done.contains(&(end.job.task_index, end.job.generation));
                 for end in look.ends.iter_mut().filter(|end| end.state == JobState::Done && known(end)) {
-                    (end.state, end.cause) = (JobState::Killed, "duplicate_success".to_owned());
+                    (end.state, end.cause) = (JobState::Killed, account::DUPLICATE.to_owned());
                     tasks.push(end.job.task_index);
                 }
                 self.try_record_look(seen, &look, now)?;
@@ -169,6 +171,7 @@ impl Store {
             count_running(connection, seen, run - were_running)?;
             mark_ended(connection, seen, &look.ends)?;
             failure::record(connection, seen, &look.ends, now)?;
+            account::charge_ends(connection, &self.specs, seen, (&look.ends, now))?;
             group::add_pace(connection, (seen.campaign_id, &seen.cluster), look.pace)?;
             diesel::update(submission::table.find(seen.id))
                 .set((submission::seen_waiting.eq(look.waiting), submission::seen_final.eq(look.finals)))

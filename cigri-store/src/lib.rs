@@ -8,6 +8,7 @@
 //! A task has no row until something happens to it: parameters sit in chunks of [`CHUNK`], and a campaign's
 //! cursor says which tasks were never tried.
 
+mod account;
 mod active;
 mod addition;
 mod audit;
@@ -25,6 +26,7 @@ mod facts;
 mod failed_on;
 mod failure;
 mod gate_test;
+mod grid_usage;
 mod group;
 mod here;
 mod holds;
@@ -60,6 +62,7 @@ mod wish;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use account::{AccountFilter, AccountRow, CampaignNames};
 pub use active::ActiveCampaign;
 pub use addition::NewTasks;
 pub use audit::AuditRow;
@@ -73,6 +76,7 @@ pub use control::RetriedTasks;
 pub use decision::DecisionRow;
 pub use event::{About, EventFilter, EventRow, HandClosed};
 pub use gate_test::{GateTestRow, GateTestState};
+pub use grid_usage::GridUsageRow;
 pub use here::Here;
 pub use idempotency::{KnownKey, NewKey};
 pub use intake::{CHUNK, MOST_TASKS, NewCampaign, Origin};

@@ -7,8 +7,9 @@ use diesel::prelude::*;
 
 use crate::connection::Database;
 use crate::schema::{cluster, gate_test, job, progress, submission};
+use crate::specs::Specs;
 use crate::submission::{self as submissions, SubmissionRow, Unsettled};
-use crate::{LiveJob, Result, Store, StoreError, bag, campaign, control, event, failed_on, job as jobs, steps};
+use crate::{LiveJob, Result, Store, StoreError, account, bag, campaign, control, event, failed_on, job as jobs, steps};
 
 /// Why a job ended that was lost with its cluster's database.
 const CAUSE: &str = "cluster_reset";
@@ -44,7 +45,7 @@ impl Store {
             let mut lost = 0;
             for Unsettled { row, .. } in submissions::unsettled(connection, name)? {
                 if jobs_are_lost {
-                    lost += lose(connection, &row, now)?;
+                    lost += lose(connection, &self.specs, &row, now)?;
                 }
             }
             diesel::update(cluster::table.find(name))
@@ -65,13 +66,14 @@ fn close_hold(connection: &mut Database, name: &str, now: i64) -> Result<()> {
 }
 
 /// Gives up a submission and its live jobs.
-fn lose(connection: &mut Database, row: &SubmissionRow, now: i64) -> Result<usize> {
+fn lose(connection: &mut Database, specs: &Specs, row: &SubmissionRow, now: i64) -> Result<usize> {
     let live = jobs::live_jobs(connection, row.id)?;
     if matches!(row.state, SubmissionState::Intent | SubmissionState::Unknown) {
         let reason = "the cluster's database was reset";
         submissions::give_up(connection, row.id, (SubmissionState::Abandoned, reason), now)?;
         return Ok(live.len());
     }
+    account::charge_lost(connection, specs, row, (&live, now))?;
     let were_running = live.iter().filter(|job| job.state == JobState::Running).count() as i64;
     let (unwanted, wanted): (Vec<&LiveJob>, Vec<&LiveJob>) =
         live.iter().partition(|job| job.wish == Some(Wish::Cancel));

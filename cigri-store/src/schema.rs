@@ -32,6 +32,9 @@ diesel::table! {
         login -> Text,
         secret -> Binary,
         expires_at -> Nullable<BigInt>,
+        issued_at -> Nullable<BigInt>,
+        renewal -> Text,
+        renewed_at -> Nullable<BigInt>,
     }
 }
 diesel::table! {
@@ -336,6 +339,33 @@ diesel::table! {
         sent_at -> Nullable<BigInt>,
     }
 }
+diesel::table! {
+    account (campaign_id, cluster, day) {
+        campaign_id -> BigInt,
+        cluster -> Text,
+        day -> BigInt,
+        useful_ms -> BigInt,
+        lost_ms -> BigInt,
+        failed_ms -> BigInt,
+        cancelled_ms -> BigInt,
+        done -> BigInt,
+        killed -> BigInt,
+        failed -> BigInt,
+        cancelled -> BigInt,
+        guessed -> BigInt,
+        untimed -> BigInt,
+    }
+}
+diesel::table! {
+    grid_usage (cluster, at) {
+        cluster -> Text,
+        at -> BigInt,
+        total -> BigInt,
+        used -> BigInt,
+        ours -> BigInt,
+        unavailable -> BigInt,
+    }
+}
 diesel::allow_tables_to_appear_in_same_query!(
     campaign,
     progress,
@@ -354,6 +384,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     failure,
     subscription,
     notice,
+    account,
 );
 diesel::allow_columns_to_appear_in_same_group_by_clause!(
     submission::campaign_id,
@@ -361,5 +392,6 @@ diesel::allow_columns_to_appear_in_same_group_by_clause!(
     submission::role,
     submission::shape,
     submission::project,
+    submission::results,
     job::state,
 );

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use cigri_core::meter::ClusterLimits;
 use cigri_core::state::JobState;
+use cigri_core::token::Renewal;
 use cigri_store::{
     BackupError, CampaignFilter, ClusterKind, ClusterRow, JobFilter, JobRow, Restored, Store, StoreError, TokenRow,
     restore,
@@ -139,7 +140,16 @@ fn a_restored_database_is_the_one_that_was_copied(database: &Fresh) {
     finish(&store, &submission, &[JobState::Done, JobState::Failed]);
     intend(&store, id, "dahu", 1).unwrap();
     let secret = vec![0, 1, 255, b'\\', b'\n'];
-    let token = TokenRow { owner: "a".into(), cluster: "dahu".into(), login: "al".into(), secret, expires_at: None };
+    let token = TokenRow {
+        owner: "a".into(),
+        cluster: "dahu".into(),
+        login: "al".into(),
+        secret,
+        expires_at: None,
+        issued_at: None,
+        renewal: Renewal::Needed,
+        renewed_at: None,
+    };
     store.put_token(&token).unwrap();
     let before = (store.campaign(id).unwrap(), jobs(&store, id), store.parameters(id, 0, 9).unwrap());
     let file = back_up(&store, &folder);

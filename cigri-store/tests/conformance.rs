@@ -25,11 +25,14 @@ mod steps;
 mod sweeps;
 #[path = "conformance/tasks.rs"]
 mod tasks;
+#[path = "conformance/usage.rs"]
+mod usage;
 
 use additions::*;
 use affinity::*;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::state::{CampaignState, JobState, SubmissionState};
+use cigri_core::token::Renewal;
 use cigri_store::{AdoptedArray, CampaignFilter, ClusterRow, JobEnd, JobFilter, Return, StoreError, Task, TokenRow};
 use databases::{Fresh, on_every_database};
 use endless::*;
@@ -42,6 +45,7 @@ use notices::*;
 use steps::*;
 use sweeps::*;
 use tasks::*;
+use usage::*;
 
 on_every_database! {
     a_campaign_is_invisible_until_its_last_parameter_is_there
@@ -123,6 +127,17 @@ on_every_database! {
     a_retried_task_is_in_the_bag_again
     limits_changed_at_run_time_outlive_the_configuration
     a_change_that_is_wrong_changes_nothing
+    every_attempt_is_charged_on_the_day_it_ended
+    what_ended_without_a_verdict_of_its_program_is_lost
+    steps_and_samples_count_for_what_they_ask_for
+    tasks_of_a_group_are_charged_for_their_part
+    a_reset_that_lost_our_jobs_lost_their_time
+    accounts_are_read_by_owner_campaign_cluster_and_day
+    samples_are_kept_once_read_in_order_and_pruned
+    our_running_cores_are_counted_by_remote_job
+    a_renewed_token_replaces_only_the_one_it_was_made_of
+    who_has_work_on_a_cluster_is_known
+    a_warning_counts_and_grows_more_urgent
     who_changed_limits_is_written_down
     changes_that_fit_no_more_are_told_and_left_out_alone
     stored_limits_that_cannot_be_read_are_told
@@ -384,6 +399,9 @@ fn tokens_and_clusters_are_replaced_and_listed(database: &Fresh) {
         login: "al".into(),
         secret: secret.to_vec(),
         expires_at: Some(9),
+        issued_at: Some(1),
+        renewal: Renewal::Always,
+        renewed_at: None,
     };
     store.put_token(&row(b"one")).unwrap();
     store.put_token(&row(b"two")).unwrap();

@@ -72,7 +72,7 @@ pub use property::property_columns;
 pub use property_kinds::{ColumnKind, check_property, column_kinds};
 pub use query::{JobQuery, Page};
 pub use request::Base;
-pub use resource::Resource;
+pub use resource::{Census, Resource};
 pub use resource_request::resource_columns;
 pub use state::State;
 pub use token::{Claims, InvalidToken, Token};

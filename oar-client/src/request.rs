@@ -110,6 +110,12 @@ pub fn resources(base: &Base, offset: u64, limit: u64) -> Result<Request<Bytes>,
     get(base, &path, None)
 }
 
+/// `GET /resources` with nothing but ids, nodes and states: one page.
+pub fn resource_states(base: &Base, offset: u64, limit: u64) -> Result<Request<Bytes>, Error> {
+    let path = format!("/resources?detailed=false&limit={limit}&offset={offset}");
+    get(base, &path, None)
+}
+
 /// `GET` of a fixed path, such as `/version` or, with a token, `/whoami`.
 pub fn get(base: &Base, path: &str, token: Option<&Token>) -> Result<Request<Bytes>, Error> {
     build(Method::GET, base.join(path), token)

@@ -20,6 +20,17 @@ pub struct Resource {
     pub properties: BTreeMap<String, Value>,
 }
 
+/// How a cluster's resources are at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Census {
+    /// All of them.
+    pub total: u64,
+    /// Those that jobs hold.
+    pub busy: u64,
+    /// Those that are not `Alive`: absent, suspected, dead.
+    pub unavailable: u64,
+}
+
 impl Row for Resource {
     fn id(&self) -> u64 {
         self.id

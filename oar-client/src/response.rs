@@ -47,6 +47,15 @@ pub fn resources(answer: &Response<Bytes>) -> Result<Option<Page<Resource>>, Err
     page(answer, "a page of resources")
 }
 
+/// To `GET /resources/busy`: how many resources jobs hold.
+pub fn busy(answer: &Response<Bytes>) -> Result<u64, Error> {
+    #[derive(Deserialize)]
+    struct Busy {
+        busy: u64,
+    }
+    Ok(read::<Busy>(answer, "the number of busy resources")?.busy)
+}
+
 /// To `DELETE /jobs/{id}`.
 pub fn deleted(answer: &Response<Bytes>) -> Result<DeleteOutcome, Error> {
     let said: Said = read(answer, "the outcome of a delete")?;

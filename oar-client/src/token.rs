@@ -17,6 +17,8 @@ pub struct Claims {
     pub user: String,
     /// End of validity, epoch seconds; without it the token is accepted for ever.
     pub expires_at: Option<i64>,
+    /// When it was issued, epoch seconds, if it says so.
+    pub issued_at: Option<i64>,
 }
 
 /// Why a text cannot be used as a token. Never holds the text itself.
@@ -59,7 +61,11 @@ impl Token {
         let bytes = URL_SAFE_NO_PAD.decode(body.trim_end_matches('=')).map_err(|_| InvalidToken::NotJwt)?;
         let claims: WireClaims = serde_json::from_slice(&bytes).map_err(|_| InvalidToken::NotJwt)?;
         match claims.user {
-            Some(user) if !user.is_empty() => Ok(Claims { user, expires_at: claims.exp.map(|seconds| seconds as i64) }),
+            Some(user) if !user.is_empty() => Ok(Claims {
+                user,
+                expires_at: claims.exp.map(|seconds| seconds as i64),
+                issued_at: claims.date.as_deref().and_then(seconds_of),
+            }),
             _ => Err(InvalidToken::NoUser),
         }
     }
@@ -87,6 +93,23 @@ impl fmt::Display for Token {
 struct WireClaims {
     user: Option<String>,
     exp: Option<f64>,
+    date: Option<String>,
+}
+
+/// OAR's `YYYY-MM-DD HH:MM:SS` in UTC, in seconds from the epoch (the date-to-days algorithm of Howard Hinnant). `None` for
+/// anything else, and for years that no token is of.
+fn seconds_of(date: &str) -> Option<i64> {
+    let numbers: Vec<i64> = date.split(['-', ' ', ':']).map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let &[year @ 1970..=9999, month @ 1..=12, day @ 1..=31, hour @ 0..24, minute @ 0..60, second @ 0..=60] =
+        &numbers[..]
+    else {
+        return None;
+    };
+    let (shifted_year, shifted_month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (era, year_of_era) = (shifted_year.div_euclid(400), shifted_year.rem_euclid(400));
+    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    let days = era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
+    Some(days * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
 #[cfg(test)]
@@ -109,6 +132,16 @@ mod tests {
         let claims = token(r#"{"user":"alice","exp":1826694746,"date":"2026-11-21 07:12:26"}"#).claims().unwrap();
         assert_eq!(claims.user, "alice");
         assert_eq!(claims.expires_at, Some(1_826_694_746));
+        assert_eq!(claims.issued_at, Some(1_795_245_146), "364 days before");
+    }
+
+    #[test]
+    fn a_date_that_is_none_is_not_known() {
+        assert_eq!(seconds_of("1970-01-01 00:00:00"), Some(0));
+        assert_eq!(seconds_of("2000-02-29 23:59:59"), Some(951_868_799));
+        for wrong in ["", "yesterday", "2026-13-01 00:00:00", "2026-11-21", "2026-11-21 07:12:26 7", "-1-1-1 1:1:1"] {
+            assert_eq!(seconds_of(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -4,8 +4,10 @@
 //! servers of its database pass on, over TLS: they sign who called them. Every user of the socket
 //! may submit, and see which campaigns and clusters there are and how far they got; what is inside a campaign (its file,
 //! parameters, jobs, output, events) and every change are for its owner, root and the configured admins. Tokens and
-//! notifications are the caller's own. Events of clusters as a whole everybody may read and admins close. What is under
-//! `/admin`, changes to clusters' limits, and the acceptance of a reset are for admins alone: root, the configured ones, and in a data directory its user.
+//! notifications are the caller's own. Events of clusters as a whole everybody may read and admins close. How clusters are
+//! used, and what all together had of each, everybody may see; accounts are their users'. What is under `/admin`, changes
+//! to clusters' limits, and the acceptance of a reset are for admins alone: root, the configured ones, and in a data
+//! directory its user.
 
 mod add;
 mod admin;
@@ -29,6 +31,7 @@ mod properties;
 mod respond;
 mod results;
 mod tokens;
+mod usage;
 mod why;
 
 use std::os::unix::net::UnixListener;
@@ -117,5 +120,8 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/notifications/{kind}", web::delete().to(notifications::remove))
         .route("/tokens", web::get().to(tokens::list))
         .route("/tokens", web::post().to(tokens::add))
-        .route("/tokens/{cluster}", web::delete().to(tokens::remove));
+        .route("/tokens/{cluster}", web::delete().to(tokens::remove))
+        .route("/tokens/{cluster}", web::patch().to(tokens::change))
+        .route("/usage", web::get().to(usage::accounts))
+        .route("/gridusage", web::get().to(usage::grid));
 }

@@ -1,9 +1,10 @@
 //! A user's tokens for clusters: added, listed masked, removed. Never shown again.
 
 use actix_web::{HttpResponse, web};
-use cigri_api::{Accepted, List, NewToken, TokenInfo};
+use cigri_api::{Accepted, List, NewToken, Renew, TokenChange, TokenInfo};
 use cigri_core::event::{Code, Scope};
-use cigri_store::{ClusterKind, TokenRow};
+use cigri_core::token::Renewal;
+use cigri_store::{ClusterKind, Store, StoreError, TokenRow};
 use oar_client::Token;
 
 use super::identity::Caller;
@@ -12,7 +13,28 @@ use crate::clock::now_ms;
 use crate::grid::Grid;
 
 fn info(row: TokenRow) -> TokenInfo {
-    TokenInfo { cluster: row.cluster, login: row.login, token: "Bearer ****".to_owned(), expires_at: row.expires_at }
+    let now = now_ms() / 1000;
+    TokenInfo {
+        cluster: row.cluster,
+        login: row.login,
+        token: "Bearer ****".to_owned(),
+        expires_at: row.expires_at,
+        days_left: row.expires_at.map(|at| (at - now).div_euclid(86_400)),
+        renew: match row.renewal {
+            Renewal::Needed => Renew::Needed,
+            Renewal::Always => Renew::Always,
+            Renewal::Never => Renew::Never,
+        },
+        renewed_at: row.renewed_at,
+    }
+}
+
+fn renewal(renew: Renew) -> Renewal {
+    match renew {
+        Renew::Needed => Renewal::Needed,
+        Renew::Always => Renewal::Always,
+        Renew::Never => Renewal::Never,
+    }
 }
 
 /// The caller's own tokens.
@@ -42,15 +64,41 @@ pub(super) async fn add(
     handle.client.check_token(&token).await.map_err(|error| {
         ApiError::unavailable(format!("{} does not accept the token: {error}. Nothing was stored", new.cluster))
     })?;
-    let row = grid.put_token(&caller.login, &new.cluster, &token)?;
-    let scope = Scope::user_on(&caller.login, &new.cluster);
-    crate::blocking(&grid.store, move |store| {
-        store.close_event(Code::TokenNotFound, &scope, now_ms())?;
-        store.close_event(Code::PermissionDenied, &scope, now_ms())
-    })
-    .await?;
+    let (row, renew) = (grid.token_row(&caller.login, &new.cluster, &token)?, new.renew);
+    let row = crate::blocking(&grid.store, move |store| replace(store, row, renew)).await?;
     grid.wake_all();
     Ok(HttpResponse::Created().json(info(row)))
+}
+
+/// Puts a token in the place of the one before, whose renewal it keeps unless another is asked for; what was said of that
+/// is over.
+fn replace(store: &Store, row: TokenRow, renew: Option<Renew>) -> Result<TokenRow, StoreError> {
+    let before = store.list_tokens(&row.owner)?.into_iter().find(|before| before.cluster == row.cluster);
+    let kept = before.map(|before| before.renewal).unwrap_or_default();
+    let row = TokenRow { renewal: renew.map_or(kept, renewal), ..row };
+    store.put_token(&row)?;
+    let (scope, now) = (Scope::user_on(&row.owner, &row.cluster), now_ms());
+    for code in [Code::TokenNotFound, Code::PermissionDenied, Code::TokenExpires, Code::TokenNotRenewed] {
+        store.close_event(code, &scope, now)?;
+    }
+    Ok(row)
+}
+
+/// Says when the caller's token for a cluster is renewed by itself.
+pub(super) async fn change(
+    grid: web::Data<Grid>,
+    caller: Caller,
+    cluster: web::Path<String>,
+    change: web::Json<TokenChange>,
+) -> Result<web::Json<TokenInfo>, ApiError> {
+    let (cluster, renewal) = (cluster.into_inner(), renewal(change.renew));
+    let missing = || ApiError::not_found(format!("there is no token of yours for {cluster}"));
+    let name = cluster.clone();
+    let found = crate::blocking(&grid.store, move |store| {
+        store.set_renewal(&caller.login, &name, renewal)?;
+        Ok(store.list_tokens(&caller.login)?.into_iter().find(|row| row.cluster == name))
+    });
+    found.await?.map(|row| web::Json(info(row))).ok_or_else(missing)
 }
 
 /// Forgets the caller's token for a cluster.

@@ -13,7 +13,7 @@ use super::step::{self, Progress};
 use super::{Memory, Round, StepError};
 use crate::clock::now_ms;
 use crate::grid::{ClusterHandle, Grid};
-use crate::{notices, sensors};
+use crate::{notices, sensors, upkeep};
 
 /// How long a loop waits between rounds.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +66,7 @@ pub(crate) async fn run_all(grid: Arc<Grid>, stop: CancellationToken) {
 /// Runs the loop in a task of its own, so that a panic ends only that task, which is then started again.
 async fn supervise(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: CancellationToken) {
     let sensor = tokio::spawn(sensors::watch(Arc::clone(&grid), Arc::clone(&handle), stop.clone()));
+    let tended = tokio::spawn(upkeep::watch(Arc::clone(&grid), Arc::clone(&handle), stop.clone()));
     while !stop.is_cancelled() {
         let task = tokio::spawn(rounds(Arc::clone(&grid), Arc::clone(&handle), stop.clone()));
         match task.await {
@@ -80,6 +81,7 @@ async fn supervise(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: Cancellati
         pause(&stop, &handle.wake, Duration::from_secs(1)).await;
     }
     sensor.await.ok();
+    tended.await.ok();
 }
 
 async fn rounds(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: CancellationToken) {

@@ -10,12 +10,15 @@ use crate::error::Error;
 use crate::outcome::Version;
 use crate::property_kinds::{ColumnKind, column_kinds};
 use crate::query::JobQuery;
-use crate::resource::Resource;
+use crate::resource::{Census, Resource};
 use crate::token::Token;
 use crate::urgency::Urgency;
 use crate::{request, response};
 
 const RESOURCE_PAGE: u64 = 500;
+/// Rows without details are a tenth as long.
+const STATES_PAGE: u64 = 1000;
+const LARGEST_STATES_PAGE: u64 = 5000;
 /// Bytes of an answer that holds what a job printed.
 const LONGEST_MEDIA: usize = 16 << 20;
 /// Bytes of an answer that holds any other file.
@@ -51,6 +54,23 @@ impl Client {
             response::resources,
         )
         .await
+    }
+
+    /// How many resources there are, busy and out of order, with as little as OAR can be asked: a request for each
+    /// thousand resources, and one for what jobs hold. It waits behind everything else.
+    pub async fn census(&self) -> Result<Census, Error> {
+        let pages = Pages { first: 0, size: STATES_PAGE, largest: LARGEST_STATES_PAGE };
+        let all = self
+            .every_page(
+                (Urgency::Logs, pages),
+                |offset, limit| request::resource_states(self.base(), offset, limit),
+                response::resources,
+            )
+            .await?;
+        let request = request::get(self.base(), "/resources/busy", None)?;
+        let busy = response::busy(&self.ask_database(Urgency::Logs, request).await?)?;
+        let unavailable = all.iter().filter(|resource| resource.state != "Alive").count() as u64;
+        Ok(Census { total: all.len() as u64, busy, unavailable })
     }
 
     /// The names that a `property` may use; empty for a cluster without resources.

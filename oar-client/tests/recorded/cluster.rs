@@ -58,6 +58,19 @@ fn resources_come_in_pages() {
 }
 
 #[test]
+fn a_census_reads_states_without_details_and_what_is_busy() {
+    let recorded = exchange("resources_default");
+    let page = response::resources(&recorded.answer).unwrap().unwrap();
+    assert!(page.items.iter().all(|resource| resource.state == "Alive"));
+    assert_eq!((page.total, page.items.len()), (8, 8));
+    let asked = request::resource_states(&base(), 0, 1000).unwrap();
+    assert_eq!(asked.uri().query(), Some("detailed=false&limit=1000&offset=0"));
+    let busy = exchange("resources_busy");
+    busy.assert_request(&request::get(&base(), "/resources/busy", None).unwrap());
+    assert_eq!(response::busy(&busy.answer), Ok(0));
+}
+
+#[test]
 fn resources_keep_every_column() {
     let page = response::resources(&exchange("resources_detailed").answer);
     let resources = page.unwrap().unwrap().items;

@@ -104,6 +104,7 @@ const TABLE: [Allowed; 9] = [
             "chrono",
             "clap",
             "config",
+            "csv",
             "futures-util",
             "getrandom",
             "hmac",

@@ -1,0 +1,215 @@
+//! Accounts: what campaigns had of clusters, by day. Charged in the transaction in which jobs end.
+
+use std::collections::HashMap;
+
+use cigri_core::state::JobState;
+use cigri_core::usage::{self, Account, Ended, Outcome, Rate};
+use diesel::prelude::*;
+
+use crate::connection::Database;
+use crate::job::{JobEnd, LiveJob};
+use crate::schema::{account, campaign};
+use crate::specs::Specs;
+use crate::submission::SubmissionRow;
+use crate::{Result, Store};
+
+/// The cause of a success that its task did not need any more.
+pub(crate) const DUPLICATE: &str = "duplicate_success";
+
+/// That of a job of which nobody knows what it asked for: no account may stop a job from ending.
+const UNKNOWN: Rate = Rate { cores: 1, is_told: false, walltime_ms: i64::MAX };
+
+/// Which accounts to read. Days (UTC) are counted from the epoch, both ends included.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountFilter {
+    /// From this day.
+    pub from: Option<i64>,
+    /// To this day.
+    pub to: Option<i64>,
+    /// Only this user's campaigns.
+    pub owner: Option<String>,
+    /// Only this campaign.
+    pub campaign: Option<i64>,
+    /// Only on this cluster.
+    pub cluster: Option<String>,
+}
+
+/// What a campaign had of a cluster on one day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountRow {
+    /// Campaign id.
+    pub campaign_id: i64,
+    /// Its owner's login.
+    pub owner: String,
+    /// Cluster name.
+    pub cluster: String,
+    /// The day (UTC), counted from the epoch.
+    pub day: i64,
+    /// What was charged.
+    pub account: Account,
+}
+
+type Columns = (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
+
+macro_rules! columns {
+    () => {
+        (
+            account::useful_ms,
+            account::lost_ms,
+            account::failed_ms,
+            account::cancelled_ms,
+            account::done,
+            account::killed,
+            account::failed,
+            account::cancelled,
+            account::guessed,
+            account::untimed,
+        )
+    };
+}
+/// Charges what a look at a submission saw end: two statements a day at most, whatever the number of jobs.
+pub(crate) fn charge_ends(
+    connection: &mut Database,
+    specs: &Specs,
+    seen: &SubmissionRow,
+    (ends, now): (&[JobEnd], i64),
+) -> Result<()> {
+    charge(connection, specs, seen, ends.iter().filter(|end| began(end)).map(|end| ended(end, now)))
+}
+
+/// Charges jobs that were given up together.
+pub(crate) fn charge_lost(
+    connection: &mut Database,
+    specs: &Specs,
+    seen: &SubmissionRow,
+    (jobs, now): (&[LiveJob], i64),
+) -> Result<()> {
+    let lost = |job: &LiveJob| Ended {
+        outcome: Outcome::Lost,
+        ran: false,
+        started_at: None,
+        seen_at: job.started_at,
+        stopped_at: now,
+    };
+    charge(connection, specs, seen, jobs.iter().map(lost))
+}
+
+/// What never had its turn, alone or in its group, had nothing.
+fn began(end: &JobEnd) -> bool {
+    !["not_started", "withdrawn"].contains(&end.cause.as_str())
+}
+
+fn ended(end: &JobEnd, now: i64) -> Ended {
+    let outcome = match end.state {
+        JobState::Done => Outcome::Useful,
+        JobState::Cancelled => Outcome::Cancelled,
+        JobState::Killed if end.killed || end.cause == DUPLICATE => Outcome::Lost,
+        // Its program ended without a result, and its task comes back.
+        _ => Outcome::Failed,
+    };
+    Ended {
+        outcome,
+        ran: matches!(end.state, JobState::Done | JobState::Failed),
+        started_at: end.started_at,
+        seen_at: end.job.started_at,
+        stopped_at: end.stopped_at.unwrap_or(now),
+    }
+}
+
+fn charge(
+    connection: &mut Database,
+    specs: &Specs,
+    seen: &SubmissionRow,
+    ended: impl Iterator<Item = Ended>,
+) -> Result<()> {
+    let mut ended = ended.peekable();
+    if ended.peek().is_none() {
+        return Ok(());
+    }
+    let found = specs.of(connection, &[seen.campaign_id])?;
+    let spec = found.get(&seen.campaign_id).and_then(|spec| spec.clusters.get(&seen.cluster));
+    let days = usage::by_day(ended, spec.map_or(UNKNOWN, |spec| Rate::of(spec, seen.role)));
+    days.iter().try_for_each(|(day, more)| add(connection, (seen.campaign_id, &seen.cluster, *day), more))
+}
+
+fn add(connection: &mut Database, (campaign, cluster, day): (i64, &str, i64), more: &Account) -> Result<()> {
+    let known: Option<Columns> =
+        account::table.find((campaign, cluster, day)).select(columns!()).first(connection).optional()?;
+    let sum = known.map(of).unwrap_or_default().and(*more);
+    let time = (
+        account::useful_ms.eq(sum.useful_ms),
+        account::lost_ms.eq(sum.lost_ms),
+        account::failed_ms.eq(sum.failed_ms),
+        account::cancelled_ms.eq(sum.cancelled_ms),
+    );
+    let jobs = (
+        account::done.eq(sum.done),
+        account::killed.eq(sum.killed),
+        account::failed.eq(sum.failed),
+        account::cancelled.eq(sum.cancelled),
+        account::guessed.eq(sum.guessed),
+        account::untimed.eq(sum.untimed),
+    );
+    if known.is_some() {
+        diesel::update(account::table.find((campaign, cluster, day))).set((time, jobs)).execute(connection)?;
+    } else {
+        let key = (account::campaign_id.eq(campaign), account::cluster.eq(cluster), account::day.eq(day));
+        diesel::insert_into(account::table).values((key, time, jobs)).execute(connection)?;
+    }
+    Ok(())
+}
+
+fn of(columns: Columns) -> Account {
+    let (useful_ms, lost_ms, failed_ms, cancelled_ms, done, killed, failed, cancelled, guessed, untimed) = columns;
+    Account { useful_ms, lost_ms, failed_ms, cancelled_ms, done, killed, failed, cancelled, guessed, untimed }
+}
+
+impl Store {
+    /// Accounts, by campaign, cluster and day.
+    pub fn accounts(&self, filter: &AccountFilter) -> Result<Vec<AccountRow>> {
+        let mut query = account::table
+            .inner_join(campaign::table.on(campaign::id.eq(account::campaign_id)))
+            .order((account::campaign_id, account::cluster, account::day))
+            .select((account::campaign_id, campaign::owner, account::cluster, account::day, columns!()))
+            .into_boxed();
+        if let Some(from) = filter.from {
+            query = query.filter(account::day.ge(from));
+        }
+        if let Some(to) = filter.to {
+            query = query.filter(account::day.le(to));
+        }
+        if let Some(owner) = &filter.owner {
+            query = query.filter(campaign::owner.eq(owner.clone()));
+        }
+        if let Some(campaign) = filter.campaign {
+            query = query.filter(account::campaign_id.eq(campaign));
+        }
+        if let Some(cluster) = &filter.cluster {
+            query = query.filter(account::cluster.eq(cluster.clone()));
+        }
+        let found: Vec<(i64, String, String, i64, Columns)> = self.read(|connection| Ok(query.load(connection)?))?;
+        let row = |(campaign_id, owner, cluster, day, columns)| AccountRow {
+            campaign_id,
+            owner,
+            cluster,
+            day,
+            account: of(columns),
+        };
+        Ok(found.into_iter().map(row).collect())
+    }
+}
+
+/// Names of campaigns by id.
+pub type CampaignNames = HashMap<i64, String>;
+
+impl Store {
+    /// The names of these campaigns.
+    pub fn campaign_names(&self, mut ids: Vec<i64>) -> Result<CampaignNames> {
+        ids.sort_unstable();
+        ids.dedup();
+        self.read(|connection| {
+            let specs = self.specs.of(connection, &ids)?;
+            Ok(specs.into_iter().map(|(id, spec)| (id, spec.name.clone())).collect())
+        })
+    }
+}

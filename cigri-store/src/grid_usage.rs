@@ -1,0 +1,123 @@
+//! Samples of clusters: what they have, what is used of it, and by whom.
+
+use cigri_core::state::JobState;
+use cigri_core::usage::{GridUsage, Rate};
+use diesel::prelude::*;
+
+use crate::connection::Database;
+use crate::schema::{grid_usage, job, submission};
+use crate::specs::Specs;
+use crate::submission::is_unsettled;
+use crate::{Result, Store, StoreError};
+
+/// One sample.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GridUsageRow {
+    /// Cluster name.
+    pub cluster: String,
+    /// The moment that it stands for, epoch milliseconds.
+    pub at: i64,
+    /// What was seen.
+    pub usage: GridUsage,
+}
+
+type Columns = (String, i64, i64, i64, i64, i64);
+
+fn row((cluster, at, total, used, ours, unavailable): Columns) -> GridUsageRow {
+    GridUsageRow { cluster, at, usage: GridUsage { total, used, ours, unavailable } }
+}
+
+impl Store {
+    /// Cores that our running jobs on a cluster asked for. `None` if nothing of ours is there at all, not even waiting.
+    pub fn cores_running(&self, cluster: &str) -> Result<Option<i64>> {
+        self.read(|connection| cores_running(connection, &self.specs, cluster))
+    }
+
+    /// Keeps a sample; one of the same cluster and moment stays as it is.
+    pub fn keep_sample(&self, new: &GridUsageRow) -> Result<()> {
+        self.write(|connection| {
+            let usage = &new.usage;
+            let known: i64 = grid_usage::table.find((&new.cluster, new.at)).count().get_result(connection)?;
+            if known == 0 {
+                diesel::insert_into(grid_usage::table)
+                    .values((
+                        (grid_usage::cluster.eq(&new.cluster), grid_usage::at.eq(new.at)),
+                        (grid_usage::total.eq(usage.total), grid_usage::used.eq(usage.used)),
+                        (grid_usage::ours.eq(usage.ours), grid_usage::unavailable.eq(usage.unavailable)),
+                    ))
+                    .execute(connection)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets samples of a cluster from before a moment (epoch milliseconds); returns how many there were.
+    pub fn prune_samples(&self, cluster: &str, before: i64) -> Result<usize> {
+        let old = || grid_usage::cluster.eq(cluster).and(grid_usage::at.lt(before));
+        let found: i64 =
+            self.read(|connection| Ok(grid_usage::table.filter(old()).count().get_result(connection)?))?;
+        match found {
+            0 => Ok(0),
+            _ => self.write(|connection| Ok(diesel::delete(grid_usage::table.filter(old())).execute(connection)?)),
+        }
+    }
+
+    /// Samples from one moment to another (epoch milliseconds, both included), by time and cluster; at most `most`.
+    pub fn samples(&self, (from, to): (i64, i64), most: i64) -> Result<Vec<GridUsageRow>> {
+        self.read(|connection| {
+            let found: Vec<Columns> = grid_usage::table
+                .filter(grid_usage::at.between(from, to))
+                .order((grid_usage::at, grid_usage::cluster))
+                .limit(most)
+                .load(connection)?;
+            Ok(found.into_iter().map(row).collect())
+        })
+    }
+
+    /// The last sample of each cluster that has one, by time and cluster.
+    pub fn last_samples(&self) -> Result<Vec<GridUsageRow>> {
+        self.read(|connection| {
+            let latest: Vec<(String, Option<i64>)> = grid_usage::table
+                .group_by(grid_usage::cluster)
+                .select((grid_usage::cluster, diesel::dsl::max(grid_usage::at)))
+                .load(connection)?;
+            let mut rows = Vec::with_capacity(latest.len());
+            for (cluster, at) in latest {
+                let found: Option<Columns> =
+                    grid_usage::table.find((cluster, at.unwrap_or_default())).first(connection).optional()?;
+                rows.extend(found.map(row));
+            }
+            rows.sort_by(|one, other| (one.at, &one.cluster).cmp(&(other.at, &other.cluster)));
+            Ok(rows)
+        })
+    }
+}
+
+/// One row is read for each remote job: those of a group change their state together.
+fn cores_running(connection: &mut Database, specs: &Specs, cluster: &str) -> Result<Option<i64>> {
+    type Found = (i64, String, Option<String>, String, i64);
+    let found: Vec<Found> = submission::table
+        .inner_join(job::table.on(job::submission_id.eq(submission::id)))
+        .filter(submission::cluster.eq(cluster))
+        .filter(is_unsettled())
+        .filter(job::slot.eq(0))
+        .filter(job::state.eq_any(JobState::ALL.iter().filter(|state| state.is_live()).map(|state| state.as_str())))
+        .group_by((submission::campaign_id, submission::role, submission::results, job::state))
+        .select((submission::campaign_id, submission::role, submission::results, job::state, diesel::dsl::count_star()))
+        .load(connection)?;
+    if found.is_empty() {
+        return Ok(None);
+    }
+    let running: Vec<&Found> = found.iter().filter(|row| row.3 == JobState::Running.as_str()).collect();
+    let mut ids: Vec<i64> = running.iter().map(|row| row.0).collect();
+    ids.dedup();
+    let specs = specs.of(connection, &ids)?;
+    let mut cores = 0i64;
+    for (campaign, role, results, _, jobs) in running {
+        let role = role.parse().map_err(StoreError::corrupt)?;
+        let Some(spec) = specs.get(campaign).and_then(|spec| spec.clusters.get(cluster)) else { continue };
+        let side = if results.is_some() { i64::from(spec.grouping.side_by_side.max(1)) } else { 1 };
+        cores = cores.saturating_add(jobs * side * i64::from(Rate::of(spec, role).cores));
+    }
+    Ok(Some(cores))
+}
