@@ -168,6 +168,12 @@ impl Api {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
+    /// `GET path` with query parameters, the body as it is.
+    pub(crate) async fn text_with(&self, path: &str, query: &impl Serialize) -> Result<String, ApiError> {
+        let bytes = self.body(self.http.get(url(path)).query(query).timeout(PATIENCE)).await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     /// `GET path`, the body piece by piece; no time limit. An answer that ends too early is an error.
     pub(crate) async fn download(
         &self,

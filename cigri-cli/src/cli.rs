@@ -4,6 +4,7 @@ mod admin;
 mod limits;
 mod notify;
 mod simulate;
+mod usage;
 mod why;
 
 use std::path::PathBuf;
@@ -11,10 +12,11 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-pub(crate) use admin::{AdminCommand, JobsThere, RulesCommand, TokenCommand};
+pub(crate) use admin::{AdminCommand, JobsThere, Renewal, RulesCommand, TokenCommand};
 pub(crate) use limits::{ClusterCommand, Entry, ModeOptions, SetOptions};
 pub(crate) use notify::{AddNotification, NotificationKind, NotifyCommand};
 pub(crate) use simulate::SimulateOptions;
+pub(crate) use usage::{By, UsageOptions};
 pub(crate) use why::WhyOptions;
 
 use crate::exit::EXIT_CODES;
@@ -325,6 +327,12 @@ pub(crate) enum ShowCommand {
     },
     /// List the clusters
     Clusters,
+    /// What campaigns had of clusters, in core-hours; how clusters are used
+    ///
+    /// A job counts the cores that it asked for, on the day (UTC) on which it ended: as useful, lost to a kill, failed, or
+    /// cancelled.
+    #[command(after_help = usage::EXAMPLES)]
+    Usage(UsageOptions),
 }
 
 /// Reads the command line; ends the program itself for help and mistakes.

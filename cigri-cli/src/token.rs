@@ -3,15 +3,15 @@
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 
-use cigri_api::{List, NewToken, TokenInfo};
+use cigri_api::{List, NewToken, Renew, TokenChange, TokenInfo};
 use serde_json::Value;
 
 use crate::attach::with_server;
-use crate::cli::TokenCommand;
+use crate::cli::{Renewal, TokenCommand};
 use crate::exit::{Exit, Failure};
 use crate::place::Place;
 use crate::screen::{Screen, say};
-use crate::show::table::{Table, age_until};
+use crate::show::table::{Table, age, age_until};
 
 /// Longest token that is read; real ones are a few hundred bytes.
 const LONGEST: u64 = 64 * 1024;
@@ -19,11 +19,13 @@ const LONGEST: u64 = 64 * 1024;
 /// Carries out `cigri token ...`.
 pub(crate) async fn token(place: &Place, command: &TokenCommand, screen: &Screen) -> Result<Exit, Failure> {
     match command {
-        TokenCommand::Add { cluster, token_file } => {
-            let new = NewToken { cluster: cluster.clone(), token: read_token(token_file.as_deref())? };
+        TokenCommand::Add { cluster, token_file, renew } => {
+            let (cluster, token) = (cluster.clone(), read_token(token_file.as_deref())?);
+            let new = NewToken { cluster, token, renew: renew.map(when) };
             add(place, &new, screen).await
         }
         TokenCommand::List => list(place, screen).await,
+        TokenCommand::Set { cluster, renew } => set(place, cluster, when(*renew), screen).await,
         TokenCommand::Remove { cluster } => remove(place, cluster, screen).await,
     }
 }
@@ -48,12 +50,47 @@ async fn list(place: &Place, screen: &Screen) -> Result<Exit, Failure> {
             screen.value(&tokens)?;
             return Ok(Exit::Success);
         }
-        let mut table = Table::new(&["cluster", "login", "token", "expires"], screen);
+        let mut table = Table::new(&["cluster", "login", "token", "expires", "days left", "renewed by itself"], screen);
         for token in &tokens.items {
             let expires = token.expires_at.map_or_else(|| "-".to_owned(), age_until);
-            table.row([token.cluster.clone(), token.login.clone(), token.token.clone(), expires]);
+            let days = token.days_left.map_or_else(|| "-".to_owned(), |days| days.max(0).to_string());
+            let (cluster, login) = (token.cluster.clone(), token.login.clone());
+            table.row([cluster, login, token.token.clone(), expires, days, renewed(token)]);
         }
         table.print("no tokens")?;
+        Ok(Exit::Success)
+    })
+    .await
+}
+
+/// When it is renewed, and when that was last done.
+fn renewed(token: &TokenInfo) -> String {
+    let when = match token.renew {
+        _ if token.expires_at.is_none() => return "-".to_owned(),
+        Renew::Needed => "while needed",
+        Renew::Always => "always",
+        Renew::Never => "never",
+    };
+    token.renewed_at.map_or_else(|| when.to_owned(), |at| format!("{when}, last {} ago", age(at)))
+}
+
+fn when(renewal: Renewal) -> Renew {
+    match renewal {
+        Renewal::Needed => Renew::Needed,
+        Renewal::Always => Renew::Always,
+        Renewal::Never => Renew::Never,
+    }
+}
+
+async fn set(place: &Place, cluster: &str, renew: Renew, screen: &Screen) -> Result<Exit, Failure> {
+    let path = format!("/tokens/{}", path_segment(cluster)?);
+    with_server(place, async |api| {
+        let changed: TokenInfo = api.patch(&path, &(), &TokenChange { renew }).await?;
+        if screen.json {
+            screen.value(&changed)?;
+        } else {
+            screen.note(&format!("token for cluster {cluster}: renewed by itself {}", renewed(&changed)));
+        }
         Ok(Exit::Success)
     })
     .await

@@ -109,22 +109,44 @@ pub struct Prospect {
     pub walltime_s: u64,
     /// Jobs a day that its clusters ended lately; 0 if nobody knows.
     pub jobs_a_day: f64,
+    /// How long all its tasks take at most, if as many run at a time as may; `None` without an end.
+    pub at_best_s: Option<u64>,
+}
+
+/// On what a prediction rests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// What the clusters did lately.
+    Pace,
+    /// The walltime of all tasks, as many at a time as may run.
+    Walltimes,
+    /// Nothing: one walltime and a day.
+    Nothing,
+}
+
+impl Basis {
+    /// In words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Basis::Pace => "at the clusters' pace of late",
+            Basis::Walltimes => "by its walltimes",
+            Basis::Nothing => "a walltime and a day",
+        }
+    }
 }
 
 impl Prospect {
-    /// In how many seconds its last job ends, if its clusters go on as lately; otherwise one walltime and a day, within
-    /// which a job that is sent today has surely ended.
-    pub fn ends_in_s(&self) -> u64 {
-        let days = match self.tasks {
-            Some(tasks) if self.jobs_a_day > 0.0 => tasks as f64 / self.jobs_a_day,
-            _ => 1.0,
-        };
-        self.walltime_s.saturating_add((days * DAY_S as f64) as u64)
-    }
-
-    /// Whether this was predicted, and not merely assumed.
-    pub fn is_predicted(&self) -> bool {
-        self.tasks.is_some() && self.jobs_a_day > 0.0
+    /// In how many seconds its last job ends, and what that rests on: its clusters' pace of late; else the walltimes of its
+    /// tasks; else one walltime and a day, within which a job that is sent today has surely ended.
+    pub fn ends_in_s(&self) -> (u64, Basis) {
+        match (self.tasks, self.at_best_s) {
+            (Some(tasks), _) if self.jobs_a_day > 0.0 => {
+                let seconds = tasks as f64 / self.jobs_a_day * DAY_S as f64;
+                (self.walltime_s.saturating_add(seconds as u64), Basis::Pace)
+            }
+            (Some(_), Some(at_best_s)) => (at_best_s.max(self.walltime_s), Basis::Walltimes),
+            _ => (self.walltime_s.saturating_add(DAY_S as u64), Basis::Nothing),
+        }
     }
 }
 
@@ -190,11 +212,12 @@ mod tests {
 
     #[test]
     fn a_campaign_ends_as_fast_as_its_clusters_went_lately() {
-        let prospect = Prospect { tasks: Some(1000), walltime_s: 3600, jobs_a_day: 500.0 };
-        assert_eq!(prospect.ends_in_s(), 2 * 86_400 + 3600);
-        assert!(prospect.is_predicted());
-        for unknown in [Prospect { tasks: None, ..prospect }, Prospect { jobs_a_day: 0.0, ..prospect }] {
-            assert_eq!((unknown.ends_in_s(), unknown.is_predicted()), (86_400 + 3600, false));
+        let prospect = Prospect { tasks: Some(1000), walltime_s: 3600, jobs_a_day: 500.0, at_best_s: Some(7200) };
+        assert_eq!(prospect.ends_in_s(), (2 * 86_400 + 3600, Basis::Pace));
+        let idle = Prospect { jobs_a_day: 0.0, ..prospect };
+        assert_eq!(idle.ends_in_s(), (7200, Basis::Walltimes));
+        for unknown in [Prospect { tasks: None, ..prospect }, Prospect { at_best_s: None, ..idle }] {
+            assert_eq!(unknown.ends_in_s(), (86_400 + 3600, Basis::Nothing));
         }
     }
 

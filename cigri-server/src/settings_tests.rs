@@ -79,7 +79,7 @@ fn groups_are_lists_of_logins_and_hours_have_bounds() {
     assert_eq!(settings.groups["physics"], ["alice", "bob"]);
     assert_eq!(
         settings.retention(),
-        Retention { decisions_ms: 7_200_000, events_ms: 259_200_000, half_life_s: 86_400.0 }
+        Retention { decisions_ms: 7_200_000, events_ms: 259_200_000, half_life_s: 86_400.0, ..Retention::default() }
     );
     let wrong = parse("share_half_life_h = -1.0\n").unwrap_err();
     assert!(wrong.contains("`share_half_life_h`: -1; a number from 0.01 to 8766"), "{wrong}");

@@ -17,14 +17,37 @@ pub(crate) enum TokenCommand {
         /// Read the token from this file [default: standard input]
         #[arg(long, value_name = "FILE")]
         token_file: Option<PathBuf>,
+        /// When the server asks for a new one by itself [default: as before, or `needed`]
+        #[arg(long, value_enum, value_name = "WHEN")]
+        renew: Option<Renewal>,
     },
-    /// List your tokens, masked
+    /// List your tokens, masked, with the days that are left
     List,
+    /// Say when the server asks for a new token by itself, two weeks before it ends
+    #[command(after_help = "Example:\n  cigri token set dahu --renew always\n")]
+    Set {
+        /// Name of the cluster
+        cluster: String,
+        /// When
+        #[arg(long, value_enum, value_name = "WHEN")]
+        renew: Renewal,
+    },
     /// Forget a cluster's token
     Remove {
         /// Name of the cluster
         cluster: String,
     },
+}
+
+/// When a token is renewed by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Renewal {
+    /// While campaigns of yours may run there
+    Needed,
+    /// Always
+    Always,
+    /// Never
+    Never,
 }
 
 /// `cigri admin ...`.

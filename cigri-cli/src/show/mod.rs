@@ -8,6 +8,7 @@ pub(crate) mod jobs;
 mod status;
 pub(crate) mod steer;
 pub(crate) mod table;
+mod usage;
 mod why;
 
 use crate::api::Api;
@@ -36,6 +37,7 @@ pub(crate) async fn show(place: &Place, command: &ShowCommand, screen: &Screen) 
             ShowCommand::Retry { campaign } => steer::retry(api, *campaign, screen).await?,
             ShowCommand::Kill { jobs, again } => steer::kill(api, jobs, *again, screen).await?,
             ShowCommand::Clusters => clusters::clusters(api, screen).await?,
+            ShowCommand::Usage(options) => usage::usage(api, options, screen).await?,
         }
         Ok(Exit::Success)
     })

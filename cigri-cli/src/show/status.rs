@@ -7,6 +7,7 @@ use super::campaign_id;
 use super::campaigns::state_word;
 use super::endless::{open_bag, total_words};
 use super::table::{age, duration};
+use super::usage;
 use crate::api::Api;
 use crate::command_line::other_command;
 use crate::exit::Failure;
@@ -19,10 +20,11 @@ pub(super) async fn status(api: &Api, selector: Selector, screen: &Screen) -> Re
     if screen.json {
         return screen.value(&api.get::<Value>(&format!("/campaigns/{id}")).await?);
     }
-    screen.write(&sheet(&api.campaign(id).await?))
+    let campaign = api.campaign(id).await?;
+    screen.write(&sheet(&campaign, usage::of_campaign(api, id).await))
 }
 
-fn sheet(campaign: &Campaign) -> String {
+fn sheet(campaign: &Campaign, usage: Option<String>) -> String {
     let mut lines = vec![format!("campaign {} `{}`: {}", campaign.id, plain(&campaign.name), state_word(campaign))];
     let mut field = |name: &str, value: String| lines.push(format!("  {:<11}{value}", format!("{name}:")));
     field("owner", plain(&campaign.user));
@@ -37,6 +39,9 @@ fn sheet(campaign: &Campaign) -> String {
     field("tasks", tasks(campaign));
     if campaign.kills > 0 {
         field("kills", format!("{} attempts killed and brought back", campaign.kills));
+    }
+    if let Some(usage) = usage {
+        field("usage", usage);
     }
     if let Some(origin) = &campaign.origin {
         field("file", plain(&origin.path));

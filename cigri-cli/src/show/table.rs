@@ -63,6 +63,11 @@ impl Table {
 
     /// Adds a row. Its texts may come from anybody: control characters are shown escaped.
     pub(crate) fn row<const N: usize>(&mut self, texts: [String; N]) {
+        self.cells(&texts);
+    }
+
+    /// The same, where the number of columns differs.
+    pub(crate) fn cells(&mut self, texts: &[String]) {
         let cells = texts.iter().map(|text| self.cell(&plain(text)));
         let mut row = Row::from(cells.collect::<Vec<_>>());
         row.max_height(self.row_lines);

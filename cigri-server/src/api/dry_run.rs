@@ -12,6 +12,7 @@ use super::incoming::Incoming;
 use super::intake::{self, Prepared, Stream};
 use super::once::Once;
 use super::properties::{self, Seen};
+use super::prospect::{self, Doubt};
 use super::respond::ApiError;
 use crate::clock::now_ms;
 use crate::cluster::preview;
@@ -50,7 +51,8 @@ pub(super) async fn report(
         warnings.extend(walltime_warning(grid, name, cluster));
         warnings.extend(seen.get(name).and_then(|seen| seen.warning(name)));
     }
-    warnings.extend(token_warnings(grid, caller, &rows, ends_within_s).await?);
+    let doubts = prospect::doubts(grid, caller, spec, ends.count).await?;
+    warnings.extend(doubts.iter().map(Doubt::sentence));
     warnings.extend(hold_warnings(grid, caller, spec).await?);
     let preview = |(name, cluster): (&String, &ClusterSpec)| {
         let matching_resources = seen.get(name).and_then(Seen::matching);
@@ -110,7 +112,7 @@ async fn received_ends(incoming: Incoming, warnings: &mut Vec<Problem>, once: &m
 }
 
 /// The clusters of the campaign; one that would become a local one as it would be.
-fn rows(grid: &Grid, spec: &CampaignSpec) -> BTreeMap<String, ClusterRow> {
+pub(super) fn rows(grid: &Grid, spec: &CampaignSpec) -> BTreeMap<String, ClusterRow> {
     let row = |name: &String| match grid.cluster(name) {
         Some(handle) => {
             // What an admin changed at run time counts.
@@ -122,7 +124,13 @@ fn rows(grid: &Grid, spec: &CampaignSpec) -> BTreeMap<String, ClusterRow> {
     spec.clusters.keys().map(|name| (name.clone(), row(name))).collect()
 }
 
-fn ends_within(grid: &Grid, count: u64, spec: &CampaignSpec, rows: &BTreeMap<String, ClusterRow>) -> Option<u64> {
+/// In how many seconds all tasks have ended at most, if as many run at a time as may on the fastest cluster.
+pub(super) fn ends_within(
+    grid: &Grid,
+    count: u64,
+    spec: &CampaignSpec,
+    rows: &BTreeMap<String, ClusterRow>,
+) -> Option<u64> {
     let alone = |(name, cluster): (&String, &ClusterSpec)| {
         let row = rows.get(name)?;
         let room = match &grid.local {
@@ -146,33 +154,6 @@ fn walltime_warning(grid: &Grid, name: &str, cluster: &ClusterSpec) -> Option<St
         (false, false) => return None,
     };
     Some(format!("{name}: best-effort jobs may last {limit} s there, and {asked}"))
-}
-
-async fn token_warnings(
-    grid: &Grid,
-    caller: &Caller,
-    rows: &BTreeMap<String, ClusterRow>,
-    ends_within_s: Option<u64>,
-) -> Result<Vec<String>, ApiError> {
-    let login = caller.login.clone();
-    let tokens = crate::blocking(&grid.store, move |store| store.list_tokens(&login)).await?;
-    let now = now_ms() / 1000;
-    let warning = |row: &ClusterRow| {
-        let (name, add) = (&row.name, format!("add one with `cigri token add {}`", row.name));
-        let Some(token) = tokens.iter().find(|token| token.cluster == *name) else {
-            return Some(format!("{name}: you have no token there; {add}"));
-        };
-        let left = token.expires_at? - now;
-        let needed = i64::try_from(ends_within_s.unwrap_or(0)).unwrap_or(i64::MAX);
-        match left {
-            ..=0 => Some(format!("{name}: your token has expired; {add}")),
-            left if left < needed => Some(format!(
-                "{name}: your token expires in {left} s, and the campaign may take {needed} s; {add} in time"
-            )),
-            _ => None,
-        }
-    };
-    Ok(rows.values().filter(|row| row.kind != ClusterKind::Local).filter_map(warning).collect())
 }
 
 /// What holds a whole cluster, or this user there.

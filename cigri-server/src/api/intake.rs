@@ -23,6 +23,7 @@ use super::identity::Caller;
 use super::incoming::Incoming;
 use super::once::{Notes, Once};
 use super::properties;
+use super::prospect::{self, Doubt};
 use super::respond::{ApiError, problem};
 use crate::clock::now_ms;
 use crate::grid::Grid;
@@ -230,6 +231,12 @@ async fn store(
         && let Err(error) = settle(grid, caller, (id, *tasks), &mut campaign).await
     {
         received = Err(error);
+    }
+    if let Ok((tasks, _)) = &received {
+        // Nobody is refused for want of a warning.
+        let spec = &campaign.resolved.spec;
+        let doubts = prospect::doubts(grid, caller, spec, Some(*tasks as u64)).await.unwrap_or_default();
+        warnings.extend(doubts.iter().map(Doubt::problem));
     }
     let notes = Notes { warnings: warnings.iter().map(problem).collect(), notices: campaign.notices, added: None };
     let opened = match received {

@@ -28,6 +28,7 @@ mod notifications;
 mod once;
 mod pass;
 mod properties;
+mod prospect;
 mod respond;
 mod results;
 mod tokens;

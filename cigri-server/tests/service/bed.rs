@@ -11,7 +11,8 @@ use nix::unistd::Pid;
 use oar_local::{LocalCluster, Output};
 use serde_json::{Value, json};
 
-const SECRET: &[u8] = b"the cluster's own secret";
+/// What signs its tokens.
+pub const SECRET: &[u8] = b"the cluster's own secret";
 
 /// A cluster on a free port, alive as long as the value.
 pub struct Oar {

@@ -20,3 +20,4 @@ mod steps;
 mod sweeps;
 mod terms;
 mod troubled;
+mod usage;

@@ -8,6 +8,9 @@ mod asked;
 mod grid;
 mod table;
 
+#[cfg(test)]
+mod tests;
+
 use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, web};
 use cigri_store::{AccountFilter, AccountRow, CampaignNames, Store, StoreError};
