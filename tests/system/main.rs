@@ -27,3 +27,4 @@ mod stored;
 mod sweeps;
 mod tasks;
 mod terminals;
+mod usage;
