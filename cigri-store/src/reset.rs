@@ -9,7 +9,9 @@ use crate::connection::Database;
 use crate::schema::{cluster, gate_test, job, progress, submission};
 use crate::specs::Specs;
 use crate::submission::{self as submissions, SubmissionRow, Unsettled};
-use crate::{LiveJob, Result, Store, StoreError, account, bag, campaign, control, event, failed_on, job as jobs, steps};
+use crate::{
+    LiveJob, Result, Store, StoreError, account, bag, campaign, control, event, failed_on, job as jobs, steps,
+};
 
 /// Why a job ended that was lost with its cluster's database.
 const CAUSE: &str = "cluster_reset";
