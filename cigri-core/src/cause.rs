@@ -3,6 +3,10 @@
 //! Causes are read from the final state, the raw wait status and the *whole set* of OAR's events: their order
 //! misleads (a walltime kill logs FRAG_JOB_REQUEST first). Misspellings are OAR's own.
 
+mod events;
+
+use events::{NOISE, RESUBMITTING, TROUBLE};
+
 /// One event of a remote job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteEvent {
@@ -62,13 +66,15 @@ pub enum Cause {
     RunnerMissing,
     /// Node, launcher or scheduler trouble: the event's type.
     Infrastructure(String),
+    /// The cluster told something that nobody here has heard of: the event's type and its text, verbatim.
+    Unrecognised(String, String),
 }
 
 impl Cause {
     /// Whether the cluster, not the program, ended the attempt.
     pub fn is_kill(&self) -> bool {
         let by_somebody = matches!(self, Cause::BestEffortKill | Cause::PersonKill(_) | Cause::GroupKill);
-        by_somebody || matches!(self, Cause::Walltime | Cause::Infrastructure(_))
+        by_somebody || matches!(self, Cause::Walltime | Cause::Infrastructure(_) | Cause::Unrecognised(..))
     }
 
     /// Why a program ended by itself, from its raw wait status.
@@ -96,36 +102,10 @@ impl Cause {
             Cause::GroupKill => "group_kill",
             Cause::RunnerMissing => "runner_missing",
             Cause::Infrastructure(_) => "infrastructure",
+            Cause::Unrecognised(..) => "unrecognised",
         }
     }
 }
-
-/// Events after which OAR makes a copy of the job by itself, even of one that is not idempotent.
-const RESUBMITTING: &[&str] = &[
-    "PING_CHECKER_NODE_SUSPECTED",
-    "CPUSET_ERROR",
-    "PROLOGUE_ERROR",
-    "CANNOT_WRITE_NODE_FILE",
-    "CANNOT_WRITE_PID_FILE",
-    "USER_SHELL",
-    "LAUNCHING_OAREXEC_TIMEOUT",
-    "SERVER_PROLOGUE_TIMEOUT",
-    "SERVER_PROLOGUE_ERROR",
-    "SERVER_PROLOGUE_EXIT_CODE_ERROR",
-    "SERVER_EPILOGUE_TIMEOUT",
-];
-
-/// Events that say nothing about why a job ended.
-const NOISE: &[&str] = &[
-    "SCHEDULER_PRIORITY_UPDATED_START",
-    "SCHEDULER_PRIORITY_UPDATED_STOP",
-    "SWITCH_INTO_ERROR_STATE",
-    "SWITCH_INTO_TERMINATE_STATE",
-    "SEND_KILL_JOB",
-    "CHECKPOINT",
-    "CHECKPOINT_SUCCESS",
-    "CHECKPOINT_ERROR",
-];
 
 /// Reads the cause of a remote job's end.
 pub fn classify(end: &RemoteEnd) -> Cause {
@@ -176,12 +156,19 @@ fn classify_events(events: &[RemoteEvent]) -> Cause {
 
 fn classify_rest(events: &[RemoteEvent]) -> Cause {
     let frag = events.iter().find(|event| event.kind == "FRAG_JOB_REQUEST");
-    let other = events.iter().find(|event| event.kind != "FRAG_JOB_REQUEST" && !NOISE.contains(&event.kind.as_str()));
-    match (frag.and_then(|event| requesting_user(&event.description)), other) {
-        (Some(user), _) if user != "oar" => Cause::PersonKill(user.to_owned()),
-        (_, Some(event)) => Cause::Infrastructure(event.kind.clone()),
-        (Some(_), None) => Cause::Infrastructure("FRAG_JOB_REQUEST".to_owned()),
-        (None, None) => Cause::Infrastructure("no event".to_owned()),
+    let is_trouble = |event: &&RemoteEvent| {
+        let kind = event.kind.as_str();
+        TROUBLE.contains(&kind) || RESUBMITTING.contains(&kind)
+    };
+    let is_heard_of = |event: &RemoteEvent| event.kind == "FRAG_JOB_REQUEST" || NOISE.contains(&event.kind.as_str());
+    let trouble = events.iter().find(is_trouble);
+    let other = events.iter().find(|event| !is_heard_of(event));
+    match (frag.and_then(|event| requesting_user(&event.description)), trouble, other) {
+        (Some(user), ..) if user != "oar" => Cause::PersonKill(user.to_owned()),
+        (_, Some(event), _) => Cause::Infrastructure(event.kind.clone()),
+        (_, None, Some(event)) => Cause::Unrecognised(event.kind.clone(), event.description.clone()),
+        (Some(_), None, None) => Cause::Infrastructure("FRAG_JOB_REQUEST".to_owned()),
+        (None, None, None) => Cause::Infrastructure("no event".to_owned()),
     }
 }
 
@@ -204,79 +191,4 @@ fn last_number(description: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn event(kind: &str, description: &str) -> RemoteEvent {
-        RemoteEvent { kind: kind.into(), description: description.into(), to_check: false }
-    }
-
-    fn error(kinds: &[(&str, &str)]) -> Cause {
-        let events = kinds.iter().map(|(kind, text)| event(kind, text)).collect();
-        classify(&RemoteEnd { terminated: false, wait_status: None, events })
-    }
-
-    fn exit(status: i32) -> Cause {
-        classify(&RemoteEnd { terminated: true, wait_status: Some(status), events: Vec::new() })
-    }
-
-    #[test]
-    fn exit_statuses_are_raw_wait_statuses() {
-        assert_eq!(exit(0), Cause::Success);
-        assert_eq!(exit(256), Cause::ExitCode(1));
-        assert_eq!(exit(16896), Cause::AskedRetry);
-        assert_eq!(exit(17152), Cause::AskedRetryLast);
-        assert_eq!(exit(32512), Cause::ProgramMissing(127));
-        assert_eq!(exit(32256), Cause::ProgramMissing(126));
-        assert_eq!(exit(9), Cause::Signal(9));
-        assert_eq!(exit(65280), Cause::ExitCode(255));
-    }
-
-    #[test]
-    fn a_walltime_kill_is_not_taken_for_a_plain_kill() {
-        let events = [
-            ("FRAG_JOB_REQUEST", "User oar requested to frag the job 11184"),
-            ("WALLTIME", "Job: 11184 from 1 with 30; current time=31 (Elapsed)"),
-            ("SEND_KILL_JOB", ""),
-            ("SWITCH_INTO_ERROR_STATE", ""),
-        ];
-        assert_eq!(error(&events), Cause::Walltime);
-    }
-
-    #[test]
-    fn a_preemption_is_a_best_effort_kill() {
-        let events = [("BESTEFFORT_KILL", ""), ("FRAG_JOB_REQUEST", "User oar requested to frag the job 3")];
-        assert_eq!(error(&events), Cause::BestEffortKill);
-    }
-
-    #[test]
-    fn a_person_is_told_from_oar() {
-        let by = |who: &str| error(&[("FRAG_JOB_REQUEST", &format!("User {who} requested to frag the job 3"))]);
-        assert_eq!(by("alice"), Cause::PersonKill("alice".into()));
-        assert_eq!(by("oar"), Cause::Infrastructure("FRAG_JOB_REQUEST".into()));
-    }
-
-    #[test]
-    fn oars_own_resubmission_is_followed_by_its_new_id() {
-        let text = "Resubmiting job 11187 => ((0, ''), 11205) (due to event X & job is neither a reservation)";
-        assert_eq!(error(&[("RESUBMIT_JOB_AUTOMATICALLY", text)]), Cause::ResubmittedAs(11205));
-        let text =
-            "[11187] The job 11187 is a besteffort and idempotent job so we resubmit it (new id = ((0, ''), 11197)";
-        assert_eq!(
-            error(&[("RESUBMIT_JOB_AUTOMATICALLY", text), ("BESTEFFORT_KILL", "")]),
-            Cause::ResubmittedAs(11197)
-        );
-    }
-
-    #[test]
-    fn an_unchecked_resubmitting_event_decides_nothing() {
-        let mut unchecked = event("LAUNCHING_OAREXEC_TIMEOUT", "");
-        unchecked.to_check = true;
-        let end = RemoteEnd { terminated: false, wait_status: None, events: vec![unchecked] };
-        assert_eq!(classify(&end), Cause::Undecided);
-        assert_eq!(
-            error(&[("LAUNCHING_OAREXEC_TIMEOUT", "")]),
-            Cause::Infrastructure("LAUNCHING_OAREXEC_TIMEOUT".into())
-        );
-    }
-}
+mod tests;

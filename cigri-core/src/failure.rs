@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cause::Cause;
+use crate::signature;
 
 /// Declares the classes with their stored words once.
 macro_rules! classes {
@@ -79,7 +80,15 @@ impl Class {
             Cause::WorkingDirectory(_) => Class::Directory,
             Cause::OutputFiles(_) => Class::Output,
             Cause::Infrastructure(_) => Class::Node,
+            Cause::Unrecognised(..) => Class::Unknown,
         })
+    }
+
+    /// The class of a cause, when the last lines of the program's standard error are known as well: they say more about
+    /// a program that ended by itself, and nothing about one that somebody else ended.
+    pub fn seen(cause: &Cause, stderr: Option<&str>) -> Option<Class> {
+        let told = stderr.filter(|_| matches!(cause, Cause::ExitCode(_) | Cause::Signal(_)));
+        told.and_then(signature::class_of).or_else(|| Class::of(cause))
     }
 }
 
@@ -130,5 +139,18 @@ mod tests {
         assert_eq!(Class::of(&Cause::Success), None);
         assert_eq!(Class::of(&Cause::Undecided), None);
         assert_eq!(Class::of(&Cause::Walltime), Some(Class::Walltime));
+    }
+
+    #[test]
+    fn standard_error_speaks_for_programs_that_ended_by_themselves_only() {
+        let full = Some("write: No space left on device");
+        assert_eq!(Class::seen(&Cause::ExitCode(1), full), Some(Class::Disk));
+        assert_eq!(Class::seen(&Cause::Signal(9), Some("oom-kill: task 3")), Some(Class::Memory));
+        assert_eq!(Class::seen(&Cause::ExitCode(1), Some("boom")), Some(Class::Exit));
+        assert_eq!(Class::seen(&Cause::Signal(9), None), Some(Class::Signal));
+        assert_eq!(Class::seen(&Cause::Success, full), None);
+        for cause in [Cause::Walltime, Cause::AskedRetry, Cause::ProgramMissing(127), Cause::BestEffortKill] {
+            assert_eq!(Class::seen(&cause, full), Class::of(&cause), "{cause:?}");
+        }
     }
 }

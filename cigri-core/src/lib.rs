@@ -8,10 +8,10 @@
 //! (several tasks in one job), [`turn`] (prologue, sample, tasks, epilogue: whose turn it is), [`sample`] (how a
 //! sample ended), [`gathering`] (what becomes of its files), [`ledger`] (names and adoption of submissions),
 //! [`absence`] (what is missing), [`canary`] (what is another's), [`sweep`] (what nobody knows), [`cause`] (why a
-//! remote job ended), [`failure`] (what kind of trouble that was), [`reaction`] (what to do about it), [`calendar`] (when), [`meter`] (how many jobs may go),
-//! [`fair`] and
-//! [`plan`] (whose), [`usage`] (what they had), [`token`] (whether they may), [`notice`] (who is told of what),
-//! [`state`] (the transition tables).
+//! remote job ended), [`signature`] (what its program printed last), [`failure`] (what kind of trouble that was),
+//! [`policy`] (how often, when and where such are tried again), [`reaction`] (what to do about it), [`calendar`] (when),
+//! [`meter`] (how many jobs may go), [`fair`] and [`plan`] (whose), [`usage`] (what they had), [`token`] (whether they
+//! may), [`notice`] (who is told of what), [`state`] (the transition tables).
 
 pub mod absence;
 pub mod admission;
@@ -29,8 +29,10 @@ pub mod ledger;
 pub mod meter;
 pub mod notice;
 pub mod plan;
+pub mod policy;
 pub mod reaction;
 pub mod sample;
+pub mod signature;
 pub mod state;
 pub mod sweep;
 pub mod task_ids;

@@ -1,50 +1,68 @@
 //! What to do about the end of a remote job: its cause, the task's history and its owner's wish give the reaction.
 
+use std::collections::BTreeMap;
+
 use crate::cause::Cause;
 use crate::event::Code;
+use crate::failure::Class;
+use crate::language::Escalation;
+pub use crate::policy::Place;
+use crate::policy::{self, Retries};
 use crate::state::Wish;
 
-/// How often the task's present generation already ended for causes that have a budget.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct History {
-    /// Walltime kills.
-    pub walltime: u32,
-    /// Kills by a person.
-    pub person_kill: u32,
-    /// Node and scheduler troubles.
-    pub infrastructure: u32,
-    /// Retries asked by the program itself (exit 66, 67).
-    pub asked: u32,
-}
+/// How often the task's present generation was already tried again, by class of what had ended it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct History(BTreeMap<Class, u32>);
 
-/// Upper bounds of retries per task generation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budgets {
-    /// Walltime kills.
-    pub walltime: u32,
-    /// Kills by a person.
-    pub person_kill: u32,
-    /// Node and scheduler troubles.
-    pub infrastructure: u32,
-    /// Retries asked by the program.
-    pub asked: u32,
-}
+impl History {
+    /// Counts one more.
+    pub fn count(&mut self, class: Class) {
+        *self.0.entry(class).or_default() += 1;
+    }
 
-impl Default for Budgets {
-    fn default() -> Self {
-        Budgets { walltime: 2, person_kill: 3, infrastructure: 3, asked: 100 }
+    /// How many of a class there were.
+    pub fn of(&self, class: Class) -> u32 {
+        self.0.get(&class).copied().unwrap_or_default()
     }
 }
 
-/// Where in the bag a task comes back.
+/// What the campaign says of retries on the cluster.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terms<'a> {
+    /// Its own words on classes.
+    pub retries: Option<&'a Retries>,
+    /// What further attempts ask for.
+    pub escalation: Option<&'a Escalation>,
+    /// Troubles of nodes are the user's own doing, as often as they like: a local cluster's process was ended.
+    pub is_interrupted: bool,
+    /// It has no other cluster.
+    pub is_alone: bool,
+}
+
+/// One end of an attempt.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt<'a> {
+    /// Why it ended.
+    pub cause: &'a Cause,
+    /// What kind of trouble that is; none of a success.
+    pub class: Option<Class>,
+    /// What its resources and walltime were raised to: see [`Escalation`].
+    pub level: u32,
+    /// What was asked for it before it ended; a success still counts then.
+    pub wish: Option<Wish>,
+    /// Chance, for delays.
+    pub seed: u64,
+}
+
+/// How a task is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// Before tasks never tried, on any cluster.
-    First,
-    /// Before tasks never tried, on another cluster where there is one.
-    Elsewhere,
-    /// After all others.
-    Last,
+pub struct Again {
+    /// Where.
+    pub place: Place,
+    /// After how long, milliseconds.
+    pub delay_ms: i64,
+    /// At which level of escalation.
+    pub level: u32,
 }
 
 /// What to do about a cause.
@@ -58,7 +76,7 @@ pub enum Reaction {
         advice: String,
     },
     /// The attempt is over; the task goes back to the bag.
-    Retry(Place),
+    Retry(Again),
     /// The same, and the campaign gets nothing more on this cluster until a person acts.
     Hold {
         /// The event's code.
@@ -74,26 +92,17 @@ pub enum Reaction {
     Wait,
 }
 
-/// Decides. `wish` is what was asked for the job before it ended; a success still counts then.
-pub fn react(cause: &Cause, history: &History, budgets: &Budgets, wish: Option<Wish>) -> Reaction {
-    match cause {
+/// Decides.
+pub fn react(attempt: &Attempt<'_>, history: &History, terms: &Terms<'_>) -> Reaction {
+    let at_once = Reaction::Retry(Again { place: Place::First, delay_ms: 0, level: attempt.level });
+    match attempt.cause {
         Cause::Success => Reaction::Succeed,
         Cause::Undecided => Reaction::Wait,
         Cause::ResubmittedAs(id) => Reaction::Follow(*id),
-        _ if wish == Some(Wish::Cancel) => Reaction::Cancel,
-        _ if wish == Some(Wish::Again) && cause.is_kill() => Reaction::Retry(Place::First),
-        Cause::BestEffortKill | Cause::NotStarted | Cause::GroupKill | Cause::RunnerMissing => {
-            Reaction::Retry(Place::First)
-        }
-        Cause::AskedRetry => within(history.asked, budgets.asked, Place::First, ASKED_TOO_OFTEN),
-        Cause::AskedRetryLast => within(history.asked, budgets.asked, Place::Last, ASKED_TOO_OFTEN),
-        Cause::Walltime => within(history.walltime, budgets.walltime, Place::Elsewhere, WALLTIME_TOO_SHORT),
-        Cause::PersonKill(_) => within(history.person_kill, budgets.person_kill, Place::First, KILLED_TOO_OFTEN),
-        Cause::Infrastructure(_) => {
-            within(history.infrastructure, budgets.infrastructure, Place::Elsewhere, CLUSTER_TROUBLE)
-        }
-        Cause::ExitCode(code) => Reaction::Fail { advice: format!("the program exited with code {code}") },
-        Cause::Signal(signal) => Reaction::Fail { advice: format!("the program was ended by signal {signal}") },
+        _ if attempt.wish == Some(Wish::Cancel) => Reaction::Cancel,
+        cause if attempt.wish == Some(Wish::Again) && cause.is_kill() => at_once,
+        Cause::BestEffortKill | Cause::NotStarted | Cause::GroupKill | Cause::RunnerMissing => at_once,
+        Cause::Infrastructure(_) if terms.is_interrupted => at_once,
         Cause::ProgramMissing(code) => Reaction::Hold { code: Code::ProgramMissing, advice: missing_program(*code) },
         Cause::WorkingDirectory(text) => Reaction::Hold {
             code: Code::WorkingDirectory,
@@ -103,16 +112,81 @@ pub fn react(cause: &Cause, history: &History, budgets: &Budgets, wish: Option<W
             code: Code::OutputFiles,
             advice: format!("{text}. Make exec_directory writable there, then resume the campaign"),
         },
+        cause => within_budget(attempt, attempt.class.or_else(|| Class::of(cause)), history, terms),
     }
 }
 
-const ASKED_TOO_OFTEN: &str = "the program asked to be run again (exit 66 or 67) more often than allowed";
-const WALLTIME_TOO_SHORT: &str = "the task ran into its walltime on every try: give it a longer walltime";
-const KILLED_TOO_OFTEN: &str = "the job was deleted on its cluster again and again: ask who deletes it, and why";
-const CLUSTER_TROUBLE: &str = "the cluster failed to run the job again and again: its events say more";
+/// Tries again while the class's budget lasts.
+fn within_budget(attempt: &Attempt<'_>, class: Option<Class>, history: &History, terms: &Terms<'_>) -> Reaction {
+    let Some(class) = class else { return Reaction::Wait };
+    let none = Retries::new();
+    let retries = terms.retries.unwrap_or(&none);
+    let (mut rule, used) = (policy::rule(retries, class), history.of(class));
+    let raised = terms.escalation.filter(|escalation| escalation.answers(class));
+    let own = retries.get(&class).copied().unwrap_or_default();
+    if terms.is_alone && own.most.is_none() && matches!(class, Class::MissingFile | Class::MissingModule) {
+        // What is missing here may be elsewhere; there is no such place.
+        rule.most = 0;
+    }
+    if let Some(escalation) = raised {
+        // Each level is tried once, wherever there is room.
+        rule.most = own.most.unwrap_or(escalation.levels());
+        rule.place = own.place.unwrap_or(Place::First);
+    }
+    if used >= rule.most {
+        return Reaction::Fail { advice: advice(attempt.cause, class, used) };
+    }
+    let asked_last = *attempt.cause == Cause::AskedRetryLast && own.place.is_none();
+    let level = raised.map_or(attempt.level, |escalation| (attempt.level + 1).min(escalation.levels()));
+    let place = if asked_last { Place::Last } else { rule.place };
+    Reaction::Retry(Again { place, delay_ms: rule.delay_ms(used, attempt.seed), level })
+}
 
-fn within(used: u32, budget: u32, place: Place, advice: &str) -> Reaction {
-    if used < budget { Reaction::Retry(place) } else { Reaction::Fail { advice: advice.to_owned() } }
+/// The event that tells of tasks that failed for good.
+pub fn code_of(class: Class) -> Code {
+    match class {
+        Class::Walltime => Code::Walltime,
+        Class::PersonKill => Code::PersonKill,
+        Class::Asked => Code::AskedTooOften,
+        Class::Node | Class::Lost => Code::ClusterTrouble,
+        Class::Unknown => Code::UnknownError,
+        _ => Code::ExitError,
+    }
+}
+
+/// Why a task failed for good, and what helps.
+fn advice(cause: &Cause, class: Class, used: u32) -> String {
+    let what = match (cause, class) {
+        (Cause::ExitCode(code), Class::Exit) => format!("the program exited with code {code}"),
+        (Cause::Signal(signal), Class::Signal) => format!("the program was ended by signal {signal}"),
+        (Cause::ExitCode(code), _) => format!("{} (exit {code})", help(class)),
+        (Cause::Signal(signal), _) => format!("{} (signal {signal})", help(class)),
+        (Cause::Unrecognised(kind, text), _) => format!("{}: {kind}: {text}", help(class)),
+        (Cause::Infrastructure(text), _) => format!("{} (last: {text})", help(class)),
+        (Cause::PersonKill(who), _) => format!("{} (last: {who})", help(class)),
+        _ => help(class).to_owned(),
+    };
+    if used == 0 { what } else { format!("{what}; it was tried {} times for that", used + 1) }
+}
+
+fn help(class: Class) -> &'static str {
+    match class {
+        Class::Asked => "the program asked to be run again (exit 66 or 67) more often than allowed",
+        Class::Walltime => {
+            "the task ran into its walltime on every try: give it a longer walltime, or let it `escalate`"
+        }
+        Class::PersonKill => "the job was deleted on its cluster again and again: ask who deletes it, and why",
+        Class::Node => "the cluster failed to run the job again and again: its events say more",
+        Class::Memory => "it ran out of memory: ask for more cores or a node, or let it `escalate` with `resources`",
+        Class::Disk => "a disk or a quota is full: make room, then retry",
+        Class::MissingFile => "a file that it reads is not there: bring it there, then retry",
+        Class::MissingModule => "a module or library is not there: install or load it, then retry",
+        Class::Licence => {
+            "no licence was free: allow more `retries` of `licence`, or run fewer jobs at once (`max_jobs`)"
+        }
+        Class::Unknown => "the cluster told something unknown here, on every try",
+        _ => "it failed",
+    }
 }
 
 fn missing_program(code: i32) -> String {
@@ -121,48 +195,4 @@ fn missing_program(code: i32) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cause::{RemoteEnd, RemoteEvent, classify};
-
-    #[test]
-    fn both_spellings_of_the_working_directory_event_hold_the_campaign() {
-        for kind in ["WORKING_DIRECTOR", "WORKING_DIRECTORY"] {
-            let event = RemoteEvent { kind: kind.into(), description: "Cannot go into /x".into(), to_check: false };
-            let cause = classify(&RemoteEnd { terminated: false, wait_status: None, events: vec![event] });
-            let reaction = react(&cause, &History::default(), &Budgets::default(), None);
-            assert!(matches!(reaction, Reaction::Hold { code: Code::WorkingDirectory, .. }), "{reaction:?}");
-        }
-    }
-
-    #[test]
-    fn best_effort_kills_come_back_without_limit_and_walltimes_do_not() {
-        let budgets = Budgets::default();
-        let tired = History { walltime: 2, person_kill: 3, infrastructure: 3, asked: 100 };
-        let fresh = History::default();
-        assert_eq!(react(&Cause::BestEffortKill, &tired, &budgets, None), Reaction::Retry(Place::First));
-        assert_eq!(react(&Cause::Walltime, &fresh, &budgets, None), Reaction::Retry(Place::Elsewhere));
-        assert!(matches!(react(&Cause::Walltime, &tired, &budgets, None), Reaction::Fail { .. }));
-        assert_eq!(react(&Cause::AskedRetryLast, &fresh, &budgets, None), Reaction::Retry(Place::Last));
-        assert!(matches!(react(&Cause::AskedRetry, &tired, &budgets, None), Reaction::Fail { .. }));
-    }
-
-    #[test]
-    fn cancelling_ends_everything_but_a_success() {
-        let (history, budgets) = (History::default(), Budgets::default());
-        assert_eq!(react(&Cause::Success, &history, &budgets, Some(Wish::Cancel)), Reaction::Succeed);
-        for cause in [Cause::BestEffortKill, Cause::PersonKill("alice".into()), Cause::ExitCode(1)] {
-            assert_eq!(react(&cause, &history, &budgets, Some(Wish::Cancel)), Reaction::Cancel);
-        }
-        assert_eq!(react(&Cause::ResubmittedAs(4), &history, &budgets, Some(Wish::Cancel)), Reaction::Follow(4));
-    }
-
-    #[test]
-    fn a_job_that_was_asked_to_come_back_does_so_without_limit_unless_it_ended_by_itself() {
-        let tired = History { walltime: 2, person_kill: 3, infrastructure: 3, asked: 100 };
-        let again = |cause: Cause| react(&cause, &tired, &Budgets::default(), Some(Wish::Again));
-        assert_eq!(again(Cause::PersonKill("alice".into())), Reaction::Retry(Place::First));
-        assert_eq!(again(Cause::Success), Reaction::Succeed);
-        assert!(matches!(again(Cause::ExitCode(3)), Reaction::Fail { .. }));
-    }
-}
+mod tests;

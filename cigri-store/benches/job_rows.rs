@@ -43,6 +43,7 @@ fn measure(database: &str, store: &Store) {
             remote_user: "alice",
             directory: "/",
             limit: ARRAY as i64,
+            level: Default::default(),
             group: None,
             open_elsewhere: &[],
         };

@@ -84,7 +84,7 @@ fn submit(store: &Store, id: i64, cluster: &str, limit: i64) -> cigri_store::Sub
 fn fail(store: &Store, id: i64, cluster: &str) {
     let submission = submit(store, id, cluster, 1);
     let live = store.live_jobs(submission.id).unwrap();
-    let back = Some(Return { last: true, avoid_cluster: Some(cluster.to_owned()) });
+    let back = Some(Return { last: true, avoid_cluster: Some(cluster.to_owned()), ..Return::default() });
     store
         .record_look(&submission, &look(0, 1, &[], &[JobEnd { back, ..end(&live[0], JobState::Killed) }]), 6000)
         .unwrap();

@@ -28,6 +28,8 @@ pub(crate) struct Taken {
     pub(crate) task: Task,
     /// Its row, if it had come back before: place, and the clusters that it failed on.
     returned: Option<(i32, Option<String>)>,
+    /// Its level.
+    level: i32,
 }
 
 impl Taken {
@@ -39,7 +41,7 @@ impl Taken {
 
 impl From<Task> for Taken {
     fn from(task: Task) -> Taken {
-        Taken { task, returned: None }
+        Taken { task, returned: None, level: 0 }
     }
 }
 
@@ -52,15 +54,29 @@ pub(crate) struct Back {
     pub(crate) place: i32,
     /// As stored.
     pub(crate) failed_on: Option<String>,
+    /// It waits until then, epoch milliseconds.
+    pub(crate) not_before: i64,
+    /// What it asks for.
+    pub(crate) level: i32,
+}
+
+/// Which tasks are wanted, and when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) limit: i64,
+    /// Those of one level only.
+    pub(crate) level: i32,
+    pub(crate) now: i64,
 }
 
 /// Takes up to `limit` tasks: those that came back first, then the never tried, then those sent to the end.
-/// A task that failed here is left to the clusters open elsewhere, while it has not failed on all of these.
+/// A task that failed here is left to the clusters open elsewhere, while it has not failed on all of these; one that
+/// waits for its next try is left where it is.
 pub(crate) fn take(
     connection: &mut Database,
     (campaign, cluster): (i64, &str),
     open_elsewhere: &[String],
-    limit: i64,
+    wanted: Wanted,
 ) -> Result<Vec<Taken>> {
     let state: String = campaign::table.find(campaign).select(campaign::state).first(connection)?;
     if state != CampaignState::Active.as_str() {
@@ -68,17 +84,17 @@ pub(crate) fn take(
         return Ok(Vec::new());
     }
     let barred = failed_on::barred(connection, (campaign, cluster), open_elsewhere)?;
-    let mut tasks = take_returned(connection, (campaign, &barred), 1, limit)?;
+    let mut tasks = take_returned(connection, (campaign, &barred), 1, wanted)?;
     let (next, count): (i64, i64) = progress::table
         .inner_join(campaign::table.on(campaign::id.eq(progress::campaign_id)))
         .filter(progress::campaign_id.eq(campaign))
         .select((progress::next_index, campaign::task_count))
         .first(connection)?;
-    let fresh = (count - next).min(limit - tasks.len() as i64);
-    tasks.extend((next..next + fresh).map(|index| Taken { task: untried(index, 1, 1), returned: None }));
-    let room = limit - tasks.len() as i64;
-    if room > 0 {
-        tasks.extend(take_returned(connection, (campaign, &barred), 0, room)?);
+    let fresh = if wanted.level == 0 { (count - next).min(wanted.limit - tasks.len() as i64) } else { 0 };
+    tasks.extend((next..next + fresh).map(|index| Taken::from(untried(index, 1, 1))));
+    let rest = Wanted { limit: wanted.limit - tasks.len() as i64, ..wanted };
+    if rest.limit > 0 {
+        tasks.extend(take_returned(connection, (campaign, &barred), 0, rest)?);
     }
     for (array_index, taken) in (1..).zip(&mut tasks) {
         taken.task.array_index = array_index;
@@ -102,18 +118,20 @@ fn take_returned(
     connection: &mut Database,
     (campaign, barred): (i64, &[String]),
     place: i32,
-    limit: i64,
+    wanted: Wanted,
 ) -> Result<Vec<Taken>> {
     let fits = returned_task::failed_on.is_null().or(returned_task::failed_on.ne_all(barred));
     let query = returned_task::table
         .filter(returned_task::campaign_id.eq(campaign))
         .filter(returned_task::place.eq(place))
+        .filter(returned_task::level.eq(wanted.level))
+        .filter(returned_task::not_before.le(wanted.now))
         .select((
             (returned_task::task_index, returned_task::generation, returned_task::attempts),
             returned_task::failed_on,
         ))
         .order(returned_task::task_index)
-        .limit(limit);
+        .limit(wanted.limit);
     let found: Vec<((i64, i32, i32), Option<String>)> =
         if barred.is_empty() { query.load(connection)? } else { query.filter(fits).load(connection)? };
     if found.is_empty() {
@@ -124,6 +142,7 @@ fn take_returned(
     let taken = |((index, generation, attempts), failed_on)| Taken {
         task: untried(index, generation, attempts + 1),
         returned: Some((place, failed_on)),
+        level: wanted.level,
     };
     Ok(found.into_iter().map(taken).collect())
 }
@@ -133,10 +152,10 @@ pub(crate) fn untake(connection: &mut Database, campaign: i64, rest: &[Taken]) -
     if rest.is_empty() {
         return Ok(());
     }
-    let back = |Taken { task, returned }: &Taken| {
+    let back = |Taken { task, returned, level }: &Taken| {
         let (place, failed_on) = returned.clone()?;
         let (index, generation, attempts) = (task.index, task.generation, task.attempt - 1);
-        Some(Back { index, generation, attempts, place, failed_on })
+        Some(Back { index, generation, attempts, place, failed_on, not_before: 0, level: *level })
     };
     let back: Vec<Back> = rest.iter().filter_map(back).collect();
     // Those never tried are the last that the cursor passed.

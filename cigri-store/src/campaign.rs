@@ -263,8 +263,10 @@ impl Store {
                 }
             }
             for hold in event::holds_of(connection, row.id)? {
-                if let Some(cluster) = hold.cluster {
-                    shares.entry(cluster).or_default().hold = Some(hold.message);
+                match hold.cluster {
+                    Some(cluster) => shares.entry(cluster).or_default().hold = Some(hold.message),
+                    // What holds it as a whole holds it on each.
+                    None => shares.values_mut().for_each(|share| share.hold = Some(hold.message.clone())),
                 }
             }
             Ok(shares)

@@ -9,7 +9,7 @@ use crate::bag::Back;
 use crate::campaign::{self, CampaignRow};
 use crate::connection::Database;
 use crate::schema::{self, job, progress, returned_task};
-use crate::{Result, Store, StoreError, bulk, endless, event, steps};
+use crate::{Result, Store, StoreError, bulk, endless, event, max_failures, steps};
 
 /// What a retry did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +115,7 @@ impl Store {
                 state => return Err(StoreError::Conflict(format!("campaign {id} is {state}: nothing waits in it"))),
             }
             let holds = event::lift_holds(connection, id, now)?;
+            max_failures::count_anew(connection, id)?;
             let had_stopped = row.state == CampaignState::Paused || holds > 0;
             if row.stage == Stage::Tested || row.stage == Stage::Testing && !had_stopped {
                 set_stage(connection, &row, Stage::Open)?;
@@ -165,6 +166,7 @@ impl Store {
                     progress::pending.eq(progress::pending + tasks as i64),
                 ))
                 .execute(connection)?;
+            max_failures::count_anew(connection, id)?;
             if row.state == CampaignState::Cancelled || (tasks > 0 && row.state == CampaignState::Finished) {
                 set_state(connection, &row, CampaignState::Active)?;
                 set_finished(connection, id, None)?;
@@ -202,6 +204,8 @@ fn latest_ends(connection: &mut Database, id: i64, state: JobState) -> Result<Ve
         attempts,
         place: 1,
         failed_on: None,
+        not_before: 0,
+        level: 0,
     };
     Ok(failed.into_iter().map(back).collect())
 }

@@ -151,12 +151,23 @@ fn insert(connection: &mut Database, cause: Option<i64>, new: &NewEvent, now: i6
     Ok(())
 }
 
-/// Open events that hold submissions on the cluster, whatever their scope.
+/// Opens the event unless the same is open: what it tells changes from moment to moment, but happened once.
+pub(crate) fn open_once(connection: &mut Database, new: &NewEvent, now: i64) -> Result<()> {
+    let known: i64 = event::table
+        .filter(event::closed_at.is_null())
+        .filter(event::code.eq(new.code.as_str()))
+        .filter(event::scope.eq(new.scope.key()))
+        .count()
+        .get_result(connection)?;
+    if known == 0 { open(connection, new, now) } else { Ok(()) }
+}
+
+/// Open events that hold submissions on the cluster, whatever their scope; those of campaigns as a whole too.
 pub(crate) fn holds_on(connection: &mut Database, cluster: &str) -> Result<Vec<EventRow>> {
     Ok(event::table
         .filter(event::closed_at.is_null())
         .filter(event::holds.eq(true))
-        .filter(event::cluster.eq(cluster))
+        .filter(event::cluster.eq(cluster).or(event::cluster.is_null().and(event::campaign_id.is_not_null())))
         .order(event::id)
         .load(connection)?)
 }

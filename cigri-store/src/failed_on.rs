@@ -88,7 +88,18 @@ pub(crate) fn counts_of(connection: &mut Database, campaign: i64, cluster: &str)
     Ok(sort_out(found, cluster)?.remove(&campaign).unwrap_or_default())
 }
 
-fn sort_out(found: Vec<(i64, Option<String>, i64)>, cluster: &str) -> Result<HashMap<i64, Counts>> {
+/// These without those.
+pub(crate) fn less(mut all: HashMap<i64, Counts>, without: HashMap<i64, Counts>) -> HashMap<i64, Counts> {
+    for (campaign, counts) in without {
+        let Some(known) = all.get_mut(&campaign) else { continue };
+        for (set, count) in counts {
+            known.iter_mut().filter(|(other, _)| *other == set).for_each(|(_, known)| *known -= count);
+        }
+    }
+    all
+}
+
+pub(crate) fn sort_out(found: Vec<(i64, Option<String>, i64)>, cluster: &str) -> Result<HashMap<i64, Counts>> {
     let mut counts: HashMap<i64, Counts> = HashMap::new();
     for (campaign, text, count) in found {
         let mut set = text.as_deref().map(parse).transpose()?.unwrap_or_default();

@@ -24,14 +24,16 @@ pub struct Here {
     pub role: Role,
     /// What its tasks ask for: see `ClusterSpec::shape`.
     pub shape: String,
+    /// The level of its escalation.
+    pub level: u32,
     /// Jobs launching, in doubt, held or waiting.
     pub waiting: i64,
     /// Jobs seen running.
     pub running: i64,
 }
 
-/// Campaign, owner, role, project, shape.
-type Kind = (i64, String, &'static str, Option<String>, String);
+/// Campaign, owner, role, project, level, shape.
+type Kind = (i64, String, &'static str, Option<String>, i32, String);
 
 /// Those of a cluster, whose unsettled submissions are these.
 pub(crate) fn on(
@@ -52,14 +54,8 @@ pub(crate) fn on(
         let (_, waiting, running) = all.entry(kind).or_insert((submissions[at].row.role, 0, 0));
         *(if state == JobState::Running.as_str() { running } else { waiting }) += number;
     }
-    let here = |((campaign, owner, _, project, shape), (role, waiting, running)): (Kind, (Role, i64, i64))| Here {
-        campaign,
-        owner,
-        role,
-        project,
-        shape,
-        waiting,
-        running,
+    let here = |((campaign, owner, _, project, level, shape), (role, waiting, running)): (Kind, (Role, i64, i64))| {
+        Here { campaign, owner, role, project, shape, level: level.max(0) as u32, waiting, running }
     };
     Ok(all.into_iter().map(here).collect())
 }
@@ -71,7 +67,7 @@ fn kind(submission: &Unsettled, specs: &SpecsById) -> Kind {
         Some(shape) => (shape, submission.project.clone()),
         None => (spec().map(|spec| spec.shape()).unwrap_or_default(), spec().and_then(|spec| spec.project.clone())),
     };
-    (row.campaign_id, row.owner.clone(), row.role.as_str(), project, shape)
+    (row.campaign_id, row.owner.clone(), row.role.as_str(), project, row.level as i32, shape)
 }
 
 /// Submission, state, number.

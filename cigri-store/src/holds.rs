@@ -66,13 +66,18 @@ impl Store {
             let found: Vec<(Option<String>, String)> = event::table
                 .filter(event::closed_at.is_null())
                 .filter(event::holds.eq(true))
-                .filter(event::cluster.eq_any(names))
+                .filter(event::cluster.eq_any(names).or(event::cluster.is_null().and(event::campaign_id.is_not_null())))
                 .filter(event::campaign_id.is_null().or(event::campaign_id.eq(row.id)))
                 .filter(event::owner.is_null().or(event::owner.eq(&row.owner)))
                 .select((event::cluster, event::message))
                 .order(event::id.desc())
                 .load(connection)?;
-            Ok(found.into_iter().filter_map(|(cluster, message)| Some((cluster?, message))).collect())
+            let mut all = HashMap::new();
+            for (cluster, message) in found {
+                let concerned = cluster.map_or_else(|| row.spec.clusters.keys().cloned().collect(), |name| vec![name]);
+                all.extend(concerned.into_iter().map(|name| (name, message.clone())));
+            }
+            Ok(all)
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Intents: tasks leave the bag, a submission and its launching jobs are there, all or nothing.
 
 use cigri_core::group::{self, Place};
+use cigri_core::language::ClusterSpec;
 use cigri_core::state::{Role, SubmissionState};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as SqlError};
@@ -30,10 +31,21 @@ pub struct NewSubmission<'a> {
     pub directory: &'a str,
     /// At most this many tasks.
     pub limit: i64,
+    /// Tasks of this level of the campaign's escalation only; a step has none.
+    pub level: Raised,
     /// How they are grouped.
     pub group: Option<NewGroup>,
     /// Other clusters of the campaign that are open to it: tasks that failed here are left to them.
     pub open_elsewhere: &'a [String],
+}
+
+/// A level of escalation, and what bounds it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Raised {
+    /// The level, from 0.
+    pub level: u32,
+    /// The cluster's longest walltime of jobs that were raised, seconds.
+    pub longest_s: Option<u64>,
 }
 
 /// How the tasks of a submission are grouped.
@@ -106,7 +118,8 @@ type Kind = (Option<String>, Option<String>);
 
 fn kind(specs: &SpecsById, new: &NewSubmission<'_>) -> Kind {
     let spec = specs.get(&new.campaign_id).and_then(|spec| spec.clusters.get(new.cluster));
-    spec.map_or((None, None), |spec| (Some(spec.shape()), spec.project.clone()))
+    let shape = |spec: &ClusterSpec| spec.at_level(new.level.level, new.level.longest_s).shape();
+    spec.map_or((None, None), |spec| (Some(shape(spec)), spec.project.clone()))
 }
 
 fn insert(
@@ -128,6 +141,7 @@ fn insert(
             (submission::created_at.eq(now), submission::changed_at.eq(now)),
             (submission::watermark.eq(known.unwrap_or(0)), submission::role.eq(new.role.as_str())),
             (submission::shape.eq(shape), submission::project.eq(project)),
+            submission::level.eq(new.level.level as i32),
         ))
         .execute(connection)?;
     Ok(())
@@ -144,16 +158,17 @@ fn taken(connection: &mut Database, new: &NewSubmission<'_>, now: i64) -> Result
     }
     let limit = endless::room(connection, new.campaign_id, new.limit, now)?;
     match &new.group {
-        Some(group) => take_grouped(connection, new, (group, limit)),
+        Some(group) => take_grouped(connection, new, (group, limit), now),
         None => {
-            let taken = take(connection, new, limit)?;
+            let taken = take(connection, new, (limit, now))?;
             with_texts(connection, new, taken)
         }
     }
 }
 
-fn take(connection: &mut Database, new: &NewSubmission<'_>, limit: i64) -> Result<Vec<Taken>> {
-    bag::take(connection, (new.campaign_id, new.cluster), new.open_elsewhere, limit)
+fn take(connection: &mut Database, new: &NewSubmission<'_>, (limit, now): (i64, i64)) -> Result<Vec<Taken>> {
+    let wanted = bag::Wanted { limit, level: new.level.level as i32, now };
+    bag::take(connection, (new.campaign_id, new.cluster), new.open_elsewhere, wanted)
 }
 
 fn with_texts(connection: &mut Database, new: &NewSubmission<'_>, taken: Vec<Taken>) -> Result<Vec<(Taken, String)>> {
@@ -172,13 +187,14 @@ fn take_grouped(
     connection: &mut Database,
     new: &NewSubmission<'_>,
     (group, limit): (&NewGroup, i64),
+    now: i64,
 ) -> Result<Vec<(Taken, String)>> {
     let most = group.jobs.max(1) as usize;
     let (mut tasks, mut all, mut jobs): (Vec<Taken>, Vec<String>, Vec<usize>) = (Vec::new(), Vec::new(), Vec::new());
     let mut lengths = Vec::new();
     while jobs.len() <= most && (tasks.len() as i64) < limit {
         let wanted = PIECE.min(limit - tasks.len() as i64);
-        let piece = take(connection, new, wanted)?;
+        let piece = take(connection, new, (wanted, now))?;
         let is_last = (piece.len() as i64) < wanted;
         let more = texts(connection, new, &piece)?;
         lengths.extend(more.iter().map(|text| group::characters(text)));

@@ -13,7 +13,8 @@ use crate::bag::{self, Back};
 use crate::connection::Database;
 use crate::schema::{job, progress, remote_job, submission};
 use crate::{
-    Result, Store, StoreError, account, bulk, control, endless, failed_on, failure, group, submission as submissions,
+    Result, Store, StoreError, account, bulk, control, endless, failed_on, failure, group, max_failures,
+    submission as submissions,
 };
 
 /// How many rows one query looks up by number: both databases limit a statement's values.
@@ -43,12 +44,16 @@ pub struct LiveJob {
 }
 
 /// Where a task goes when its attempt ended without a verdict.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Return {
     /// After the tasks never tried.
     pub last: bool,
     /// It failed on this cluster: rather not there again, nor to others on which it failed before.
     pub avoid_cluster: Option<String>,
+    /// It waits until then, epoch milliseconds; 0: not at all.
+    pub not_before: i64,
+    /// What it asks for then: a level of the campaign's escalation, from 0.
+    pub level: u32,
 }
 
 /// The end of a job. `state` is final; `back` is there exactly when it is `Killed`. A step does not come back through the
@@ -104,22 +109,19 @@ impl Store {
         self.read(|connection| live_jobs(connection, submission_id))
     }
 
-    /// How often each task's generation already ended for causes with a budget. Only tasks with such ends are there.
+    /// How often each of these tasks' generations was tried again, by class of what had ended it. Only tasks with such
+    /// ends are there.
     pub fn histories(&self, campaign_id: i64, jobs: &[&LiveJob]) -> Result<HashMap<(i64, i32), History>> {
         let retried: Vec<&&LiveJob> = jobs.iter().filter(|job| job.attempt > 1).collect();
         let generations: HashSet<(i64, i32)> = retried.iter().map(|job| (job.task_index, job.generation)).collect();
         let mut histories: HashMap<(i64, i32), History> = HashMap::new();
         self.read(|connection| {
             for some in retried.chunks(LOOKUPS) {
-                let ends: Vec<(i64, i32, Option<String>)> = job::table
-                    .filter(job::campaign_id.eq(campaign_id))
-                    .filter(job::task_index.eq_any(some.iter().map(|job| job.task_index)))
-                    .filter(job::state.eq(JobState::Killed.as_str()))
-                    .select((job::task_index, job::generation, job::cause))
-                    .load(connection)?;
-                for (index, generation, cause) in ends {
-                    let history = generations.get(&(index, generation)).map(|key| histories.entry(*key).or_default());
-                    history.zip(cause).into_iter().for_each(|(history, cause)| count(history, &cause));
+                let tasks: Vec<i64> = some.iter().map(|job| job.task_index).collect();
+                for (index, generation, class) in failure::of_tasks(connection, campaign_id, &tasks)? {
+                    if generations.contains(&(index, generation)) {
+                        histories.entry((index, generation)).or_default().count(class);
+                    }
                 }
             }
             Ok(())
@@ -179,6 +181,7 @@ impl Store {
             if !look.ends.is_empty() {
                 close_if_over(connection, seen.id, now)?;
                 let row = endless::close_if_enough(connection, seen.campaign_id, look.exhausted, now)?;
+                max_failures::hold_if_passed(connection, &row, now)?;
                 control::finish_if_over(connection, &row, now)?;
             }
             Ok(())
@@ -240,16 +243,6 @@ pub(crate) fn live_jobs(connection: &mut Database, submission_id: i64) -> Result
             Ok(LiveJob { id, remote_id, task_index, generation, attempt, state, missing_since, wish, started_at })
         })
         .collect()
-}
-
-fn count(history: &mut History, cause: &str) {
-    match cause {
-        "walltime" => history.walltime += 1,
-        "person_kill" => history.person_kill += 1,
-        "infrastructure" => history.infrastructure += 1,
-        "asked_retry" | "asked_retry_last" => history.asked += 1,
-        _ => {}
-    }
 }
 
 /// What the cluster denies is unknown: neither running nor ended. Returns how many ran.
@@ -346,6 +339,8 @@ fn back_of(end: &JobEnd, before: Option<&str>) -> Result<Option<Back>> {
         attempts: end.job.attempt,
         place: i32::from(!back.last),
         failed_on: failed_on::with(before, back.avoid_cluster.as_deref())?,
+        not_before: back.not_before,
+        level: back.level as i32,
     }))
 }
 

@@ -93,7 +93,7 @@ fn lose(connection: &mut Database, specs: &Specs, row: &SubmissionRow, now: i64)
         let ids: Vec<i64> = wanted.iter().map(|job| job.id).collect();
         let mut failed_on = failed_on::of_jobs(connection, &ids)?;
         let back = wanted.iter().map(|job| (job.task_index, job.generation, job.attempt, failed_on.remove(&job.id)));
-        bag::give_back(connection, row.campaign_id, &submissions::back_first(back.collect()))?;
+        bag::give_back(connection, row.campaign_id, &submissions::back_first(back.collect(), row.level))?;
     }
     submissions::advance(connection, row.id, SubmissionState::Closed, now)?;
     let campaign = campaign::get(connection, row.campaign_id)?;

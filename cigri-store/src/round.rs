@@ -9,6 +9,7 @@ use cigri_core::turn::Facts;
 use diesel::prelude::*;
 
 use crate::active::{self, ActiveCampaign};
+use crate::delayed::{self, Delayed};
 use crate::event::{self, EventRow};
 use crate::facts::{self, Steps};
 use crate::failed_on::{self, Counts};
@@ -41,6 +42,10 @@ pub struct RoundCampaign {
     pub shape: Arc<str>,
     /// What was seen of its grouped tasks there.
     pub pace: Pace,
+    /// Its tasks that wait for their next try.
+    pub delayed: Delayed,
+    /// Levels of its escalation, above 0, at which tasks of its bag may go now.
+    pub levels: Vec<u32>,
     /// How many of its tasks failed here, by the other clusters that they failed on.
     failed_here: Counts,
     /// Where those could go instead.
@@ -63,7 +68,7 @@ impl RoundCampaign {
         let open = || self.others.open(&self.row.spec);
         let barred = self.failed_here.iter().filter(|(others, _)| failed_on::bars(others, open()));
         let barred: i64 = barred.map(|(_, count)| count).sum();
-        self.pending_here = (self.row.pending - barred).min(self.row.wanted());
+        self.pending_here = (self.row.pending - barred - self.delayed.tasks).min(self.row.wanted());
         self.facts.pending = self.pending_here.max(0) as u64;
     }
 }
@@ -103,13 +108,20 @@ struct Read {
     paces: HashMap<i64, Pace>,
     setbacks: HashMap<i64, Setback>,
     failed_here: HashMap<i64, Counts>,
+    delayed: HashMap<i64, Delayed>,
+    levels: HashMap<i64, Vec<u32>>,
     live_here: HashMap<i64, i64>,
     in_doubt: HashMap<i64, i64>,
 }
 
 impl Store {
-    /// The picture for a round on `cluster`.
+    /// The picture for a round on `cluster`, as if no task waited for its next try.
     pub fn round_view(&self, cluster: &str) -> Result<RoundView> {
+        self.round_view_at(cluster, i64::MAX)
+    }
+
+    /// The picture for a round on `cluster` at a moment.
+    pub fn round_view_at(&self, cluster: &str, now: i64) -> Result<RoundView> {
         self.read(|connection| {
             let submissions = submissions::unsettled(connection, cluster)?;
             let rows = active::with_work(connection, &self.specs)?;
@@ -117,13 +129,16 @@ impl Store {
             let rows: Vec<_> = rows.into_iter().zip(parts).filter_map(|(row, part)| Some((row, part?))).collect();
             let here = here::on(connection, &self.specs, (cluster, &submissions))?;
             let submissions: Vec<SubmissionRow> = submissions.into_iter().map(|unsettled| unsettled.row).collect();
+            let (delayed, delayed_here) = delayed::on(connection, cluster, now)?;
             let mut read = Read {
                 cluster: cluster.into(),
                 steps: facts::on(connection, cluster, rows.iter().map(|(row, part)| (row, part.has_steps)))?,
                 holds: Holds::light(connection)?,
                 paces: group::paces(connection, cluster)?,
                 setbacks: setback::on(connection, cluster)?,
-                failed_here: failed_on::counts(connection, cluster)?,
+                failed_here: failed_on::less(failed_on::counts(connection, cluster)?, delayed_here),
+                delayed,
+                levels: delayed::levels(connection, now)?,
                 live_here: HashMap::new(),
                 in_doubt: in_doubt(&submissions),
             };
@@ -175,6 +190,8 @@ fn round_campaign(read: &mut Read, row: ActiveCampaign, part: Part) -> RoundCamp
         unanswered: setback.unanswered.max(0) as u32,
         others: Others::new(&read.cluster, read.holds.against(id, &row.owner)),
         failed_here: read.failed_here.remove(&id).unwrap_or_default(),
+        delayed: read.delayed.get(&id).copied().unwrap_or_default(),
+        levels: read.levels.remove(&id).unwrap_or_default(),
         row,
     };
     campaign.count_pending();

@@ -67,6 +67,7 @@ diesel::table! {
         failed -> BigInt,
         cancelled -> BigInt,
         kills -> BigInt,
+        failures_from -> BigInt,
     }
 }
 diesel::table! {
@@ -109,6 +110,8 @@ diesel::table! {
         attempts -> Integer,
         place -> Integer,
         failed_on -> Nullable<Text>,
+        not_before -> BigInt,
+        level -> Integer,
     }
 }
 diesel::table! {
@@ -135,6 +138,7 @@ diesel::table! {
         results -> Nullable<Text>,
         shape -> Nullable<Text>,
         project -> Nullable<Text>,
+        level -> Integer,
     }
 }
 diesel::table! {
@@ -393,5 +397,6 @@ diesel::allow_columns_to_appear_in_same_group_by_clause!(
     submission::shape,
     submission::project,
     submission::results,
+    submission::level,
     job::state,
 );

@@ -53,6 +53,8 @@ pub struct SubmissionRow {
     pub changed_at: i64,
     /// The highest remote id known when it was written down: its own are above.
     pub watermark: i64,
+    /// What its jobs ask for: a level of the campaign's escalation, from 0.
+    pub level: u32,
 }
 
 /// What an adoption writes down.
@@ -89,6 +91,7 @@ struct Columns {
     watermark: i64,
     remote_count: i64,
     results: Option<String>,
+    level: i32,
 }
 
 macro_rules! columns {
@@ -113,6 +116,7 @@ macro_rules! columns {
             submission::watermark,
             submission::remote_count,
             submission::results,
+            submission::level,
         )
     };
 }
@@ -138,6 +142,7 @@ fn row(columns: Columns) -> Result<SubmissionRow> {
         watermark: columns.watermark,
         remote_count: columns.remote_count,
         results: columns.results.as_deref().map(place).transpose()?,
+        level: columns.level.max(0) as u32,
     })
 }
 
@@ -283,7 +288,7 @@ pub(crate) fn give_up(
         steps::given_up(connection, &given_up, unwanted > 0, now)?;
     } else {
         count_cancelled(connection, campaign_id, unwanted)?;
-        bag::give_back(connection, campaign_id, &back_first(jobs))?;
+        bag::give_back(connection, campaign_id, &back_first(jobs, given_up.level))?;
     }
     let row = campaign::get(connection, campaign_id)?;
     crate::control::finish_if_over(connection, &row, now)
@@ -298,9 +303,19 @@ fn count_cancelled(connection: &mut Database, campaign_id: i64, tasks: i64) -> R
     Ok(())
 }
 
-/// Tasks (index, generation, attempts, clusters they failed on before) that come back before those never tried.
-pub(crate) fn back_first(jobs: Vec<(i64, i32, i32, Option<String>)>) -> Vec<Back> {
-    let back = |(index, generation, attempts, failed_on)| Back { index, generation, attempts, place: 1, failed_on };
+/// Tasks (index, generation, attempts, clusters they failed on before) of one level that come back before those never
+/// tried.
+pub(crate) fn back_first(jobs: Vec<(i64, i32, i32, Option<String>)>, level: u32) -> Vec<Back> {
+    let (place, not_before, level) = (1, 0, level as i32);
+    let back = |(index, generation, attempts, failed_on)| Back {
+        index,
+        generation,
+        attempts,
+        place,
+        failed_on,
+        not_before,
+        level,
+    };
     jobs.into_iter().map(back).collect()
 }
 

@@ -19,6 +19,8 @@ mod ledger;
 mod meter;
 #[path = "conformance/notices.rs"]
 mod notices;
+#[path = "conformance/retries.rs"]
+mod retries;
 #[path = "conformance/steps.rs"]
 mod steps;
 #[path = "conformance/sweeps.rs"]
@@ -31,6 +33,7 @@ mod usage;
 use additions::*;
 use affinity::*;
 use cigri_core::event::{Code, NewEvent, Scope};
+use cigri_core::failure::Class;
 use cigri_core::state::{CampaignState, JobState, SubmissionState};
 use cigri_core::token::Renewal;
 use cigri_store::{AdoptedArray, CampaignFilter, ClusterRow, JobEnd, JobFilter, Return, StoreError, Task, TokenRow};
@@ -42,6 +45,7 @@ use groups::*;
 use ledger::*;
 use meter::*;
 use notices::*;
+use retries::*;
 use steps::*;
 use sweeps::*;
 use tasks::*;
@@ -68,6 +72,12 @@ on_every_database! {
     with_every_other_cluster_on_hold_there_is_nowhere_else_to_go
     tokens_and_clusters_are_replaced_and_listed
     only_ends_with_a_budget_make_a_history
+    a_task_waits_for_its_next_try_and_no_longer
+    a_task_that_waits_and_should_go_elsewhere_is_counted_once
+    tasks_of_one_level_share_a_submission_and_keep_it_when_it_is_given_up
+    a_history_counts_the_classes_of_what_was_tried_again
+    too_many_failures_hold_a_campaign_everywhere_until_it_is_resumed
+    a_share_of_failures_counts_once_some_tasks_have_ended
     text_from_a_cluster_may_hold_anything
     a_missing_job_is_unknown_until_it_is_seen_again
     waiting_jobs_that_are_to_go_are_counted_by_submission
@@ -251,7 +261,7 @@ fn a_task_sent_to_the_end_waits_for_the_others(database: &Fresh) {
     let id = campaign(&store, &["dahu"], &["a", "b"]);
     let submission = submit(&store, id, "dahu", 1);
     let live = store.live_jobs(submission.id).unwrap();
-    let back = Some(Return { last: true, avoid_cluster: None });
+    let back = Some(Return { last: true, avoid_cluster: None, ..Return::default() });
     store
         .record_look(&submission, &look(0, 1, &[], &[JobEnd { back, ..end(&live[0], JobState::Killed) }]), 6000)
         .unwrap();
@@ -264,7 +274,7 @@ fn a_task_that_should_go_elsewhere_is_kept_for_another_cluster(database: &Fresh)
     let id = campaign(&store, &["dahu", "luke"], &["a"]);
     let submission = submit(&store, id, "dahu", 1);
     let live = store.live_jobs(submission.id).unwrap();
-    let back = Some(Return { last: false, avoid_cluster: Some("dahu".into()) });
+    let back = Some(Return { last: false, avoid_cluster: Some("dahu".into()), ..Return::default() });
     store
         .record_look(&submission, &look(0, 1, &[], &[JobEnd { back, ..end(&live[0], JobState::Killed) }]), 6000)
         .unwrap();
@@ -430,7 +440,8 @@ fn only_ends_with_a_budget_make_a_history(database: &Fresh) {
     }
     let live = store.live_jobs(submit(&store, id, "dahu", 3).id).unwrap();
     let histories = store.histories(id, &live.iter().collect::<Vec<_>>()).unwrap();
-    assert_eq!((histories[&(0, 1)].walltime, histories[&(1, 1)].asked, histories.len()), (2, 1, 2));
+    let number = |task, class| histories[&(task, 1)].of(class);
+    assert_eq!((number(0, Class::Walltime), number(1, Class::Asked), histories.len()), (2, 1, 2));
 }
 
 fn text_from_a_cluster_may_hold_anything(database: &Fresh) {

@@ -158,7 +158,7 @@ fn tasks_go_on_avoiding_the_cluster_they_failed_on_and_live_jobs_keep_their_shap
         let id = campaign(&store, &["dahu", "luke"], &["a", "b", "c"]);
         let submission = submit(&store, id, "dahu", 2);
         let live = store.live_jobs(submission.id).unwrap();
-        let back = Some(Return { last: false, avoid_cluster: Some("dahu".to_owned()) });
+        let back = Some(Return { last: false, avoid_cluster: Some("dahu".to_owned()), ..Return::default() });
         let ends = [JobEnd { back, ..end(&live[0], JobState::Killed) }];
         store.record_look(&submission, &look(1, 1, &[], &ends), 6000).unwrap();
         let before = rounds(&database);

@@ -60,7 +60,7 @@ fn busy_campaign(store: &Store, is_over: bool) -> i64 {
     let submission = submit(store, id, "dahu", 1);
     let live = store.live_jobs(submission.id).unwrap();
     let state = if is_over { JobState::Done } else { JobState::Killed };
-    let back = (!is_over).then(|| Return { last: false, avoid_cluster: Some("dahu".to_owned()) });
+    let back = (!is_over).then(|| Return { last: false, avoid_cluster: Some("dahu".to_owned()), ..Return::default() });
     store.record_look(&submission, &look(0, 1, &[], &[JobEnd { back, ..end(&live[0], state) }]), 6000).unwrap();
     let holds = [NewEvent::hold(Scope::campaign_on(id, "luke"), Code::SubmitRefused, "no")];
     store.open_events(&holds, 1).unwrap();

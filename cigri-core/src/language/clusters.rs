@@ -172,7 +172,14 @@ impl Merger<'_> {
         // A cluster that only adds a walltime to its resources still takes the resources of the top.
         let requests = [own.request.as_ref(), top.request.as_ref()].into_iter().flatten();
         let resources = requests.filter_map(|request| request.resources.as_deref()).next();
-        let resources = resources.unwrap_or(context.default_resources);
+        let escalate = own.escalate.or(&top.escalate).value().cloned();
+        let first = escalate.as_ref().and_then(|escalate| escalate.resources.first());
+        if let Some(problem) =
+            first.and_then(|first| unlike_first(first, resources, own.grouping.is_wide(&top.grouping)))
+        {
+            report.refuse(cluster.place_together(problem));
+        }
+        let resources = resources.or(first.map(String::as_str)).unwrap_or(context.default_resources);
         let grouped = own.grouping.resolve(&top.grouping, resources, &mut self.dependents);
         let grouped = report.take(grouped.map_err(|problem| cluster.place_together(problem)));
         let (grouping, resources) = grouped.unwrap_or_else(|| (Grouping::default(), resources.to_owned()));
@@ -189,6 +196,8 @@ impl Merger<'_> {
             grouping,
             checkpoint: self.checkpoint(cluster, own, walltime_s, report),
             output: self.output(cluster, own, !grouping.is_none(), report),
+            retries: own.retries.or(&top.retries).value().cloned().unwrap_or_default(),
+            escalate: escalate.clone(),
             ..ClusterSpec::new(own.exec_file.clone().or_else(|| top.exec_file.clone())?, self.directory(own))
         })
     }
@@ -231,6 +240,17 @@ impl Merger<'_> {
         }
         Some(output)
     }
+}
+
+/// What is wrong with the resources of levels beside the first attempt's, and beside tasks side by side.
+fn unlike_first(first: &str, resources: Option<&str>, is_wide: bool) -> Option<Problem> {
+    if is_wide {
+        let expected = "no `resources`, as `dimensional_grouping` shares out those of the campaign";
+        return Some(Problem::new("escalate", format!("`{}` and more", excerpt(first)), expected));
+    }
+    let other = resources.filter(|resources| *resources != first)?;
+    let expected = format!("`{}` as the first of its `resources`, as `resources` says", excerpt(other));
+    Some(Problem::new("escalate", format!("`{}`", excerpt(first)), expected))
 }
 
 fn two_walltimes(path: &str, field: u64, request: u64) -> Problem {

@@ -45,6 +45,11 @@ impl GroupingFields {
         }
     }
 
+    /// Whether tasks are put side by side, by these fields of a cluster's own or these of the top.
+    pub(super) fn is_wide(&self, top: &Self) -> bool {
+        self.side.or(&top.side).value().is_some_and(|side| *side != Side::Tasks(1))
+    }
+
     /// The grouping of a cluster with these fields of its own and these of the top, and the request of one task.
     ///
     /// # Errors

@@ -36,6 +36,9 @@ pub fn adapt_to_local(spec: &CampaignSpec) -> (CampaignSpec, Vec<Notice>) {
         for step in [&mut cluster.prologue, &mut cluster.epilogue].into_iter().flatten() {
             step.resources = cores_only(&step.resources);
         }
+        for resources in cluster.escalate.iter_mut().flat_map(|escalate| &mut escalate.resources) {
+            *resources = cores_only(resources);
+        }
         cluster.kind = without_calendar(cluster.kind);
         cluster.properties = None;
         cluster.cluster_job_type = None;

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::failure::Class;
+
 /// A sample of tasks that is run before all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TestMode {
@@ -94,6 +96,71 @@ pub struct Checkpoint {
     pub before_s: u32,
     /// Signal number; OAR's own is 12 (SIGUSR2).
     pub signal: u8,
+}
+
+/// What further attempts ask for, after a task ran into its walltime or out of memory: each such failure raises it by one
+/// level, from 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Escalation {
+    /// Factor from the walltime of one level to that of the next, from 1.
+    pub walltime: f64,
+    /// What each level asks for, from the first attempt's on; what comes after the last asks for the last. Empty: what
+    /// the first attempt asks for.
+    pub resources: Vec<String>,
+    /// The last level.
+    pub most: u32,
+}
+
+impl Escalation {
+    /// The last level.
+    pub fn levels(&self) -> u32 {
+        self.most
+    }
+
+    /// Whether a failure of this class has the next attempt ask for more: time helps against walltimes, resources help
+    /// against both.
+    pub fn answers(&self, class: Class) -> bool {
+        match class {
+            Class::Walltime => true,
+            Class::Memory => !self.resources.is_empty(),
+            _ => false,
+        }
+    }
+}
+
+/// Failures for good after which a campaign goes on hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MaxFailures {
+    /// So many tasks.
+    Tasks(u64),
+    /// So many of a hundred of all its tasks, once some have ended.
+    Percent(u8),
+}
+
+impl MaxFailures {
+    /// Tasks that have to have ended before a share is asked for.
+    pub const FIRST: u64 = 20;
+
+    /// Whether `failed` of `tasks`, of which `ended` have ended, are too many.
+    pub fn is_passed(self, failed: u64, (tasks, ended): (u64, u64)) -> bool {
+        match self {
+            MaxFailures::Tasks(most) => failed > most,
+            MaxFailures::Percent(share) => {
+                let few = ended < MaxFailures::FIRST.min(tasks);
+                !few && u128::from(failed) * 100 > u128::from(tasks) * u128::from(share)
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for MaxFailures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            MaxFailures::Tasks(most) => write!(f, "{most}"),
+            MaxFailures::Percent(share) => write!(f, "{share}%"),
+        }
+    }
 }
 
 /// What becomes of a file that each task writes.

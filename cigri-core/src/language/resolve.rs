@@ -7,6 +7,7 @@ use super::clusters::resolve_clusters;
 use super::endless::resolve_endless;
 use super::field::Field;
 use super::fields::{Scope, check_keys};
+use super::max_failures::resolve_max_failures;
 use super::named::check_names;
 use super::parameters::{Parameters, no_parameters_of, resolve_parameters};
 use super::problem::{Problem, Problems, Report, excerpt};
@@ -51,6 +52,7 @@ pub fn resolve(written: Written, context: &Context<'_>) -> Result<Resolved, Prob
     check_schema(&written, &mut report);
     let priority = resolve_priority(&written, &mut report);
     let endless = resolve_endless(&written, &mut report);
+    let max_failures = resolve_max_failures(&written, &mut report);
     check_default_directory(context, &mut report);
     let named = written.field("parameters").is_some();
     let (clusters, test) = resolve_clusters(&written, context, named, &mut report);
@@ -58,8 +60,8 @@ pub fn resolve(written: Written, context: &Context<'_>) -> Result<Resolved, Prob
         Some(_) => no_parameters_of(&written, context.parameters_streamed, &mut report),
         None => resolve_parameters(written, context.parameters_streamed, &mut report),
     };
-    let mut spec =
-        CampaignSpec { test, priority, endless, ..CampaignSpec::new(name.clone().unwrap_or_default(), clusters) };
+    let plain = CampaignSpec::new(name.clone().unwrap_or_default(), clusters);
+    let mut spec = CampaignSpec { test, priority, endless, max_failures, ..plain };
     if let Some(Parameters::Sweep(sweep)) = &parameters {
         spec.sweep = Some(sweep.clone());
     }

@@ -100,6 +100,7 @@ fn shared() -> Map<String, Value> {
             ],
         },
         "digits": {"type": "string", "pattern": "^[0-9]+$"},
+        "number": {"anyOf": [{"type": "integer", "minimum": 0}, {"$ref": "#/$defs/digits"}]},
         "count": {"anyOf": [{"type": "integer", "minimum": 1}, {"$ref": "#/$defs/digits"}]},
         "sample": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 100}, {"$ref": "#/$defs/digits"}]},
         "duration": {

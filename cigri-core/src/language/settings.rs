@@ -2,16 +2,19 @@
 
 use super::checkpoint::CheckpointFields;
 use super::checks;
+use super::escalate::escalation;
 use super::field::{Field, Setting};
 use super::grouping::GroupingFields;
 use super::output::OutputFields;
-use super::parts::TestMode;
+use super::parts::{Escalation, TestMode};
 use super::problem::{Problem, Report};
 use super::resources::{self, Request, parse_request};
+use super::retries;
 use super::spec::JobKind;
 use super::step::StepFields;
 use super::test_mode::test_mode;
 use super::tree::{Node, Value};
+use crate::policy::Retries;
 
 /// What one object says of a cluster; `None` where it says nothing (or nothing valid: then a problem is noted).
 /// A label is `Some(None)` where it is given as empty, which keeps a cluster from inheriting it.
@@ -32,6 +35,8 @@ pub(super) struct Settings {
     pub(super) grouping: GroupingFields,
     pub(super) checkpoint: CheckpointFields,
     pub(super) output: OutputFields,
+    pub(super) retries: Setting<Retries>,
+    pub(super) escalate: Setting<Escalation>,
 }
 
 /// Reads the settings of one object; other keys are left to `fields`.
@@ -77,6 +82,8 @@ fn read_field(settings: &mut Settings, name: &str, field: &Field<'_>, report: &m
 fn read_extra(settings: &mut Settings, name: &str, field: &Field<'_>, report: &mut Report) {
     match name {
         "test_mode" => settings.test_mode = Setting::read(field, report, test_mode),
+        "retries" => settings.retries = retries::read(field, report),
+        "escalate" => settings.escalate = Setting::read(field, report, escalation),
         _ => {
             settings.prologue.read("prologue", name, field, report);
             settings.epilogue.read("epilogue", name, field, report);

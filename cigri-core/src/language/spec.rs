@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::parts::{Checkpoint, Endless, Grouping, Output, Step, TestMode};
+use super::parts::{Checkpoint, Endless, Escalation, Grouping, MaxFailures, Output, Step, TestMode};
 use super::resources;
 use super::sweep::Sweep;
-use super::walltime::format_walltime;
+use super::walltime::{LONGEST_S, format_walltime};
+use crate::policy::Retries;
 use crate::state::Role;
 
 /// A campaign without its parameters.
@@ -29,6 +30,9 @@ pub struct CampaignSpec {
     /// Its parameters have names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<Sweep>,
+    /// It goes on hold when more tasks than this fail for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_failures: Option<MaxFailures>,
 }
 
 fn is_usual(priority: &i32) -> bool {
@@ -43,7 +47,7 @@ impl CampaignSpec {
 
     /// A campaign without sample and with an end, whose parameters have no names.
     pub fn new(name: impl Into<String>, clusters: BTreeMap<String, ClusterSpec>) -> Self {
-        Self { name: name.into(), clusters, test: None, priority: 0, endless: None, sweep: None }
+        Self { name: name.into(), clusters, test: None, priority: 0, endless: None, sweep: None, max_failures: None }
     }
 
     /// Names of its parameters, in the order of a task's words; none where they have none.
@@ -88,6 +92,12 @@ pub struct ClusterSpec {
     /// What becomes of the tasks' files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Output>,
+    /// What it says of retries, by class of failures; what it does not say is as usual.
+    #[serde(default, skip_serializing_if = "Retries::is_empty")]
+    pub retries: Retries,
+    /// What further attempts ask for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalate: Option<Escalation>,
 }
 
 /// Whether the cluster may kill the jobs to make room for others.
@@ -122,7 +132,22 @@ impl ClusterSpec {
             grouping: Grouping::default(),
             checkpoint: None,
             output: None,
+            retries: Retries::new(),
+            escalate: None,
         }
+    }
+
+    /// What an attempt of this level asks for, within the cluster's longest walltime, seconds. Level 0 asks for what the
+    /// campaign says, whatever the cluster's bound is.
+    #[must_use]
+    pub fn at_level(&self, level: u32, longest_s: Option<u64>) -> Self {
+        let Some(escalate) = self.escalate.as_ref().filter(|_| level > 0) else { return self.clone() };
+        let raised = self.walltime_s as f64 * escalate.walltime.powf(f64::from(level));
+        // A float above all numbers becomes the largest one.
+        let bound = longest_s.unwrap_or(LONGEST_S).min(LONGEST_S).max(self.walltime_s);
+        let at = (level as usize).min(escalate.resources.len().saturating_sub(1));
+        let resources = escalate.resources.get(at).unwrap_or(&self.resources).clone();
+        Self { walltime_s: (raised.ceil() as u64).min(bound), resources, ..self.clone() }
     }
 
     /// What a scheduler looks at when it starts the jobs or leaves them waiting: jobs of one shape wait alike.

@@ -3,6 +3,9 @@
 /// A walltime must stay under a year: more is a slip, and OAR adds it to dates.
 const YEAR_S: u64 = 365 * 24 * 3600;
 
+/// The longest walltime, seconds.
+pub(super) const LONGEST_S: u64 = YEAR_S - 1;
+
 /// What a walltime looks like, for messages.
 pub(super) const EXPECTED: &str = "a duration `h`, `h:m` or `h:m:s`, above 0 and below a year";
 

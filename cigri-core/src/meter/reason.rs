@@ -32,6 +32,8 @@ macro_rules! terms {
 terms! {
     /// Tasks that can be sent there now.
     Pending "pending",
+    /// All its tasks that could go there failed before, and wait for their next try.
+    Delayed "delayed",
     /// The cluster takes nothing new: it is drained or disabled.
     Mode "mode",
     /// The cluster is on hold for everybody.
@@ -96,6 +98,13 @@ pub enum Reason {
     Pending {
         /// Tasks of the bag that may go there now.
         tasks: u64,
+    },
+    /// Tasks wait for their next try.
+    Delayed {
+        /// How many.
+        tasks: u64,
+        /// When the first of them may go, in words.
+        at: String,
     },
     /// The admin drained or disabled the cluster.
     Mode {

@@ -17,6 +17,7 @@ impl Reason {
             )),
             Reason::Hold { .. } => Some(format!("when its cause is mended, its owner says `cigri resume {campaign}`")),
             Reason::Token { text } => Some(token(text, cluster)),
+            Reason::Delayed { .. } => wait("they failed before, and are tried again without anybody's help"),
             Reason::Calendar { .. } => wait("by its own file it runs at night there"),
             Reason::Doubt { .. } => wait("what became of it is found out without anybody's help"),
             Reason::Breaker { .. } => {
@@ -108,6 +109,7 @@ pub(super) mod tests {
         let (live, most) = (60, 60);
         vec![
             Reason::Pending { tasks: 7 },
+            Reason::Delayed { tasks: 3, at: "10:42".to_owned() },
             Reason::Mode { mode: Mode::Drained, note: String::new() },
             Reason::Mode { mode: Mode::Disabled, note: "repairs".to_owned() },
             Reason::ClusterHold { text: text() },

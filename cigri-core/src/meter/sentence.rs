@@ -26,9 +26,11 @@ impl fmt::Display for Reason {
             | Reason::Stress { .. }
             | Reason::GiveWay { .. }
             | Reason::FileServer { .. } => trouble(self, f),
-            Reason::Pending { .. } | Reason::Backlog { .. } | Reason::Share { .. } | Reason::Behind { .. } => {
-                turn(self, f)
-            }
+            Reason::Pending { .. }
+            | Reason::Delayed { .. }
+            | Reason::Backlog { .. }
+            | Reason::Share { .. }
+            | Reason::Behind { .. } => turn(self, f),
             _ => cap(self, f),
         }
     }
@@ -40,6 +42,8 @@ fn turn(reason: &Reason, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Reason::Pending { tasks: 0 } => write!(f, "no task waits for this cluster"),
         Reason::Pending { tasks: 1 } => write!(f, "1 task waits"),
         Reason::Pending { tasks } => write!(f, "{tasks} tasks wait"),
+        Reason::Delayed { tasks: 1, at } => write!(f, "1 task waits for its next try, at {at}"),
+        Reason::Delayed { tasks, at } => write!(f, "{tasks} tasks wait for their next try, the first at {at}"),
         Reason::Backlog { waiting, target, why } => backlog((*waiting, *target), why, f),
         Reason::Share { user, all, users: 0 | 1, .. } => {
             let jobs_of = if *all == 1 { "job goes" } else { "jobs go" };

@@ -23,6 +23,8 @@ fn everything_but_the_program_has_a_default() {
             grouping: Grouping::default(),
             checkpoint: None,
             output: None,
+            retries: Default::default(),
+            escalate: None,
         }
     );
 }

@@ -36,9 +36,9 @@ pub(super) async fn weigh(
         let is_denied = denied.contains(&job.id);
         match job.missing_since {
             // The local cluster's journal is the only other witness: what it does not know does not run.
-            _ if round.is_local() && is_denied => missing.lost.push(lost(job, round.now)),
+            _ if round.is_local() && is_denied => missing.lost.push(lost(job, (seen.level, round.now))),
             Some(since) if is_denied && absence::is_lost_for_good(since, walltime_s, round.now) => {
-                missing.lost.push(lost(job, round.now));
+                missing.lost.push(lost(job, (seen.level, round.now)));
             }
             None if is_denied => missing.new.push(job.id),
             since => missing.is_settled &= since.is_some(),
@@ -53,15 +53,15 @@ pub(super) async fn weigh(
 async fn walltime_s(round: &Round<'_>, seen: &SubmissionRow) -> Result<u64, StepError> {
     let campaign_id = seen.campaign_id;
     let campaign = round.store(move |store| store.campaign(campaign_id)).await?;
-    let spec = campaign.spec.clusters.get(round.name());
+    let spec = campaign.spec.clusters.get(round.name()).map(|spec| spec.at_level(seen.level, None));
     Ok(spec.map_or(0, |spec| match seen.results {
-        None => steps::walltime_s(spec, seen.role),
-        Some(_) => group::remote_spec(spec, group::MOST_TASKS).walltime_s,
+        None => steps::walltime_s(&spec, seen.role),
+        Some(_) => group::remote_spec(&spec, group::MOST_TASKS).walltime_s,
     }))
 }
 
 /// The end of a job of which nothing is left.
-fn lost(job: &LiveJob, now: i64) -> JobEnd {
+fn lost(job: &LiveJob, (level, now): (u32, i64)) -> JobEnd {
     let is_unwanted = job.wish == Some(Wish::Cancel);
     JobEnd {
         job: job.clone(),
@@ -72,7 +72,7 @@ fn lost(job: &LiveJob, now: i64) -> JobEnd {
         started_at: None,
         stopped_at: Some(now),
         killed: true,
-        back: (!is_unwanted).then_some(Return { last: false, avoid_cluster: None }),
+        back: (!is_unwanted).then_some(Return { level, ..Return::default() }),
         failure: Some(Failure { class: Class::Lost, node: None, signature: None }),
     }
 }

@@ -20,7 +20,7 @@ fn tasks_added_after_the_rounds_picture_are_sent_under_their_own_ids() {
         store.add_tasks(id, NewTasks::Texts(&added), None).unwrap();
         let handle = server.grid.cluster("dahu").unwrap();
         let round = Round::begin(&server.grid, &handle, server.now()).await.unwrap();
-        submit::submit(&round, &mut server.memory, &stale, (Role::Tasks, 10)).await.unwrap();
+        submit::submit(&round, &mut server.memory, &stale, (Role::Tasks, 10, 0)).await.unwrap();
         assert_eq!(store.campaign(id).unwrap().live, 4, "the added ones go as well");
         for _ in 0..100 {
             server.round(None).await;

@@ -1,5 +1,7 @@
 //! Reading the ends of remote jobs: details where they are needed, then cause, reaction and effects.
 
+mod tails;
+
 use std::collections::HashMap;
 
 use cigri_core::cause::{self, Cause, RemoteEnd, RemoteEvent};
@@ -7,22 +9,20 @@ use cigri_core::event::{self, Code, NewEvent, Scope};
 use cigri_core::failure::{Class, Failure};
 use cigri_core::group::Pace;
 use cigri_core::group::journal::Told;
-use cigri_core::reaction::{self, Budgets, Place, Reaction};
+use cigri_core::reaction::{self, Again, Attempt, History, Place, Reaction, Terms};
+use cigri_core::signature;
 use cigri_core::state::{CampaignState, JobState, Wish};
-use cigri_store::{JobEnd, LiveJob, Return, SubmissionRow};
-use oar_client::{JobDetails, JobQuery, JobSummary, State, Token};
+use cigri_store::{CampaignRow, JobEnd, LiveJob, Return, SubmissionRow};
+use oar_client::{JobDetails, JobQuery, JobSummary, State};
+use tails::Tails;
 
 use super::{Round, StepError, groups, steps};
-use crate::output::Stream;
 
-/// At most this many stderr tails are read per look: a campaign that fails as a whole must not flood the cluster.
-const TAILS_PER_LOOK: usize = 50;
-/// Lines of stderr kept with a failed job.
-const TAIL_LINES: u32 = 5;
 /// The cause of a job that was taken back before it started.
 pub(super) const WITHDRAWN: &str = "withdrawn";
-/// Characters of stderr kept with a failed job.
-const TAIL_CHARS: usize = 2000;
+/// Details of programs that ended by themselves that are asked for in one look, for the node that they ran on: a row
+/// of them costs the cluster as much as forty of a listing.
+const NODES_PER_LOOK: usize = 100;
 
 /// What a look's ended jobs mean.
 #[derive(Default)]
@@ -80,20 +80,18 @@ pub(super) async fn read_ends(
         let reader = groups::Reader::new(round, seen, &campaign, token.as_ref());
         facts = groups::tell_apart(reader, doubts, facts, &mut result).await?;
     }
-    let mut tails = Tails { round, seen, token, left: TAILS_PER_LOOK, last: None };
+    let none = History::default();
+    let mut reader = Reader { campaign: &campaign, everybody, tails: Tails::new(round, seen, token) };
     for facts in facts {
-        let job = facts.job;
-        let history = histories.get(&(job.task_index, job.generation)).copied().unwrap_or_default();
-        let wish = everybody.or(job.wish);
-        let reaction = reaction::react(&facts.cause, &history, &budgets(round, facts.details), wish);
-        let reaction = steps::reaction(seen.role, reaction);
-        if seen.role.is_step() && reaction == Reaction::Cancel && !is_cancelled {
+        let history = histories.get(&(facts.job.task_index, facts.job.generation)).unwrap_or(&none);
+        let wanted = reader.react(facts, history).await;
+        if seen.role.is_step() && wanted.reaction == Reaction::Cancel && !is_cancelled {
             result.events.push(seen.step_killed());
         }
-        let exhausted = result.endless && facts.cause == Cause::AskedRetryLast;
-        let reaction = if exhausted { Reaction::Succeed } else { reaction };
+        let exhausted = result.endless && wanted.facts.cause == Cause::AskedRetryLast;
+        let reaction = if exhausted { Reaction::Succeed } else { wanted.reaction.clone() };
         result.exhausted |= exhausted;
-        apply(round, &mut result, facts, reaction, &mut tails).await?;
+        reader.apply(&mut result, Judged { reaction, ..wanted }).await;
     }
     result.events = event::merge(std::mem::take(&mut result.events));
     Ok(result)
@@ -107,7 +105,8 @@ async fn fetch_details(
     ended: &[(&LiveJob, &JobSummary)],
 ) -> Result<HashMap<u64, JobDetails>, StepError> {
     let wanted = ended.iter().filter(|(_, summary)| wants_details(round, seen, summary));
-    let mut ids: Vec<u64> = wanted.map(|(_, summary)| summary.id).collect();
+    let failed = ended.iter().filter(|(_, summary)| wants_node(summary) && !wants_details(round, seen, summary));
+    let mut ids: Vec<u64> = wanted.chain(failed.take(NODES_PER_LOOK)).map(|(_, summary)| summary.id).collect();
     // The tasks of a group are one remote job.
     ids.dedup();
     if ids.is_empty() {
@@ -121,6 +120,11 @@ fn wants_details(round: &Round<'_>, seen: &SubmissionRow, summary: &JobSummary) 
     // Groups of one task are there to be measured.
     let is_sample = seen.results.is_some() && seen.remote_count == seen.job_count;
     round.is_local() || is_sample || summary.state == State::Error || summary.exit_code.is_none()
+}
+
+/// Where it ran is kept of what failed.
+fn wants_node(summary: &JobSummary) -> bool {
+    summary.exit_code.is_some_and(|status| status != 0)
 }
 
 fn remote_end(summary: &JobSummary, details: Option<&JobDetails>) -> RemoteEnd {
@@ -146,65 +150,145 @@ pub(super) struct Facts<'a> {
     pub(super) told: Option<Told>,
 }
 
-async fn apply(
-    round: &Round<'_>,
-    result: &mut Ends,
-    facts: Facts<'_>,
+/// What is decided about one of them.
+struct Judged<'a> {
+    facts: Facts<'a>,
+    class: Option<Class>,
+    /// The last lines of its standard error, if they were read.
+    tail: Option<String>,
     reaction: Reaction,
-    tails: &mut Tails<'_>,
-) -> Result<(), StepError> {
-    let scope = || Scope::campaign_on(tails.seen.campaign_id, round.name());
-    let (state, detail, back) = match reaction {
-        Reaction::Wait => {
-            result.undecided = true;
-            return Ok(());
+}
+
+/// Decides about the ends of a campaign's jobs.
+struct Reader<'a> {
+    campaign: &'a CampaignRow,
+    /// What was asked for all of them.
+    everybody: Option<Wish>,
+    tails: Tails<'a>,
+}
+
+impl Reader<'_> {
+    async fn react<'f>(&mut self, facts: Facts<'f>, history: &History) -> Judged<'f> {
+        let (round, seen) = (self.tails.round, self.tails.seen);
+        let wish = self.everybody.or(facts.job.wish);
+        let (class, tail) = match wish {
+            // Nobody asks why any more.
+            Some(Wish::Cancel) => (Class::of(&facts.cause), None),
+            _ => self.tails.class(&facts).await,
+        };
+        let spec = self.campaign.spec.clusters.get(round.name()).filter(|_| !seen.role.is_step());
+        let terms = Terms {
+            retries: spec.map(|spec| &spec.retries),
+            escalation: spec.and_then(|spec| spec.escalate.as_ref()),
+            is_interrupted: round.is_local() && was_killed(facts.details),
+            is_alone: self.campaign.spec.clusters.len() < 2,
+        };
+        let attempt = Attempt { cause: &facts.cause, class, level: seen.level, wish, seed: seed(facts.job) };
+        let reaction = steps::reaction(seen.role, reaction::react(&attempt, history, &terms));
+        Judged { facts, class, tail, reaction }
+    }
+
+    async fn apply(&mut self, result: &mut Ends, judged: Judged<'_>) {
+        let (round, seen) = (self.tails.round, self.tails.seen);
+        let scope = || Scope::campaign_on(seen.campaign_id, round.name());
+        let Judged { facts, class, mut tail, reaction } = judged;
+        if tail.is_none() && matches!(reaction, Reaction::Fail { .. } | Reaction::Hold { .. }) {
+            tail = match seen.role.is_step() {
+                true => self.tails.read(&facts).await,
+                false => self.tails.of(&facts).await,
+            };
         }
-        Reaction::Follow(id) => {
-            result.followed.push((facts.job.id, id));
-            result.undecided = true;
-            return Ok(());
-        }
-        Reaction::Succeed => (JobState::Done, None, None),
-        Reaction::Cancel => (JobState::Cancelled, None, None),
-        Reaction::Fail { advice } => {
-            let tail = tails.of(&facts).await;
-            let message = format!("task {}: {advice}", facts.job.task_index);
-            let code = if facts.cause == Cause::Walltime { Code::Walltime } else { Code::ExitError };
-            result.events.push(NewEvent::note(scope(), code, with_tail(&message, tail.as_deref())));
-            (JobState::Failed, Some(with_tail(&advice, tail.as_deref())), None)
-        }
-        Reaction::Retry(place) => (JobState::Killed, None, Some(back(round, place))),
-        Reaction::Hold { advice, .. } if tails.seen.role.is_step() => {
-            let tail = tails.read(&facts).await;
-            let message = with_tail(&advice, tail.as_deref());
-            result.events.push(tails.seen.step_failed(&message));
-            (JobState::Failed, Some(message), None)
-        }
-        Reaction::Hold { code, advice } => {
-            let tail = tails.of(&facts).await;
-            let message = with_tail(&advice, tail.as_deref());
-            result.events.push(NewEvent::hold(scope(), code, message.clone()));
-            (JobState::Killed, Some(message), Some(back(round, Place::Elsewhere)))
-        }
+        let with_tail = |words: &str| tail.as_deref().map_or(words.to_owned(), |tail| with(words, &tails::shown(tail)));
+        let (state, detail, back) = match reaction {
+            Reaction::Wait => {
+                result.undecided = true;
+                return;
+            }
+            Reaction::Follow(id) => {
+                result.followed.push((facts.job.id, id));
+                result.undecided = true;
+                return;
+            }
+            Reaction::Succeed => (JobState::Done, None, None),
+            Reaction::Cancel => (JobState::Cancelled, None, None),
+            Reaction::Fail { advice } => {
+                let message = format!("task {}: {advice}", facts.job.task_index);
+                let code = class.map_or(Code::ExitError, reaction::code_of);
+                result.events.push(NewEvent::note(scope(), code, with_tail(&message)));
+                (JobState::Failed, Some(with_tail(&advice)), None)
+            }
+            Reaction::Retry(again) => {
+                result.events.extend(unheard_of(&facts, scope()));
+                (JobState::Killed, retry_words(&facts, tail.as_deref()), Some(back(round, again)))
+            }
+            Reaction::Hold { advice, .. } if seen.role.is_step() => {
+                let message = with_tail(&advice);
+                result.events.push(seen.step_failed(&message));
+                (JobState::Failed, Some(message), None)
+            }
+            Reaction::Hold { code, advice } => {
+                let message = with_tail(&advice);
+                result.events.push(NewEvent::hold(scope(), code, message.clone()));
+                let again = Again { place: Place::Elsewhere, delay_ms: 0, level: seen.level };
+                (JobState::Killed, Some(message), Some(back(round, again)))
+            }
+        };
+        // Taken back before it started: nothing was lost, and no budget is touched.
+        let never_ran = facts.job.state == JobState::Submitted && facts.cause.is_kill();
+        let withdrawn = back.is_some() && never_ran && facts.job.wish == Some(Wish::Again);
+        let (started_at, stopped_at) = times(&facts);
+        let is_failure = !withdrawn && matches!(state, JobState::Failed | JobState::Killed);
+        let class = class.filter(|class| is_failure && *class != Class::Preempted);
+        result.ends.push(JobEnd {
+            failure: class.map(|class| failure(&facts, class, tail.as_deref())),
+            job: facts.job.clone(),
+            state,
+            exit_code: exit_code(&facts.cause),
+            cause: if withdrawn { WITHDRAWN } else { facts.cause.as_str() }.to_owned(),
+            killed: back.is_some() && facts.cause.is_kill() && !withdrawn,
+            detail,
+            started_at,
+            stopped_at: stopped_at.or(Some(round.now)),
+            back,
+        });
+    }
+}
+
+/// What is kept of an attempt that failed.
+fn failure(facts: &Facts<'_>, class: Class, tail: Option<&str>) -> Failure {
+    let event = match &facts.cause {
+        Cause::Infrastructure(text) | Cause::WorkingDirectory(text) | Cause::OutputFiles(text) => Some(text.clone()),
+        Cause::Unrecognised(kind, text) => Some(format!("{kind}: {text}")),
+        Cause::PersonKill(who) => Some(format!("deleted by {who}")),
+        _ => None,
     };
-    // Taken back before it started: nothing was lost, and no budget is touched.
-    let never_ran = facts.job.state == JobState::Submitted && facts.cause.is_kill();
-    let withdrawn = back.is_some() && never_ran && facts.job.wish == Some(Wish::Again);
-    let (started_at, stopped_at) = times(&facts);
-    let class = Class::of(&facts.cause).filter(|class| *class != Class::Preempted && !withdrawn);
-    result.ends.push(JobEnd {
-        failure: class.map(|class| Failure { class, node: None, signature: None }),
-        job: facts.job.clone(),
-        state,
-        exit_code: exit_code(&facts.cause),
-        cause: if withdrawn { WITHDRAWN } else { facts.cause.as_str() }.to_owned(),
-        killed: back.is_some() && facts.cause.is_kill() && !withdrawn,
-        detail,
-        started_at,
-        stopped_at: stopped_at.or(Some(round.now)),
-        back,
-    });
-    Ok(())
+    let text = tail.map(str::to_owned).or(event.map(|text| signature::readable(text.as_bytes())));
+    let node = facts.details.and_then(|details| details.nodes.first().cloned());
+    Failure { class, node, signature: text.as_deref().and_then(signature::signature) }
+}
+
+/// What is told of an attempt that is tried again, beside its cause.
+fn retry_words(facts: &Facts<'_>, tail: Option<&str>) -> Option<String> {
+    match &facts.cause {
+        Cause::Unrecognised(kind, text) => Some(format!("{kind}: {text}")),
+        Cause::Infrastructure(text) => Some(text.clone()),
+        _ => tail.map(tails::shown),
+    }
+}
+
+/// What nobody here has heard of is told at once, word for word.
+fn unheard_of(facts: &Facts<'_>, scope: Scope) -> Option<NewEvent> {
+    let Cause::Unrecognised(kind, text) = &facts.cause else { return None };
+    let message = format!(
+        "job {} ended with an event unknown here, {kind}: {text}. Its task {} is tried once more; please report the event",
+        facts.summary.id, facts.job.task_index
+    );
+    Some(NewEvent::note(scope, Code::UnknownError, message))
+}
+
+/// Chance that a restart does not change.
+fn seed(job: &LiveJob) -> u64 {
+    (job.id as u64).rotate_left(17) ^ job.attempt as u64
 }
 
 /// When a job started and stopped, epoch milliseconds, as far as its runner or its cluster tells.
@@ -220,16 +304,14 @@ fn times(facts: &Facts<'_>) -> (Option<i64>, Option<i64>) {
 
 /// A local job that was sent a kill signal was interrupted by the end of its cluster's own process: the user's doing,
 /// as often as they like.
-fn budgets(round: &Round<'_>, details: Option<&JobDetails>) -> Budgets {
-    let was_killed = details.is_some_and(|job| job.events.iter().any(|event| event.kind == "SEND_KILL_JOB"));
-    let usual = Budgets::default();
-    let infrastructure = if round.is_local() && was_killed { u32::MAX } else { usual.infrastructure };
-    Budgets { infrastructure, ..usual }
+fn was_killed(details: Option<&JobDetails>) -> bool {
+    details.is_some_and(|job| job.events.iter().any(|event| event.kind == "SEND_KILL_JOB"))
 }
 
-fn back(round: &Round<'_>, place: Place) -> Return {
-    let avoid_cluster = (place == Place::Elsewhere).then(|| round.name().to_owned());
-    Return { last: place == Place::Last, avoid_cluster }
+fn back(round: &Round<'_>, again: Again) -> Return {
+    let avoid_cluster = (again.place == Place::Elsewhere).then(|| round.name().to_owned());
+    let not_before = if again.delay_ms > 0 { round.now.saturating_add(again.delay_ms) } else { 0 };
+    Return { last: again.place == Place::Last, avoid_cluster, not_before, level: again.level }
 }
 
 fn exit_code(cause: &Cause) -> Option<i32> {
@@ -242,53 +324,6 @@ fn exit_code(cause: &Cause) -> Option<i32> {
     }
 }
 
-fn with_tail(message: &str, tail: Option<&str>) -> String {
-    tail.map_or_else(|| message.to_owned(), |tail| format!("{message}\n{tail}"))
-}
-
-/// Reads the last lines of stderr, within a budget.
-struct Tails<'a> {
-    round: &'a Round<'a>,
-    seen: &'a SubmissionRow,
-    token: Option<Token>,
-    left: usize,
-    /// The remote job read last: tasks of a group share one.
-    last: Option<(u64, Option<String>)>,
-}
-
-impl Tails<'_> {
-    /// The runner of a group has brought its tasks' with its results.
-    async fn of(&mut self, facts: &Facts<'_>) -> Option<String> {
-        match &facts.told {
-            Some(Told::Ended { tail, .. }) => (!tail.is_empty()).then(|| tail.clone()),
-            _ => self.read(facts).await,
-        }
-    }
-
-    async fn read(&mut self, facts: &Facts<'_>) -> Option<String> {
-        let id = facts.summary.id;
-        if let Some((_, text)) = self.last.as_ref().filter(|(last, _)| *last == id) {
-            return text.clone();
-        }
-        let text = self.fetch(id).await;
-        self.last = Some((id, text.clone()));
-        text
-    }
-
-    /// `None` when there is nothing, or it cannot be read: a missing tail must not hide the failure itself.
-    async fn fetch(&mut self, remote_id: u64) -> Option<String> {
-        let token = self.token.as_ref()?;
-        self.left = self.left.checked_sub(1)?;
-        let path = crate::output::path(&self.seen.directory, &self.seen.name, remote_id, Stream::Err);
-        let answer = self.round.handle.client.media(token, &path, Some(TAIL_LINES)).await;
-        if answer.as_ref().is_err_and(oar_client::Error::is_doubt) {
-            // It hangs or fails: not once more for each of the others.
-            self.left = 0;
-        }
-        let bytes = answer.ok()??;
-        let text = String::from_utf8_lossy(&bytes);
-        let text = text.trim_end();
-        let start = text.char_indices().rev().nth(TAIL_CHARS - 1).map_or(0, |(at, _)| at);
-        (!text.is_empty()).then(|| text[start..].to_owned())
-    }
+fn with(words: &str, tail: &str) -> String {
+    format!("{words}\n{tail}")
 }

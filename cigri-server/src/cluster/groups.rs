@@ -14,7 +14,7 @@ use cigri_store::{CampaignRow, NewGroup, RoundCampaign, StoreError, SubmissionRo
 use oar_client::{Error as ApiError, Token};
 
 use super::ends::{Ends, Facts};
-use super::{Round, StepError};
+use super::{Round, StepError, raise};
 
 /// At most this many journals are read per look; the others wait for the next.
 const JOURNALS_PER_LOOK: usize = 50;
@@ -81,7 +81,8 @@ pub(super) async fn command(
         true => Script::Named,
         false => Script::Installed,
     };
-    let times = Times::of(campaign.row.spec.clusters.get(round.name()).unwrap_or(spec), spec);
+    let single_spec = campaign.row.spec.clusters.get(round.name()).map(|own| raise::spec(round, own, submission.level));
+    let times = Times::of(single_spec.as_ref().unwrap_or(spec), spec);
     let setup = Setup { place, submission: &submission.name, times, script };
     Ok(group::grouped_command(&single, &setup))
 }

@@ -2,6 +2,7 @@
 //! samples go ahead of all laws, and teach them nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cigri_core::meter::law::Key;
 use cigri_core::meter::{Metering, Sighting};
@@ -11,13 +12,36 @@ use cigri_store::{Here, RoundCampaign, RoundView, SubmissionRow};
 use serde_json::{Value, json};
 
 use super::observe::Moved;
-use super::{Memory, Round, readings, step};
+use super::{Memory, Round, raise, readings, step};
 use crate::metrics::Queue;
+
+/// What its jobs of a level of escalation ask for there.
+fn raised_shape(round: &Round<'_>, campaign: &RoundCampaign, level: u32) -> Arc<str> {
+    if level == 0 {
+        return Arc::clone(&campaign.shape);
+    }
+    let Some(spec) = campaign.row.spec.clusters.get(round.name()) else { return Arc::default() };
+    raise::spec(round, spec, level).shape().into()
+}
+
+/// How many more jobs of a level of escalation, above 0, should wait there: they are of a shape, and a law, of their own.
+pub(super) fn room(
+    round: &Round<'_>,
+    memory: &Memory,
+    (view, campaign): (&RoundView, &RoundCampaign),
+    level: u32,
+) -> u64 {
+    let key = Metering::key(&round.limits, campaign.row.id, &raised_shape(round, campaign, level));
+    let is_same = |here: &&Here| here.role == Role::Tasks && key_of_here(round, here) == key;
+    let waiting: i64 = view.here.iter().filter(is_same).map(|here| here.waiting).sum();
+    memory.metering.queue(&key, &round.limits).1.max(1).saturating_sub(waiting.max(0) as u64)
+}
 
 /// Which law's jobs a submission holds: those of steps and samples are no law's. `view` is the picture in which it was
 /// live.
 pub(super) fn key_of(round: &Round<'_>, view: &RoundView, submission: &SubmissionRow) -> Option<Key> {
-    let is_same = |here: &&Here| here.campaign == submission.campaign_id && here.role == submission.role;
+    let of = |submission: &SubmissionRow| (submission.campaign_id, submission.role, submission.level);
+    let is_same = |here: &&Here| (here.campaign, here.role, here.level) == of(submission);
     let here = view.here.iter().filter(|here| here.role == Role::Tasks).find(is_same)?;
     Some(key_of_here(round, here))
 }
@@ -100,7 +124,8 @@ pub(super) fn posted(
     }
     let jobs = submission.remote_count.max(0) as u64;
     if submission.role == Role::Tasks {
-        let key = Metering::key(&round.limits, campaign.row.id, &campaign.shape);
+        let shape = raised_shape(round, campaign, submission.level);
+        let key = Metering::key(&round.limits, campaign.row.id, &shape);
         memory.metering.sent(round.now, &key, jobs);
     } else {
         memory.metering.sent_ahead(round.now, jobs);

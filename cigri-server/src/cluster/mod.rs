@@ -39,6 +39,7 @@ mod nights;
 mod nights_tests;
 mod observe;
 pub(crate) mod preview;
+mod raise;
 mod readings;
 mod reset;
 mod settle;

@@ -295,6 +295,7 @@ mod tests {
             created_at: 0,
             changed_at: 0,
             watermark: 0,
+            level: 0,
         }
     }
 

@@ -164,5 +164,6 @@ fn submission((spec, cluster): (&CampaignSpec, &str), role: Role) -> SubmissionR
         created_at: 0,
         changed_at: 0,
         watermark: 0,
+        level: 0,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::ledger;
-use cigri_core::meter::Mode;
+use cigri_core::meter::{Bound, Mode, Reason};
 use cigri_core::plan::{self, CampaignView, Decision};
 use cigri_core::state::SubmissionState;
 use cigri_core::turn::{self, Turn};
@@ -15,7 +15,7 @@ use oar_client::Error as ApiError;
 
 use super::{
     Elsewhere, Memory, Round, StepError, account, bookkeeping, endless, gates, kill, metering, neighbours, nights,
-    observe, readings, reset, settle, steps, submit, sweep, withdraw,
+    observe, raise, readings, reset, settle, steps, sweep, withdraw,
 };
 use crate::grid::GridError;
 
@@ -54,8 +54,8 @@ pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progr
     sweep::sweep_if_due(round, memory).await?;
     gates::try_out(round, memory, &view).await?;
     readings::read(round, memory).await?;
-    let (started, tried) = plan_and_submit(round, memory).await?;
-    let busy = tried || !view.submissions.is_empty();
+    let (started, tried, delayed) = plan_and_submit(round, memory).await?;
+    let busy = tried || delayed || !view.submissions.is_empty();
     if memory.failing && busy {
         recovered(round, memory).await?;
     }
@@ -137,15 +137,17 @@ pub(crate) async fn failed(round: &Round<'_>, memory: &mut Memory, error: &StepE
     round.store(move |store| store.open_events(&[event], now)).await
 }
 
-/// Whether anything had started, and whether anything was sent, or refused on the way: the next round has news then.
-async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory) -> Result<(bool, bool), StepError> {
-    let name = round.name().to_owned();
-    let (mut view, tokens, clusters) =
-        round.store(move |store| Ok((store.round_view(&name)?, store.all_tokens()?, store.list_clusters()?))).await?;
+/// Whether anything had started; whether anything was sent, or refused on the way: the next round has news then; and
+/// whether a task waits for its next try.
+async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory) -> Result<(bool, bool, bool), StepError> {
+    let (name, now) = (round.name().to_owned(), round.now);
+    let (mut view, tokens, clusters) = round
+        .store(move |store| Ok((store.round_view_at(&name, now)?, store.all_tokens()?, store.list_clusters()?)))
+        .await?;
     let mut elsewhere = Elsewhere::new(clusters);
     if steps::end_samples(round, &view, &elsewhere).await? {
         let name = round.name().to_owned();
-        view = round.store(move |store| store.round_view(&name)).await?;
+        view = round.store(move |store| store.round_view_at(&name, now)).await?;
     }
     steps::ring(round, memory, &view);
     for campaign in &mut view.campaigns {
@@ -165,7 +167,8 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory) -> Result<(bool
     metering::publish(round, memory, (&view, &decisions));
     bookkeeping::record(round, memory, changed, &campaigns).await?;
     let tried = send(round, memory, &view, (&decisions, plan.starved)).await?;
-    Ok((started, tried))
+    let delayed = view.campaigns.iter().any(|campaign| campaign.delayed.tasks > 0);
+    Ok((started, tried, delayed))
 }
 
 /// Sends what was decided; `starved` is who starves then. Whether anything was sent, or refused on the way.
@@ -197,7 +200,7 @@ pub(super) async fn send(
         reached.insert(owner.clone());
         memory.starved.remove(owner);
         let allowed = decision.allowance.allowed;
-        match submit::submit(round, memory, campaign, (decision.role, allowed)).await {
+        match raise::submit(round, memory, (view, campaign), (decision.role, allowed)).await {
             // The cluster failed this campaign's jobs; others may ask for something that it can do.
             Err(StepError::Api(error @ ApiError::Server { .. })) => doubt = Some(error),
             // What is stored of this campaign cannot be read; that of others can.
@@ -247,7 +250,7 @@ fn owner_problem(
 fn campaign_view(round: &Round<'_>, view: &RoundView, campaign: &RoundCampaign) -> CampaignView {
     let row = &campaign.row;
     let spec = row.spec.clusters.get(round.name());
-    let turn = turn::turn(&campaign.facts);
+    let turn = delayed(round, campaign).unwrap_or_else(|| turn::turn(&campaign.facts));
     CampaignView {
         id: row.id,
         owner: row.owner.clone(),
@@ -266,6 +269,15 @@ fn campaign_view(round: &Round<'_>, view: &RoundView, campaign: &RoundCampaign) 
         calendar: nights::problem(round, spec).filter(|_| !matches!(turn, Turn::Epilogue | Turn::Sample(_))),
         turn,
     }
+}
+
+/// All that could go there waits for its next try.
+fn delayed(round: &Round<'_>, campaign: &RoundCampaign) -> Option<Turn> {
+    let first_at = campaign.delayed.first_at.filter(|_| campaign.pending_here <= 0)?;
+    let is_step = matches!(turn::turn(&campaign.facts), Turn::Prologue | Turn::Epilogue);
+    let at = round.grid.calendar(round.name()).clock(first_at, round.now);
+    let tasks = campaign.delayed.tasks.max(0) as u64;
+    (!is_step).then(|| Turn::Wait(Bound::none(Reason::Delayed { tasks, at })))
 }
 
 /// How many of a campaign's last submissions were lost, and how long it waits for that, in seconds.

@@ -7,46 +7,64 @@ use cigri_core::language::ClusterSpec;
 use cigri_core::ledger;
 use cigri_core::state::{Role, SubmissionState};
 use cigri_core::task_ids::TaskIds;
-use cigri_store::{Intent, NewGroup, NewSubmission, RoundCampaign, SubmissionRow};
+use cigri_store::{Intent, NewGroup, NewSubmission, Raised, RoundCampaign, SubmissionRow, Task};
 use oar_client::{Error as ApiError, NewJob, Token, Urgency};
 
-use super::{Memory, Round, StepError, account, adopt, gates, groups, metering, nights, reset, settle, steps, sweep};
+use super::{
+    Memory, Round, StepError, account, adopt, gates, groups, metering, nights, raise, reset, settle, steps, sweep,
+};
 use crate::secret;
 
-/// Sends up to `allowed` tasks of the campaign, or one of its steps; a refusal becomes a hold.
+/// Sends up to `allowed` tasks of a level of the campaign, or one of its steps; a refusal becomes a hold. Returns how
+/// many jobs were written down.
 pub(super) async fn submit(
     round: &Round<'_>,
     memory: &mut Memory,
     campaign: &RoundCampaign,
-    (role, allowed): (Role, u64),
-) -> Result<(), StepError> {
-    let Some(spec) = campaign.row.spec.clusters.get(round.name()) else { return Ok(()) };
-    let spec = &steps::as_sent(spec, role, round.limits.normal_jobs);
-    let Ok((token, login)) = round.grid.token(&campaign.row.owner, round.handle)? else { return Ok(()) };
+    (role, allowed, level): (Role, u64, u32),
+) -> Result<u64, StepError> {
+    let Some(spec) = campaign.row.spec.clusters.get(round.name()) else { return Ok(0) };
+    let raised = raise::raised(round, spec.kind, level);
+    let spec = &steps::as_sent(&spec.at_level(level, raised.longest_s), role, round.limits.normal_jobs);
+    let Ok((token, login)) = round.grid.token(&campaign.row.owner, round.handle)? else { return Ok(0) };
     if let Some(event) = property_problem(round, campaign, spec).await? {
-        return round.tell(event).await;
+        return round.tell(event).await.map(|()| 0);
     }
     if !account::is_there(round, memory, (&campaign.row.owner, &login), &token).await? {
-        return Ok(());
+        return Ok(0);
     }
     let gates = gates::state(round, memory).await?;
     if gates == Gates::Fail && late_rows(round, campaign, &login).await? {
-        return Ok(());
+        return Ok(0);
     }
     let group = match groups::choose(round, campaign, spec, allowed) {
         Ok(group) => group,
-        Err(event) => return round.tell(*event).await,
+        Err(event) => return round.tell(*event).await.map(|()| 0),
     };
     let limit = group.map_or(allowed as i64, |group| groups::limit(&group));
-    let Some(((submission, tasks), ids)) = intend(round, (campaign, spec), login, (role, limit, group)).await? else {
-        return Ok(());
+    let wanted = Wanted { role, limit, group, raised };
+    let Some(((submission, tasks), ids)) = intend(round, (campaign, spec), login, wanted).await? else {
+        return Ok(0);
     };
+    let jobs = submission.remote_count.max(0) as u64;
+    post(round, memory, (campaign, spec), (submission, tasks, ids), (&token, gates)).await.map(|()| jobs)
+}
+
+/// Posts what was written down, adopts it and opens its gate.
+async fn post(
+    round: &Round<'_>,
+    memory: &mut Memory,
+    (campaign, spec): (&RoundCampaign, &ClusterSpec),
+    (submission, tasks, ids): (SubmissionRow, Vec<(Task, String)>, TaskIds),
+    (token, gates): (&Token, Gates),
+) -> Result<(), StepError> {
+    let role = submission.role;
     let spec = &groups::request(spec, &submission, &tasks);
     let best_effort = nights::is_best_effort(round, spec, submission.created_at);
     let client = &round.handle.client;
     let gate = match gates {
         Gates::Fail => None,
-        _ => match client.submit(&token, &gate(&submission, spec, best_effort)).await {
+        _ => match client.submit(token, &gate(&submission, spec, best_effort)).await {
             Ok(id) => Some(id),
             Err(error) => return gate_unsent(round, &submission, error).await,
         },
@@ -63,7 +81,7 @@ pub(super) async fn submit(
         }
     };
     let sent = crate::clock::monotonic();
-    let answer = client.submit(&token, &array).await;
+    let answer = client.submit(token, &array).await;
     memory.slowest_post_ms = memory.slowest_post_ms.max(sent.elapsed().as_millis() as i64);
     metering::posted(round, memory, campaign, &submission, &answer);
     match answer {
@@ -75,7 +93,7 @@ pub(super) async fn submit(
             }
             Ok(())
         }
-        Err(error) => array_unsent(round, &submission, (&token, gate), error).await,
+        Err(error) => array_unsent(round, &submission, (token, gate), error).await,
     }
 }
 
@@ -116,11 +134,19 @@ async fn property_problem(
     Ok(Some(NewEvent::hold(scope, Code::SubmitRefused, message)))
 }
 
+/// Which tasks are wanted.
+struct Wanted {
+    role: Role,
+    limit: i64,
+    group: Option<NewGroup>,
+    raised: Raised,
+}
+
 async fn intend(
     round: &Round<'_>,
     (campaign, spec): (&RoundCampaign, &ClusterSpec),
     login: String,
-    (role, limit, group): (Role, i64, Option<NewGroup>),
+    Wanted { role, limit, group, raised }: Wanted,
 ) -> Result<Option<(Intent, TaskIds)>, StepError> {
     let nonce = secret::nonce().map_err(crate::grid::GridError::Secret)?;
     let instance = round.grid.instance.clone();
@@ -137,6 +163,7 @@ async fn intend(
                 remote_user: &login,
                 directory: &directory,
                 limit,
+                level: raised,
                 group,
                 open_elsewhere: &open_elsewhere,
             };

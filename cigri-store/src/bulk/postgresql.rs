@@ -34,8 +34,8 @@ const END_JOBS: &str = "
     WHERE job.id = new.id AND job.submission_id = $1 AND job.state IN ('submitted', 'running', 'unknown')";
 
 const INSERT_RETURNED: &str = "
-    INSERT INTO returned_task (campaign_id, task_index, generation, attempts, place, failed_on)
-    SELECT $1, new.* FROM unnest($2, $3, $4, $5, $6) AS new";
+    INSERT INTO returned_task (campaign_id, task_index, generation, attempts, place, failed_on, not_before, level)
+    SELECT $1, new.* FROM unnest($2, $3, $4, $5, $6, $7, $8) AS new";
 
 const DELETE_RETURNED: &str = "DELETE FROM returned_task WHERE campaign_id = $1 AND task_index = ANY($2)";
 
@@ -113,6 +113,8 @@ pub(super) fn insert_returned(connection: &mut PgConnection, campaign: i64, task
         .bind::<Array<Integer>, _>(column(tasks, |back| back.attempts))
         .bind::<Array<Integer>, _>(column(tasks, |back| back.place))
         .bind::<Maybe<Text>, _>(column(tasks, |back| back.failed_on.as_deref()))
+        .bind::<Array<BigInt>, _>(column(tasks, |back| back.not_before))
+        .bind::<Array<Integer>, _>(column(tasks, |back| back.level))
         .execute(connection)?;
     Ok(())
 }

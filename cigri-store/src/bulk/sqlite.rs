@@ -104,6 +104,7 @@ pub(super) fn insert_returned(connection: &mut SqliteConnection, campaign: i64, 
                 (returned_task::generation.eq(back.generation), returned_task::attempts.eq(back.attempts)),
                 returned_task::place.eq(back.place),
                 returned_task::failed_on.eq(back.failed_on.as_deref()),
+                (returned_task::not_before.eq(back.not_before), returned_task::level.eq(back.level)),
             ))
             .execute(connection)?;
     }

@@ -17,7 +17,7 @@ fn fails_on(store: &Store, id: i64, cluster: &str) {
 
 fn ends(store: &Store, submission: &cigri_store::SubmissionRow, avoid: Option<&str>) {
     let live = store.live_jobs(submission.id).unwrap();
-    let back = Some(Return { last: false, avoid_cluster: avoid.map(str::to_owned) });
+    let back = Some(Return { last: false, avoid_cluster: avoid.map(str::to_owned), ..Return::default() });
     let ends: Vec<JobEnd> =
         live.iter().map(|job| JobEnd { back: back.clone(), ..end(job, JobState::Killed) }).collect();
     store.record_look(submission, &look(0, ends.len() as i64, &[], &ends), 6000).unwrap();

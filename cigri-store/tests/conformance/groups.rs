@@ -37,7 +37,7 @@ pub(super) fn tasks_of_a_group_share_a_remote_job_and_end_each_in_its_own_way(da
     let not_begun = JobEnd {
         killed: false,
         cause: "not_started".into(),
-        back: Some(Return { last: false, avoid_cluster: None }),
+        back: Some(Return::default()),
         ..end(&live[1], JobState::Killed)
     };
     store.record_look(&submission, &look(1, 1, &[], &[end(&live[0], JobState::Failed), not_begun]), 5000).unwrap();
@@ -70,7 +70,7 @@ pub(super) fn what_does_not_fit_into_a_group_goes_back_to_its_place_in_the_bag(d
     let id = campaign(&store, &["dahu"], &[&long, &long, &long, &long]);
     let first = submit(&store, id, "dahu", 1);
     let live = store.live_jobs(first.id).unwrap();
-    let back = Some(Return { last: true, avoid_cluster: None });
+    let back = Some(Return { last: true, avoid_cluster: None, ..Return::default() });
     store.record_look(&first, &look(0, 1, &[], &[JobEnd { back, ..end(&live[0], JobState::Killed) }]), 4000).unwrap();
     let indices = |tasks: &[(cigri_store::Task, String)]| tasks.iter().map(|(task, _)| task.index).collect::<Vec<_>>();
     assert_eq!(indices(&intend_group(&store, id, (1, 5)).1), [1, 2]);

@@ -204,7 +204,7 @@ pub(super) fn a_sample_does_not_wait_for_tasks_that_should_go_elsewhere(database
     let id = tested(&store, 2, 2);
     let sent = send(&store, id, "dahu", (Role::Test, 2));
     let live = store.live_jobs(sent.id).unwrap();
-    let elsewhere = Some(Return { last: false, avoid_cluster: Some("dahu".into()) });
+    let elsewhere = Some(Return { last: false, avoid_cluster: Some("dahu".into()), ..Return::default() });
     let ends = [JobEnd { back: elsewhere, ..end(&live[0], JobState::Killed) }, end(&live[1], JobState::Done)];
     store.record_look(&sent, &look(0, 2, &[], &ends), 4000).unwrap();
     assert_eq!((facts(&store, id, "dahu").pending, facts(&store, id, "luke").pending), (0, 1));

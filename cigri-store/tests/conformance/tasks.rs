@@ -45,7 +45,7 @@ pub(super) fn a_task_sent_to_the_end_has_all_others_before_it(database: &Fresh) 
     let id = campaign(&store, &["dahu"], &["a", "b", "c"]);
     let submission = submit(&store, id, "dahu", 1);
     let live = store.live_jobs(submission.id).unwrap();
-    let back = Some(Return { last: true, avoid_cluster: Some("dahu".into()) });
+    let back = Some(Return { last: true, avoid_cluster: Some("dahu".into()), ..Return::default() });
     let ends = [JobEnd { back, ..end(&live[0], JobState::Killed) }];
     store.record_look(&submission, &look(0, 1, &[], &ends), 6000).unwrap();
     let TaskState::InBag { last_of_all, before, failed_on, .. } = state(&store, id, 0) else { panic!("in bag") };

@@ -21,6 +21,8 @@ const STATES_PAGE: u64 = 1000;
 const LARGEST_STATES_PAGE: u64 = 5000;
 /// Bytes of an answer that holds what a job printed.
 const LONGEST_MEDIA: usize = 16 << 20;
+/// Bytes of an answer that holds a file's last lines.
+const LONGEST_TAIL: usize = 256 << 10;
 /// Bytes of an answer that holds any other file.
 const LONGEST_FILE: usize = 64 << 20;
 
@@ -30,6 +32,16 @@ impl Client {
         self.check_path(path)?;
         let request = request::media(self.base(), token, path, tail)?;
         response::media(&self.ask_media(request, LONGEST_MEDIA).await?)
+    }
+
+    /// The last `lines` lines of a file on the cluster as the token's user sees it; `None` if there is none.
+    ///
+    /// # Errors
+    /// `Garbled`, without reading on, where these lines are longer than 256 kB, or the cluster sends the whole file.
+    pub async fn tail(&self, token: &Token, path: &str, lines: u32) -> Result<Option<Bytes>, Error> {
+        self.check_path(path)?;
+        let request = request::media(self.base(), token, path, Some(lines))?;
+        response::media(&self.ask_media(request, LONGEST_TAIL).await?)
     }
 
     /// A whole file of at most 64 MB on the cluster, as the token's user sees it; `None` if there is none.

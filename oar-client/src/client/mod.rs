@@ -188,6 +188,7 @@ fn bounded(answer: Response<Bytes>, limit: usize) -> Result<Response<Bytes>, Err
     if answer.body().len() <= limit {
         return Ok(answer);
     }
-    let what = format!("an answer of at most {} MB", limit >> 20);
+    let size = if limit >> 20 > 0 { format!("{} MB", limit >> 20) } else { format!("{} kB", limit >> 10) };
+    let what = format!("an answer of at most {size}");
     Err(Error::garbled(&what, "a longer one"))
 }

@@ -2,7 +2,7 @@
 
 use super::Facts;
 
-pub(super) const FIELDS: [Facts; 11] = [
+pub(super) const FIELDS: [Facts; 12] = [
     Facts {
         name: "name",
         meaning: "what the campaign is called",
@@ -121,5 +121,16 @@ pub(super) const FIELDS: [Facts; 11] = [
         example: r#""$schema": "campaign.schema.json""#,
         since: 4,
         shape: r##"{"type": "string"}"##,
+    },
+    Facts {
+        name: "max_failures",
+        meaning: "when more tasks than this fail for good, the campaign goes on hold",
+        kind: "number of tasks from 1, or a share of all tasks such as `\"10%\"`, asked for once 20 have ended",
+        default: "no bound",
+        inherited: "",
+        example: r#""max_failures": "10%""#,
+        since: 4,
+        shape: r##"{"anyOf": [{"$ref": "#/$defs/count"}, {"$ref": "#/$defs/none"},
+            {"type": "string", "pattern": "^\\s*(100|[1-9][0-9]?)\\s*%\\s*$"}]}"##,
     },
 ];

@@ -2,7 +2,7 @@
 
 use super::{FROM_TOP, FROM_TOP_UNLESS_EMPTY, Facts};
 
-pub(super) const FIELDS: [Facts; 16] = [
+pub(super) const FIELDS: [Facts; 18] = [
     Facts {
         name: "prologue",
         meaning: "runs once on a cluster that gets work, before the first task",
@@ -168,5 +168,37 @@ pub(super) const FIELDS: [Facts; 16] = [
         example: r#""output_gathering_method": "scp", "output_file": "out.{TASK_ID}", "output_destination": "alice@store:/data/out""#,
         since: 3,
         shape: r##"{"anyOf": [{"type": "string", "minLength": 1}, {"$ref": "#/$defs/none"}]}"##,
+    },
+    Facts {
+        name: "retries",
+        meaning: "how often a task is tried again after failures of each class, after what delay, and where",
+        kind: "number of retries after exit codes, or an object: for each class a number, or \
+               `{\"most\": N, \"delay_s\": S, \"place\": \"first\"}` (`elsewhere`, `last`)",
+        default: "that of each class",
+        inherited: FROM_TOP_UNLESS_EMPTY,
+        example: r#""retries": {"exit": 2, "licence": {"most": 10, "delay_s": 60}}"#,
+        since: 4,
+        shape: r##"{"anyOf": [{"$ref": "#/$defs/number"}, {"$ref": "#/$defs/none"},
+            {"type": "object", "additionalProperties": false, "patternProperties": {
+                "^(person_kill|walltime|asked|exit|signal|memory|disk|missing_file|missing_module|licence|node|unknown)$":
+                {"anyOf": [{"$ref": "#/$defs/number"}, {"type": "null"},
+                    {"type": "object", "additionalProperties": false, "properties": {
+                        "most": {"$ref": "#/$defs/number"}, "delay_s": {"$ref": "#/$defs/number"},
+                        "place": {"enum": ["first", "elsewhere", "last"]}}}]}}}]}"##,
+    },
+    Facts {
+        name: "escalate",
+        meaning: "what the next attempt asks for after a task ran into its walltime (or out of memory)",
+        kind: "object: `walltime`, a factor above 1; `resources`, a list of requests from the first attempt's on; `most`, \
+               raises of one task, up to 10",
+        default: "none",
+        inherited: FROM_TOP_UNLESS_EMPTY,
+        example: r#""escalate": {"walltime": 2, "most": 3}"#,
+        since: 4,
+        shape: r##"{"anyOf": [{"$ref": "#/$defs/none"},
+            {"type": "object", "additionalProperties": false, "properties": {
+                "walltime": {"type": "number", "exclusiveMinimum": 1, "maximum": 10},
+                "resources": {"type": "array", "minItems": 2, "maxItems": 11, "items": {"type": "string", "pattern": "="}},
+                "most": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 10}, {"$ref": "#/$defs/digits"}]}}}]}"##,
     },
 ];

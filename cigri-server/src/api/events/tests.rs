@@ -55,6 +55,7 @@ impl Bed {
             owner: "alice",
             remote_user: "alice",
             directory: "/home/alice",
+            level: 0,
             limit: 1,
             group: None,
             open_elsewhere: &[],

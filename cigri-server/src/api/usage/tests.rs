@@ -35,8 +35,18 @@ fn used(store: &Store, (owner, cluster): (&str, &str), (state, from, took): (Job
     store.open_campaign(id, 1, true).unwrap();
     let (remote_user, directory, limit) = (owner, "/home", 1);
     let (role, group, open_elsewhere) = (Role::Tasks, None, &[][..]);
-    let new =
-        NewSubmission { campaign_id: id, role, cluster, owner, remote_user, directory, limit, group, open_elsewhere };
+    let new = NewSubmission {
+        campaign_id: id,
+        role,
+        cluster,
+        owner,
+        remote_user,
+        directory,
+        limit,
+        group,
+        level: 0,
+        open_elsewhere,
+    };
     let (row, _) = store.intend(&new, |id| format!("cigri.test.{id}"), 2).unwrap().unwrap();
     let array = AdoptedArray { gate_id: None, array_id: 2, remote_ids: vec![Some(9)], directory: None };
     store.adopt(row.id, &array, 3).unwrap();
@@ -51,7 +61,12 @@ fn used(store: &Store, (owner, cluster): (&str, &str), (state, from, took): (Job
         started_at: Some(from),
         stopped_at: Some(from + took),
         killed: state == JobState::Killed,
-        back: (state == JobState::Killed).then_some(cigri_store::Return { last: false, avoid_cluster: None }),
+        back: (state == JobState::Killed).then_some(cigri_store::Return {
+            last: false,
+            avoid_cluster: None,
+            not_before: 0,
+            level: 0,
+        }),
         failure: None,
     };
     store.record_look(&row, &Look { ends: vec![end], ..Look::default() }, from + took).unwrap();

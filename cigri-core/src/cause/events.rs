@@ -1,0 +1,64 @@
+//! The types of events that OAR 2 and OAR 3 write, with OAR's own misspellings.
+
+/// Events after which OAR makes a copy of the job by itself, even of one that is not idempotent.
+pub(super) const RESUBMITTING: &[&str] = &[
+    "PING_CHECKER_NODE_SUSPECTED",
+    "CPUSET_ERROR",
+    "PROLOGUE_ERROR",
+    "CANNOT_WRITE_NODE_FILE",
+    "CANNOT_WRITE_PID_FILE",
+    "USER_SHELL",
+    "LAUNCHING_OAREXEC_TIMEOUT",
+    "SERVER_PROLOGUE_TIMEOUT",
+    "SERVER_PROLOGUE_ERROR",
+    "SERVER_PROLOGUE_EXIT_CODE_ERROR",
+    "SERVER_EPILOGUE_TIMEOUT",
+];
+
+/// Further troubles of nodes, launchers and schedulers.
+pub(super) const TROUBLE: &[&str] = &[
+    "BAD_HASHTABLE_DUMP",
+    "BIPBIP_BAD_RETURN",
+    "BIPBIP_CHALLENGE",
+    "CANNOT_CREATE_TMP_DIRECTORY",
+    "CPUSET_CLEAN_ERROR",
+    "CPUSET_MANAGER_FILE",
+    "EPILOGUE_ERROR",
+    "EXIT_VALUE_OAREXEC",
+    "EXTERMINATE_JOB",
+    "FRAG_JOB_RETRY",
+    "JOB_EXEC_ERROR",
+    "NODE_SUSPECTED",
+    "PING_CHECKER_NODE_SUSPECTED_END_JOB",
+    "RESERVATION_NO_NODE",
+    "RESUME_ERROR",
+    "RESUME_SCRIPT_ERROR",
+    "SERVER_EPILOGUE_ERROR",
+    "SERVER_EPILOGUE_EXIT_CODE_ERROR",
+    "SSH_TRANSFER_TIMEOUT",
+    "SUSPEND_ERROR",
+    "SUSPEND_SCRIPT_ERROR",
+];
+
+/// Events that say nothing about why a job ended.
+pub(super) const NOISE: &[&str] = &[
+    "SCHEDULER_PRIORITY_UPDATED_START",
+    "SCHEDULER_PRIORITY_UPDATED_STOP",
+    "SWITCH_INTO_ERROR_STATE",
+    "SWITCH_INTO_TERMINATE_STATE",
+    "SEND_KILL_JOB",
+    "CHECKPOINT",
+    "CHECKPOINT_SUCCESS",
+    "CHECKPOINT_ERROR",
+    "HOLD_WAITING_JOB",
+    "HOLD_RUNNING_JOB",
+    "RESUME_JOB",
+    "SIGNAL",
+    "SIGNAL_SUCCESS",
+    "SIGNAL_ERROR",
+    "MAIL_NOTIFICATION_ERROR",
+    "USER_EXEC_NOTIFICATION_ERROR",
+    "USER_MAIL_NOTIFICATION",
+    "USER_EXEC_NOTIFICATION",
+    "WALLTIME_CHANGE",
+];
