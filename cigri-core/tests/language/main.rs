@@ -18,6 +18,7 @@ mod refused_extras;
 mod refused_fields;
 mod refused_parameters;
 mod refused_text;
+mod retries;
 mod samples;
 mod schema;
 mod sweeps;

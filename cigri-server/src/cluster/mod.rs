@@ -42,6 +42,8 @@ pub(crate) mod preview;
 mod raise;
 mod readings;
 mod reset;
+#[cfg(test)]
+mod retries_tests;
 mod settle;
 mod step;
 #[cfg(test)]
