@@ -268,7 +268,7 @@ async fn a_cluster_with_our_jobs_is_sampled_in_every_slot_and_old_samples_go() {
         owner: "alice",
         remote_user: "alice",
         directory: "/home/alice",
-        level: 0,
+        level: cigri_store::Raised::default(),
         limit: 1,
         group: None,
         open_elsewhere: &[],

@@ -55,7 +55,7 @@ impl Bed {
             owner: "alice",
             remote_user: "alice",
             directory: "/home/alice",
-            level: 0,
+            level: cigri_store::Raised::default(),
             limit: 1,
             group: None,
             open_elsewhere: &[],

@@ -44,7 +44,7 @@ fn used(store: &Store, (owner, cluster): (&str, &str), (state, from, took): (Job
         directory,
         limit,
         group,
-        level: 0,
+        level: cigri_store::Raised::default(),
         open_elsewhere,
     };
     let (row, _) = store.intend(&new, |id| format!("cigri.test.{id}"), 2).unwrap().unwrap();
