@@ -49,6 +49,10 @@ pub enum TaskState {
         before: i64,
         /// Attempts so far.
         attempts: i32,
+        /// It waits until then, epoch milliseconds; 0: not at all.
+        not_before: i64,
+        /// What it will ask for: a level of its campaign's escalation, from 0.
+        level: u32,
         /// Clusters that it failed on, which leave it to others of its campaign while they are open.
         failed_on: Vec<String>,
         /// The last attempt.
@@ -116,6 +120,9 @@ fn last_attempt(connection: &mut Database, campaign: i64, index: i64) -> Result<
     Ok(Some(Attempt { job, number, state, cluster, remote_id, since, cause, detail }))
 }
 
+/// Place, attempts, clusters that it failed on, and not before when at which level.
+type Row = (i32, i32, Option<String>, (i64, i32));
+
 /// Its place in the bag, if it came back there.
 fn in_bag(
     connection: &mut Database,
@@ -123,10 +130,11 @@ fn in_bag(
     index: i64,
     last: &Option<Attempt>,
 ) -> Result<Option<TaskState>> {
-    let columns = (returned_task::place, returned_task::attempts, returned_task::failed_on);
-    let found: Option<(i32, i32, Option<String>)> =
-        returned_task::table.find((row.id, index)).select(columns).first(connection).optional()?;
-    let Some((place, attempts, failed)) = found else { return Ok(None) };
+    let times = (returned_task::not_before, returned_task::level);
+    let columns = (returned_task::place, returned_task::attempts, returned_task::failed_on, times);
+    let found: Option<Row> = returned_task::table.find((row.id, index)).select(columns).first(connection).optional()?;
+    let Some((place, attempts, failed, (not_before, level))) = found else { return Ok(None) };
+    let level = level.max(0) as u32;
     let next: i64 = progress::table.find(row.id).select(progress::next_index).first(connection)?;
     let ahead = match place {
         0 => returned(connection, row.id, 1, i64::MAX)? + (row.task_count - next).max(0),
@@ -134,7 +142,8 @@ fn in_bag(
     };
     let before = ahead + returned(connection, row.id, place, index)?;
     let failed_on = failed.as_deref().map(failed_on::parse).transpose()?.unwrap_or_default().into_iter().collect();
-    Ok(Some(TaskState::InBag { last_of_all: place == 0, before, attempts, failed_on, last: last.clone() }))
+    let (last_of_all, last) = (place == 0, last.clone());
+    Ok(Some(TaskState::InBag { last_of_all, before, attempts, not_before, level, failed_on, last }))
 }
 
 /// Tasks that came back to a place, with indices below this one.

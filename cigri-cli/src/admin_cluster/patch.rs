@@ -15,6 +15,7 @@ const KEYS: [(&str, bool); 20] = [
     ("max_per_cycle", false),
     ("period_s", false),
     ("normal_jobs", false),
+    ("max_retries", false),
     ("law", false),
     ("user_quotas", true),
     ("group_quotas", true),
@@ -63,6 +64,7 @@ fn numbers(options: &SetOptions, patch: &mut Map<String, Value>) {
         ("max_array", options.max_array),
         ("max_per_cycle", options.max_per_cycle),
         ("period_s", options.period),
+        ("max_retries", options.max_retries),
     ];
     let rates =
         [("requests_per_s", options.requests_per_s), ("bytes_per_s", options.bytes_per_s), ("busy", options.busy)];

@@ -102,6 +102,9 @@ pub(crate) struct SetOptions {
     /// Seconds between two rounds while something of ours is there
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = count)]
     pub(crate) period: Option<u64>,
+    /// Most retries of a task for one class of failures that campaigns may ask for
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count)]
+    pub(crate) max_retries: Option<u64>,
     /// Whether prologues, epilogues and samples may go as normal jobs
     #[arg(long, value_name = "true|false")]
     pub(crate) normal_jobs: Option<bool>,

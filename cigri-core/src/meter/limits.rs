@@ -33,6 +33,8 @@ pub struct ClusterLimits {
     pub period_s: u64,
     /// Whether users may send jobs there that are not best-effort: prologues, epilogues and samples are such.
     pub normal_jobs: bool,
+    /// Most retries of a task for one class of failures that a campaign may ask for there.
+    pub max_retries: u64,
     /// How many of our jobs should wait there.
     pub law: LawSettings,
     /// Live jobs of a user there; `*` is everybody who is not named.
@@ -172,6 +174,7 @@ impl Default for ClusterLimits {
             max_per_cycle: 1000,
             period_s: 15,
             normal_jobs: true,
+            max_retries: 100,
             law: LawSettings::default(),
             user_quotas: BTreeMap::new(),
             group_quotas: BTreeMap::new(),

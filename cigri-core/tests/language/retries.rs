@@ -2,7 +2,7 @@
 
 use cigri_core::failure::Class;
 use cigri_core::language::{Escalation, MaxFailures};
-use cigri_core::policy::{Place, Wanted};
+use cigri_core::policy::{self, Place, Wanted};
 
 use super::context::{cluster_with, plain, read, refusals, with_fields, with_line};
 
@@ -120,4 +120,23 @@ fn a_bound_of_failures_is_a_number_or_a_share() {
     let few = MaxFailures::Percent(10);
     assert!(!few.is_passed(5, (40, 19)) && few.is_passed(5, (40, 20)) && !few.is_passed(4, (40, 20)));
     assert!(few.is_passed(2, (5, 5)), "a campaign of fewer tasks than that");
+}
+
+#[test]
+fn the_manual_tells_each_class_as_the_program_treats_it() {
+    let manual = include_str!("../../../docs/LANGUAGE.md");
+    let rows = manual.lines().skip_while(|line| !line.starts_with("| class |")).skip(2);
+    let told: Vec<Vec<&str>> = rows
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    let rule = |class: &Class| {
+        let rule = policy::usual(*class);
+        let most = if rule.most == u32::MAX { "no limit".to_owned() } else { rule.most.to_string() };
+        let place = format!("{:?}", rule.place).to_lowercase();
+        [format!("`{class}`"), most, format!("{} s", rule.delay_s), place]
+    };
+    let known: Vec<[String; 4]> = Class::ALL.iter().map(rule).collect();
+    let told: Vec<[String; 4]> = told.iter().map(|row| [row[0], row[2], row[3], row[4]].map(str::to_owned)).collect();
+    assert_eq!(told, known);
 }

@@ -1,6 +1,8 @@
 //! What is asked of a campaign beyond the language: the administrator's rules, weighed when it comes and again when the
 //! number of its tasks is known, and that its clusters can do what it wants.
 
+use std::collections::BTreeMap;
+
 use cigri_core::admission::Applicant;
 use cigri_core::group::Place;
 use cigri_core::language::{CampaignSpec, Context, Problem, Problems};
@@ -56,6 +58,34 @@ pub(super) async fn weigh_addition(grid: &Grid, caller: &Caller, id: i64, added:
     }
 }
 
+/// What campaigns may ask for by way of retries, as each cluster's admin says now.
+pub(super) async fn check_retries(grid: &Grid, spec: &CampaignSpec) -> Result<(), ApiError> {
+    if spec.clusters.values().all(|cluster| cluster.retries.is_empty()) {
+        return Ok(());
+    }
+    let rows = crate::blocking(&grid.store, |store| store.list_clusters()).await?;
+    let bounds = rows.into_iter().map(|row| (row.name, row.limits.max_retries)).collect();
+    match too_often(spec, &bounds) {
+        problems if problems.is_empty() => Ok(()),
+        problems => Err(ApiError::campaign(&Problems(problems))),
+    }
+}
+
+fn too_often(spec: &CampaignSpec, bounds: &BTreeMap<String, u64>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (name, cluster) in &spec.clusters {
+        let Some(bound) = bounds.get(name) else { continue };
+        for (class, wanted) in &cluster.retries {
+            if let Some(most) = wanted.most.filter(|most| u64::from(*most) > *bound) {
+                let path = format!("clusters.{name}.retries.{class}");
+                let expected = format!("at most {bound}, {name}'s max_retries");
+                problems.push(Problem::new(path, most.to_string(), expected));
+            }
+        }
+    }
+    problems
+}
+
 /// The campaign as it is stored.
 pub(super) async fn campaign(grid: &Grid, id: i64) -> Result<CampaignRow, ApiError> {
     Ok(crate::blocking(&grid.store, move |store| store.campaign(id)).await?)
@@ -74,5 +104,25 @@ fn check_results(grid: &Grid, spec: &CampaignSpec) -> Result<(), ApiError> {
     match unreadable.map(problem).collect::<Vec<_>>() {
         problems if problems.is_empty() => Ok(()),
         problems => Err(ApiError::campaign(&Problems(problems))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cigri_core::failure::Class;
+    use cigri_core::language::ClusterSpec;
+    use cigri_core::policy::Wanted;
+
+    use super::*;
+
+    #[test]
+    fn more_retries_than_an_admin_allows_are_refused_by_class_and_cluster() {
+        let most = |most| Wanted { most: Some(most), ..Wanted::default() };
+        let mut cluster = ClusterSpec::new("sim", "/home/alice");
+        cluster.retries = [(Class::Exit, most(11)), (Class::Node, most(10)), (Class::Disk, Wanted::default())].into();
+        let spec = CampaignSpec::new("c", [("dahu".to_owned(), cluster.clone()), ("luke".to_owned(), cluster)].into());
+        let bounds = BTreeMap::from([("dahu".to_owned(), 10), ("luke".to_owned(), 100)]);
+        let told: Vec<String> = too_often(&spec, &bounds).iter().map(ToString::to_string).collect();
+        assert_eq!(told, ["clusters.dahu.retries.exit: expected at most 10, dahu's max_retries, found 11"]);
     }
 }

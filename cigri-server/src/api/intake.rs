@@ -202,6 +202,9 @@ async fn take(
     dry: bool,
     mut once: Once,
 ) -> Result<HttpResponse, ApiError> {
+    if !campaign.local {
+        admit::check_retries(grid, &campaign.resolved.spec).await?;
+    }
     if dry {
         return Ok(HttpResponse::Ok().json(dry_run::report(grid, caller, (campaign, stream), &mut once).await?));
     }

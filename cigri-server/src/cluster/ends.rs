@@ -188,26 +188,33 @@ impl Reader<'_> {
         Judged { facts, class, tail, reaction }
     }
 
-    async fn apply(&mut self, result: &mut Ends, judged: Judged<'_>) {
-        let (round, seen) = (self.tails.round, self.tails.seen);
-        let scope = || Scope::campaign_on(seen.campaign_id, round.name());
-        let Judged { facts, class, mut tail, reaction } = judged;
-        if tail.is_none() && matches!(reaction, Reaction::Fail { .. } | Reaction::Hold { .. }) {
-            tail = match seen.role.is_step() {
-                true => self.tails.read(&facts).await,
-                false => self.tails.of(&facts).await,
+    async fn apply(&mut self, result: &mut Ends, mut judged: Judged<'_>) {
+        if judged.tail.is_none() && matches!(judged.reaction, Reaction::Fail { .. } | Reaction::Hold { .. }) {
+            judged.tail = match self.tails.seen.role.is_step() {
+                true => self.tails.read(&judged.facts).await,
+                false => self.tails.of(&judged.facts).await,
             };
         }
+        if let Some(outcome) = self.outcome(result, &judged) {
+            result.ends.push(self.end(judged, outcome));
+        }
+    }
+
+    /// What becomes of the job and its task, and what is told of it; none while it goes on.
+    fn outcome(&self, result: &mut Ends, judged: &Judged<'_>) -> Option<Outcome> {
+        let (round, seen) = (self.tails.round, self.tails.seen);
+        let scope = || Scope::campaign_on(seen.campaign_id, round.name());
+        let Judged { facts, class, tail, reaction } = judged;
         let with_tail = |words: &str| tail.as_deref().map_or(words.to_owned(), |tail| with(words, &tails::shown(tail)));
-        let (state, detail, back) = match reaction {
+        Some(match reaction {
             Reaction::Wait => {
                 result.undecided = true;
-                return;
+                return None;
             }
             Reaction::Follow(id) => {
-                result.followed.push((facts.job.id, id));
+                result.followed.push((facts.job.id, *id));
                 result.undecided = true;
-                return;
+                return None;
             }
             Reaction::Succeed => (JobState::Done, None, None),
             Reaction::Cancel => (JobState::Cancelled, None, None),
@@ -215,32 +222,36 @@ impl Reader<'_> {
                 let message = format!("task {}: {advice}", facts.job.task_index);
                 let code = class.map_or(Code::ExitError, reaction::code_of);
                 result.events.push(NewEvent::note(scope(), code, with_tail(&message)));
-                (JobState::Failed, Some(with_tail(&advice)), None)
+                (JobState::Failed, Some(with_tail(advice)), None)
             }
             Reaction::Retry(again) => {
-                result.events.extend(unheard_of(&facts, scope()));
-                (JobState::Killed, retry_words(&facts, tail.as_deref()), Some(back(round, again)))
+                result.events.extend(unheard_of(facts, scope()));
+                (JobState::Killed, retry_words(facts, tail.as_deref()), Some(back(round, *again)))
             }
             Reaction::Hold { advice, .. } if seen.role.is_step() => {
-                let message = with_tail(&advice);
+                let message = with_tail(advice);
                 result.events.push(seen.step_failed(&message));
                 (JobState::Failed, Some(message), None)
             }
             Reaction::Hold { code, advice } => {
-                let message = with_tail(&advice);
-                result.events.push(NewEvent::hold(scope(), code, message.clone()));
+                let message = with_tail(advice);
+                result.events.push(NewEvent::hold(scope(), *code, message.clone()));
                 let again = Again { place: Place::Elsewhere, delay_ms: 0, level: seen.level };
                 (JobState::Killed, Some(message), Some(back(round, again)))
             }
-        };
+        })
+    }
+
+    fn end(&self, judged: Judged<'_>, (state, detail, back): Outcome) -> JobEnd {
+        let facts = &judged.facts;
         // Taken back before it started: nothing was lost, and no budget is touched.
         let never_ran = facts.job.state == JobState::Submitted && facts.cause.is_kill();
         let withdrawn = back.is_some() && never_ran && facts.job.wish == Some(Wish::Again);
-        let (started_at, stopped_at) = times(&facts);
+        let (started_at, stopped_at) = times(facts);
         let is_failure = !withdrawn && matches!(state, JobState::Failed | JobState::Killed);
-        let class = class.filter(|class| is_failure && *class != Class::Preempted);
-        result.ends.push(JobEnd {
-            failure: class.map(|class| failure(&facts, class, tail.as_deref())),
+        let class = judged.class.filter(|class| is_failure && *class != Class::Preempted);
+        JobEnd {
+            failure: class.map(|class| failure(facts, class, judged.tail.as_deref())),
             job: facts.job.clone(),
             state,
             exit_code: exit_code(&facts.cause),
@@ -248,11 +259,14 @@ impl Reader<'_> {
             killed: back.is_some() && facts.cause.is_kill() && !withdrawn,
             detail,
             started_at,
-            stopped_at: stopped_at.or(Some(round.now)),
+            stopped_at: stopped_at.or(Some(self.tails.round.now)),
             back,
-        });
+        }
     }
 }
+
+/// Final state, what is told of it, and how its task comes back.
+type Outcome = (JobState, Option<String>, Option<Return>);
 
 /// What is kept of an attempt that failed.
 fn failure(facts: &Facts<'_>, class: Class, tail: Option<&str>) -> Failure {

@@ -209,6 +209,15 @@ fn of_campaigns() -> Vec<Scenario> {
     vec![
         // Slow enough to be seen before the task is sent.
         Scenario { tasks: (1, "true"), ..troubled(Term::Pending, Trouble::Slow, ("1 task waits", "")) },
+        Scenario {
+            tasks: (1, "false"),
+            ..asked(
+                Term::Delayed,
+                "",
+                json!({"retries": {"exit": {"most": 3, "delay_s": 600}}}),
+                ("1 task waits for its next try, at ", "they failed before, and are tried again"),
+            )
+        },
         asked(
             Term::Calendar,
             &daylight(),

@@ -30,6 +30,7 @@ impl ClusterLimits {
         }
         found.whole("max_array", self.max_array, 1..=MOST_JOBS);
         found.whole("period_s", self.period_s, 1..=3600);
+        found.whole("max_retries", self.max_retries, 0..=1_000_000);
         found.number("requests_per_s", self.requests_per_s, 0.01..=10_000.0);
         found.number("bytes_per_s", self.bytes_per_s, 1000.0..=1e12);
         found.number("busy", self.busy, 0.001..=1.0);

@@ -28,8 +28,12 @@ pub(super) fn place(index: i64, state: &TaskState, now: i64) -> TaskPlace {
             let sentence = format!("task {index} {}: job {}, attempt {}", live(job, now), job.job, job.number);
             with_attempt(TaskPlace { state: job.state.as_str().to_owned(), sentence, ..empty }, Some(job))
         }
-        TaskState::InBag { last_of_all, before, attempts, failed_on, last } => {
+        TaskState::InBag { last_of_all, before, attempts, not_before, level, failed_on, last } => {
             let mut sentence = format!("task {index} waits to be sent again, {}", behind(*before));
+            if *not_before > now {
+                let wait = span(not_before - now);
+                sentence = format!("task {index} waits for its next try, in {wait}, {}", behind(*before));
+            }
             if *last_of_all {
                 sentence.push_str(", those never tried among them");
             }
@@ -37,6 +41,7 @@ pub(super) fn place(index: i64, state: &TaskState, now: i64) -> TaskPlace {
                 let clusters = failed_on.join(", ");
                 sentence.push_str(&format!("; it failed on {clusters} and goes elsewhere while another is open"));
             }
+            sentence.push_str(&next(*level, last.as_ref()));
             let place = with_attempt(TaskPlace { sentence, ..empty }, last.as_ref());
             let (attempts, before) = (u64::try_from(*attempts).unwrap_or_default(), Some(number(*before)));
             TaskPlace { attempts, before, avoids: failed_on.clone(), ..place }
@@ -47,6 +52,16 @@ pub(super) fn place(index: i64, state: &TaskState, now: i64) -> TaskPlace {
             ..empty
         },
     }
+}
+
+/// Why it came back, and what it will ask for.
+fn next(level: u32, last: Option<&Attempt>) -> String {
+    let cause = last.and_then(|last| last.cause.as_deref().map(|cause| (last.number, cause)));
+    let mut words = cause.map(|(number, cause)| format!("; attempt {number} ended by {cause}")).unwrap_or_default();
+    if level > 0 {
+        words.push_str(&format!("; it will ask for more (level {level} of `escalate`)"));
+    }
+    words
 }
 
 fn with_attempt(place: TaskPlace, attempt: Option<&Attempt>) -> TaskPlace {
@@ -152,6 +167,8 @@ mod tests {
             last_of_all: false,
             before: 12,
             attempts: 2,
+            not_before: 0,
+            level: 0,
             failed_on: vec!["dahu".into()],
             last: Some(attempt(JobState::Failed)),
         };
@@ -159,9 +176,27 @@ mod tests {
         assert_eq!(
             place.sentence,
             "task 41 waits to be sent again, behind 12 tasks of its campaign; it failed on dahu and goes elsewhere while \
-             another is open"
+             another is open; attempt 2 ended by exit_code"
         );
         assert_eq!((place.before, place.attempts, place.job_id), (Some(12), 2, Some(77)));
         assert_eq!((place.state.as_str(), place.avoids), ("pending", vec!["dahu".to_owned()]));
+    }
+
+    #[test]
+    fn a_task_that_waits_says_until_when_and_what_it_will_ask_for() {
+        let bag = TaskState::InBag {
+            last_of_all: false,
+            before: 0,
+            attempts: 1,
+            not_before: 1_200_000,
+            level: 2,
+            failed_on: Vec::new(),
+            last: Some(Attempt { number: 1, cause: Some("walltime".into()), ..attempt(JobState::Killed) }),
+        };
+        assert_eq!(
+            told(bag),
+            "task 41 waits for its next try, in 10 min, and is the next of its campaign; attempt 1 ended by walltime; it \
+             will ask for more (level 2 of `escalate`)"
+        );
     }
 }
