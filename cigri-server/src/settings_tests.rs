@@ -156,3 +156,26 @@ fn samples_are_taken_and_kept_within_reason() {
     assert!(parse("usage_every_s = 86401\n").unwrap_err().contains("usage_every_s"));
     assert!(parse("keep_usage_days = 0\n").unwrap_err().contains("keep_usage_days"));
 }
+
+#[test]
+fn what_is_wrong_with_notifications_is_said_at_once_and_no_password_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.toml");
+    let parse = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        read(Some(&file)).map_err(|error| error.to_string())
+    };
+    let wrong = "[notifications]\nperiod_s = 90000\nkeep_trying_h = 0\n[notifications.mail]\nhost = \"mail\"\nuser = \"cigri\"\n\
+                 tls = \"none\"\n[notifications.xmpp]\njid = \"example.org\"\n";
+    let error = parse(wrong).unwrap_err();
+    for place in ["period_s", "keep_trying_h", "mail.from", "mail.password", "mail.tls", "xmpp.jid", "xmpp.password"] {
+        assert!(error.contains(&format!("`notifications.{place}`")), "{place}: {error}");
+    }
+    let right = "[notifications.mail]\nhost = \"mail\"\nfrom = \"cigri@example.org\"\nuser = \"cigri\"\npassword = \"hunter2\"\n\
+                 [notifications.xmpp]\njid = \"cigri@example.org\"\npassword_file = \"/etc/cigri/xmpp\"\n";
+    let settings = parse(right).unwrap();
+    assert_eq!(settings.notifications.mail.tls, MailTls::Starttls);
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    assert!(parse("[notifications.mail]\ntls = \"ssl\"\n").unwrap_err().contains("starttls"));
+    assert!(parse("[notifications.fax]\n").is_err());
+}

@@ -3,12 +3,13 @@
 mod servers;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
-use servers::{Service, hook};
+use servers::{Post, Service, hook};
 use sha2::Sha256;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::bed::{Oar, Server, campaign};
 
@@ -42,6 +43,11 @@ async fn run(server: &Server, oar: &Oar, folder: &Path) -> Value {
     server.wait_for(&campaign["id"], "state", &json!("terminated")).await
 }
 
+/// The next POST that a URL got.
+async fn next(posts: &mut UnboundedReceiver<Post>) -> Post {
+    tokio::time::timeout(SOON, posts.recv()).await.expect("a POST in time").unwrap()
+}
+
 async fn subscribe(server: &Server, kind: &str, identity: &str) -> Value {
     let wish = json!({"identity": identity, "severity": "low", "admin": true});
     let (status, made) = server.post(&format!("/notifications/{kind}"), &wish).await;
@@ -65,9 +71,9 @@ async fn an_end_is_told_by_mail_and_what_waits_for_the_mail_server_comes_once() 
     let tested = test(&server).await;
     assert_eq!(tested[0]["taken"], true, "{tested}");
     assert!(tested[0]["answer"].as_str().unwrap().starts_with("250"), "{tested}");
-    exim.wait_for("Subject: [CIGRI] (low): test", SOON);
+    exim.wait_for("Subject: [CIGRI] (low): test", SOON).await;
     let first = run(&server, &oar, folder.path()).await;
-    exim.wait_for(&format!("Subject: [CIGRI] (high): campaign {} (c): FINISHED_CAMPAIGN", first["id"]), SOON);
+    exim.wait_for(&format!("Subject: [CIGRI] (high): campaign {} (c): FINISHED_CAMPAIGN", first["id"]), SOON).await;
     let mails = exim.taken();
     for words in ["1 done, 1 failed, 0 cancelled", "the program ended with an error code: 1 task", "Auto-Submitted"] {
         assert!(mails.contains(words), "{words}: {mails}");
@@ -81,7 +87,7 @@ async fn an_end_is_told_by_mail_and_what_waits_for_the_mail_server_comes_once() 
     };
     server.until("/notifications", SOON, waits).await;
     exim.start();
-    exim.wait_for(&format!("campaign {} (c): FINISHED_CAMPAIGN", second["id"]), SOON);
+    exim.wait_for(&format!("campaign {} (c): FINISHED_CAMPAIGN", second["id"]), SOON).await;
     server.until("/notifications", SOON, |list| list["items"][0]["waiting"] == 0).await;
     let mails = exim.taken();
     for (campaign, code) in [(&first, "EXIT_ERROR"), (&second, "EXIT_ERROR"), (&first, ENDED), (&second, ENDED)] {
@@ -97,15 +103,14 @@ async fn a_wrong_password_is_told_to_admins_and_tried_seldom() {
     let folder = tempfile::tempdir().unwrap();
     let oar = Oar::start(folder.path());
     let server = Server::start_with(folder.path(), &oar, &mail(&exim, "wrong")).await;
-    let (url, posts) = hook(Some("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    let (url, mut posts) = hook(Some("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
     for n in 0..5 {
         subscribe(&server, "mail", &format!("alice{n}@example.org")).await;
     }
     subscribe(&server, "webhook", &url).await;
     run(&server, &oar, folder.path()).await;
-    let deadline = Instant::now() + SOON;
     let trouble = loop {
-        let post = posts.recv_timeout(deadline.saturating_duration_since(Instant::now())).unwrap();
+        let post = next(&mut posts).await;
         if post.body.contains("MAIL_FAILED") {
             break post.body;
         }
@@ -114,8 +119,8 @@ async fn a_wrong_password_is_told_to_admins_and_tried_seldom() {
     assert!(!trouble.contains("wrong") && !trouble.contains("hunter2"), "{trouble}");
     let refused = exim.log().matches("535 Incorrect authentication").count();
     assert!((1..=4).contains(&refused), "one try for all of them, then a pause: {refused}");
-    let list = server.get("/notifications").await;
-    assert!(list["items"][4]["last_error"].as_str().unwrap().contains("535"), "{list}");
+    let told = |list: &Value| list["items"][4]["last_error"].as_str().is_some_and(|text| text.contains("535"));
+    server.until("/notifications", SOON, told).await;
     assert_eq!(exim.taken(), "");
 }
 
@@ -128,7 +133,7 @@ async fn an_address_that_is_refused_holds_no_other_up() {
     subscribe(&server, "mail", "stranger@example.org").await;
     subscribe(&server, "mail", "alice@example.org").await;
     run(&server, &oar, folder.path()).await;
-    exim.wait_for("FINISHED_CAMPAIGN", SOON);
+    exim.wait_for("FINISHED_CAMPAIGN", SOON).await;
     let refused =
         |list: &Value| list["items"][0]["last_error"].as_str().is_some_and(|text| text.contains("no such user"));
     server.until("/notifications", SOON, refused).await;
@@ -155,7 +160,7 @@ async fn an_end_is_told_by_jabber() {
     assert_eq!((&tested[0]["taken"], &tested[1]["taken"]), (&json!(true), &json!(false)), "{tested}");
     assert!(tested[1]["answer"].as_str().unwrap().contains("does not take messages"), "{tested}");
     run(&server, &oar, folder.path()).await;
-    prosody.wait_for("FINISHED_CAMPAIGN", SOON);
+    prosody.wait_for("FINISHED_CAMPAIGN", SOON).await;
     drop(server);
     let server = Server::start_with(folder.path(), &oar, &settings("wrong")).await;
     let tested = test(&server).await;
@@ -167,8 +172,8 @@ async fn a_webhook_is_signed_and_neither_a_redirection_nor_a_hanging_url_holds_o
     let folder = tempfile::tempdir().unwrap();
     let oar = Oar::start(folder.path());
     let server = Server::start_with(folder.path(), &oar, &format!("{}{WEBHOOKS}", admins())).await;
-    let (good, posts) = hook(Some("HTTP/1.1 204 No Content\r\n\r\n"));
-    let (elsewhere, reached) = hook(Some("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    let (good, mut posts) = hook(Some("HTTP/1.1 204 No Content\r\n\r\n"));
+    let (elsewhere, mut reached) = hook(Some("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
     let head = format!("HTTP/1.1 302 Found\r\nLocation: {elsewhere}\r\nContent-Length: 0\r\n\r\n");
     let (redirects, _) = hook(Some(Box::leak(head.into_boxed_str())));
     let (hangs, _) = hook(None);
@@ -177,8 +182,12 @@ async fn a_webhook_is_signed_and_neither_a_redirection_nor_a_hanging_url_holds_o
     }
     let made = subscribe(&server, "webhook", &good).await;
     run(&server, &oar, folder.path()).await;
-    let post =
-        std::iter::repeat_with(|| posts.recv_timeout(SOON).unwrap()).find(|post| post.body.contains(ENDED)).unwrap();
+    let post = loop {
+        let post = next(&mut posts).await;
+        if post.body.contains(ENDED) {
+            break post;
+        }
+    };
     let mut mac = Hmac::<Sha256>::new_from_slice(made["secret"].as_str().unwrap().as_bytes()).unwrap();
     mac.update(format!("{}.{}", post.timestamp, post.body).as_bytes());
     let expected: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -230,7 +239,7 @@ async fn a_muted_campaign_says_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let oar = Oar::start(folder.path());
     let server = Server::start_with(folder.path(), &oar, &format!("{}{WEBHOOKS}", admins())).await;
-    let (url, posts) = hook(Some("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    let (url, mut posts) = hook(Some("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
     subscribe(&server, "webhook", &url).await;
     // Without a token nothing of it starts before it is muted.
     let (_, quiet) = server.post("/campaigns", &campaign(folder.path(), 2, "true")).await;
@@ -240,7 +249,7 @@ async fn a_muted_campaign_says_nothing() {
     server.wait_for(&quiet["id"], "state", &json!("terminated")).await;
     let mut told = String::new();
     while !told.contains(&format!("campaign {} (c): FINISHED_CAMPAIGN", heard["id"])) {
-        told.push_str(&posts.recv_timeout(SOON).unwrap().body);
+        told.push_str(&next(&mut posts).await.body);
     }
     assert!(!told.contains(&format!("campaign {} (c)", quiet["id"])), "{told}");
 }

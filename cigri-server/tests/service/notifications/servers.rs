@@ -7,8 +7,9 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// The system's user without rights.
 const NOBODY: u32 = 65534;
@@ -83,27 +84,27 @@ impl Service {
 
     /// What it wrote about its work.
     pub fn log(&self) -> String {
-        self.below("log", &|_| true)
+        self.below("log")
     }
 
     /// Everything it took, as it stored it.
     pub fn taken(&self) -> String {
         let mailbox = std::fs::read_to_string(self.folder.join("mailbox")).unwrap_or_default();
-        mailbox + &self.below("data/localhost/offline", &|_| true)
+        mailbox + &self.below("data/localhost/offline")
     }
 
     /// Waits until it took this text.
-    pub fn wait_for(&self, text: &str, limit: Duration) {
+    pub async fn wait_for(&self, text: &str, limit: Duration) {
         let deadline = Instant::now() + limit;
         while !self.taken().contains(text) {
             assert!(Instant::now() < deadline, "`{text}` never came: {}\n{}", self.taken(), self.log());
-            std::thread::sleep(Duration::from_millis(50));
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
-    fn below(&self, name: &str, wanted: &dyn Fn(&Path) -> bool) -> String {
+    fn below(&self, name: &str) -> String {
         let Ok(entries) = std::fs::read_dir(self.folder.join(name)) else { return String::new() };
-        let files = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| wanted(path));
+        let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
         files.map(|path| std::fs::read_to_string(path).unwrap_or_default()).collect()
     }
 }
@@ -123,10 +124,10 @@ pub struct Post {
 }
 
 /// A URL that answers with this head; `None` hangs. The POSTs it got come through the channel.
-pub fn hook(answer: Option<&'static str>) -> (String, Receiver<Post>) {
+pub fn hook(answer: Option<&'static str>) -> (String, UnboundedReceiver<Post>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
-    let (send, posts) = channel();
+    let (send, posts) = unbounded_channel();
     // Ends with the test's process.
     std::thread::spawn(move || {
         let mut kept = Vec::new();
