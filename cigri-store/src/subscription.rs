@@ -127,7 +127,7 @@ impl Store {
         })
     }
 
-    /// Ends, or begins again, what a user is told of a campaign; false if it was so already.
+    /// Ends, or begins again, what a user is told of a campaign, what waits included; false if it was so already.
     pub fn mute(&self, owner: &str, campaign_id: i64, quiet: bool) -> Result<bool> {
         self.write(|connection| {
             let known: i64 = campaign::table.filter(campaign::id.eq(campaign_id)).count().get_result(connection)?;
@@ -138,6 +138,10 @@ impl Store {
             if quiet {
                 let row = (muted::owner.eq(owner), muted::campaign_id.eq(campaign_id));
                 diesel::insert_into(muted::table).values(row).execute(connection)?;
+                let own = subscription::table.filter(subscription::owner.eq(owner)).select(subscription::id);
+                let own: Vec<i64> = own.load(connection)?;
+                let waiting = notice::table.filter(notice::campaign_id.eq(campaign_id));
+                diesel::delete(waiting.filter(notice::subscription_id.eq_any(own))).execute(connection)?;
             }
             Ok(gone != quiet)
         })

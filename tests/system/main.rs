@@ -19,6 +19,7 @@ mod kills;
 mod limits;
 mod lint;
 mod long_lived;
+mod notify;
 mod sandbox;
 mod simulate;
 mod single_jobs;

@@ -111,7 +111,7 @@ pub(super) fn number(value: i64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 && text != "-" {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) && text != "-" {
             text.push(' ');
         }
         text.push(digit);

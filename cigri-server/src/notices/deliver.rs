@@ -65,12 +65,17 @@ async fn late(stop: &CancellationToken) {
 }
 
 /// Under which code a kind's trouble is told.
-fn code(kind: Kind) -> Code {
-    if kind == Kind::Mail { Code::MailFailed } else { Code::XmppFailed }
+fn code(kind: Kind) -> Option<Code> {
+    match kind {
+        Kind::Mail => Some(Code::MailFailed),
+        Kind::Xmpp => Some(Code::XmppFailed),
+        // What goes wrong there is its subscriber's, or nobody's.
+        Kind::Webhook | Kind::Log => None,
+    }
 }
 
 /// Of a server that takes nothing one try is enough.
-async fn one_by_one(grid: &Grid, code: Code, due: &[Due]) -> Result<(), StoreError> {
+async fn one_by_one(grid: &Grid, code: Option<Code>, due: &[Due]) -> Result<(), StoreError> {
     for (at, one) in due.iter().enumerate() {
         match tell(grid, one).await? {
             Ok(()) => close(grid, code).await?,
@@ -134,15 +139,13 @@ async fn fail(grid: &Grid, to: &[&SubscriptionRow], text: &str) -> Result<(), St
 /// Nothing of this kind goes out: all wait, and admins are told once.
 async fn away(
     grid: &Grid,
-    code: Code,
+    code: Option<Code>,
     rest: &[&SubscriptionRow],
     (text, lasting): (String, bool),
 ) -> Result<(), StoreError> {
     fail(grid, rest, &text).await?;
     let tries = rest.iter().map(|row| row.tries).max().unwrap_or(0) + 1;
-    if !lasting && tries < PATIENT_TRIES {
-        return Ok(());
-    }
+    let Some(code) = code.filter(|_| lasting || tries >= PATIENT_TRIES) else { return Ok(()) };
     let table = if code == Code::MailFailed { "[notifications.mail]" } else { "[notifications.xmpp]" };
     let message = format!(
         "notifications wait, none is lost: {text}. Mend {table} of the configuration or the server it names; \
@@ -158,6 +161,7 @@ async fn away(
     .await
 }
 
-async fn close(grid: &Grid, code: Code) -> Result<(), StoreError> {
+async fn close(grid: &Grid, code: Option<Code>) -> Result<(), StoreError> {
+    let Some(code) = code else { return Ok(()) };
     crate::blocking(&grid.store, move |store| store.close_event(code, &Scope::service(), now_ms()).map(|_| ())).await
 }

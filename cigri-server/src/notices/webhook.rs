@@ -127,7 +127,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     let special = address.is_private() || address.is_loopback() || address.is_link_local() || address.is_multicast();
     let reserved = a == 0 || a >= 240 || (a == 192 && b == 0 && c == 0) || (a == 198 && b & 0xfe == 18);
-    !special && !reserved && !(a == 100 && b & 0xc0 == 64) && !address.is_documentation()
+    let shared = a == 100 && b & 0xc0 == 64;
+    !(special || reserved || shared || address.is_documentation())
 }
 
 /// The IPv4 address that an IPv6 one stands for: mapped, by NAT64, or by 6to4.

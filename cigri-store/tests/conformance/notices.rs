@@ -137,7 +137,12 @@ pub(super) fn a_campaign_that_ends_is_one_event_with_a_summary(database: &Fresh)
 pub(super) fn a_muted_campaign_is_remembered_by_user(database: &Fresh) {
     let store = database.store();
     let id = campaign(&store, &["dahu"], &["a"]);
+    let row = mail(&store);
+    store.open_events(&[NewEvent::note(Scope::campaign(id), Code::ExitError, "exit 3")], 1).unwrap();
+    gather(&store, &row, 10);
+    assert_eq!(due(&store, 10).len(), 1);
     assert!(store.mute("alice", id, true).unwrap());
+    assert_eq!(due(&store, 10), [], "what waits is not told either");
     assert!(!store.mute("alice", id, true).unwrap());
     assert_eq!(store.muted().unwrap(), [("alice".to_owned(), id)]);
     assert!(store.mute("alice", id, false).unwrap());
