@@ -45,7 +45,7 @@ impl Default for NotificationSettings {
 
 /// How TLS begins on a connection to a mail server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "String")]
 pub enum MailTls {
     /// Never: for a server on this machine.
     None,
@@ -54,6 +54,19 @@ pub enum MailTls {
     Starttls,
     /// From the first byte on.
     Implicit,
+}
+
+impl TryFrom<String> for MailTls {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<MailTls, String> {
+        match word.as_str() {
+            "none" => Ok(MailTls::None),
+            "starttls" => Ok(MailTls::Starttls),
+            "implicit" => Ok(MailTls::Implicit),
+            _ => Err(format!("`notifications.mail.tls` is \"none\", \"starttls\" or \"implicit\", not \"{word}\"")),
+        }
+    }
 }
 
 /// The mail server that takes messages.
