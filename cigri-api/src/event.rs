@@ -31,6 +31,9 @@ pub struct Event {
     /// What to do.
     #[serde(default)]
     pub advice: String,
+    /// How it ends: what follows "closes".
+    #[serde(default)]
+    pub closing: String,
     /// The event that led to it.
     #[serde(default)]
     pub parent: Option<i64>,

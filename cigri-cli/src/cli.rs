@@ -1,6 +1,7 @@
 //! The command line of `cigri`: every command and option, with the help that users read.
 
 mod admin;
+mod events;
 mod limits;
 mod notify;
 mod simulate;
@@ -13,6 +14,7 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use admin::{AdminCommand, JobsThere, Renewal, RulesCommand, TokenCommand};
+pub(crate) use events::{EventsCommand, EventsOptions};
 pub(crate) use limits::{ClusterCommand, Entry, ModeOptions, SetOptions};
 pub(crate) use notify::{AddNotification, NotificationKind, NotifyCommand};
 pub(crate) use simulate::SimulateOptions;
@@ -280,15 +282,9 @@ pub(crate) enum ShowCommand {
         #[arg(long, value_name = "N")]
         tail: Option<u64>,
     },
-    /// List what happened to a campaign and may need you
-    Events {
-        /// Its number, or `last`
-        #[arg(default_value = "last")]
-        campaign: Selector,
-        /// Closed events as well
-        #[arg(long)]
-        all: bool,
-    },
+    /// List what happened and may need you; close what is mended
+    #[command(after_help = events::EXAMPLES)]
+    Events(EventsOptions),
     /// Say why nothing more of a campaign is sent now, and who can change that
     #[command(after_help = why::EXAMPLES)]
     Why(WhyOptions),

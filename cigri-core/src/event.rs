@@ -1,12 +1,14 @@
 //! Events: things worth telling, with CiGri 3's codes where they exist.
 
 mod code;
+mod manual;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub use code::{Code, UnknownCode};
+pub use manual::with_code_table;
 
 /// How urgent an event is for a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -221,26 +223,6 @@ fn fill(text: &str, scope: &Scope) -> String {
     let campaign = scope.campaign.map_or_else(|| "ID".to_owned(), |id| id.to_string());
     let cluster = scope.cluster.as_deref().unwrap_or("CLUSTER");
     text.replace("{campaign}", &campaign).replace("{cluster}", cluster)
-}
-
-/// The table of all codes in Markdown, as docs/EVENTS.md has it.
-pub fn table() -> String {
-    let anywhere = Scope { campaign: None, cluster: None, user: None };
-    let row = |code: &Code| {
-        let (class, severity) = (code.class().as_str(), code.severity().as_str());
-        let rises = code.rises().map(|(at, to)| format!(", {} from {at} times on", to.as_str())).unwrap_or_default();
-        let closer = match code.closer() {
-            Closer::Owner => "owner, admins",
-            Closer::Admin => "admins",
-            Closer::Nobody => "nobody",
-        };
-        let (ending, advice) = (code.ending(&anywhere), code.advice(&anywhere));
-        let advice = advice.replace('|', "\\|");
-        let ending = ending.replace('|', "\\|");
-        format!("| {} | {class} | {severity}{rises} | {ending} | {closer} | {advice} |\n", code.as_str())
-    };
-    let head = "| code | class | severity | closes | by hand | what to do |\n|---|---|---|---|---|---|\n";
-    head.to_owned() + &Code::ALL.iter().map(row).collect::<String>()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: cargo run -q -p xtask -- COMMAND
-  language                                      write docs/campaign.schema.json and the tables of docs/LANGUAGE.md
+  language                                      write docs/campaign.schema.json and the tables of docs/LANGUAGE.md and docs/EVENTS.md
   tidy                                          check the house rules, print what breaks them
   spawn-floor N THREADS                         start and wait for /bin/true N times
   measure ROWS LABEL TASKS -- PROGRAM [ARG]...  run a program, append what it cost to the file ROWS

@@ -29,7 +29,7 @@ pub(crate) async fn show(place: &Place, command: &ShowCommand, screen: &Screen) 
                 jobs::jobs(api, *campaign, &wanted, screen).await?;
             }
             ShowCommand::Logs { job, err, tail } => jobs::logs(api, *job, *err, *tail, screen).await?,
-            ShowCommand::Events { campaign, all } => events::events(api, *campaign, *all, screen).await?,
+            ShowCommand::Events(options) => events::events(api, options, screen).await?,
             ShowCommand::Why(options) => why::why(api, options, screen).await?,
             ShowCommand::Cancel { campaign } => steer::cancel(api, *campaign, screen).await?,
             ShowCommand::Pause { campaign } => steer::pause(api, *campaign, screen).await?,

@@ -143,7 +143,8 @@ fn coarse(seconds: i64) -> String {
     }
 }
 
-fn now() -> i64 {
+/// Epoch seconds.
+pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -284,6 +284,8 @@ fn disabled(wanted: &Wanted) -> Result<String, String> {
 /// An event as clients see it.
 fn shown(row: EventRow) -> Event {
     let seconds = |at: i64| at / 1000;
+    let scope = Scope { campaign: row.campaign_id, cluster: row.cluster.clone(), user: None };
+    let closing = row.code.parse::<Code>().map(|code| code.ending(&scope));
     Event {
         id: row.id,
         class: row.class,
@@ -296,6 +298,7 @@ fn shown(row: EventRow) -> Event {
         message: row.message,
         first_message: row.first_message,
         advice: row.advice,
+        closing: closing.unwrap_or_default(),
         parent: row.cause_id,
         holds: row.holds,
         count: row.occurrences,
