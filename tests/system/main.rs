@@ -10,6 +10,7 @@ mod changed;
 mod commands;
 mod dry_run;
 mod environment;
+mod events;
 mod example;
 mod failures;
 mod gathering;

@@ -68,7 +68,7 @@ fn a_prologue_that_fails_on_one_cluster_leaves_the_work_to_the_other() {
     campaign(&sandbox, ("echo $CIGRI_CLUSTER >>ran; sleep 0.1", 12), &["here", "there"], steps);
     sandbox.cigri(&["run", "c.json", "--cores", "2"]).expect(0);
     assert_eq!(lines(&sandbox, "ran"), ["here"; 12]);
-    let events = sandbox.json(&["events", "last"]);
+    let events = sandbox.json(&["events", "last", "--all"]);
     let event = &events["items"][0];
     assert_eq!((&event["code"], &event["cluster_name"]), (&json!("PROLOG_EXIT_ERROR"), &json!("there")), "{events}");
     let message = event["message"].as_str().unwrap();

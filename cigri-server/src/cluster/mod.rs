@@ -17,6 +17,8 @@ mod elsewhere;
 mod elsewhere_tests;
 mod endless;
 mod ends;
+#[cfg(test)]
+mod event_tests;
 mod gates;
 mod groups;
 #[cfg(test)]

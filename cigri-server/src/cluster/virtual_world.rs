@@ -167,17 +167,22 @@ pub(super) fn spec_with_steps() -> CampaignSpec {
     spec
 }
 
-/// Tasks succeed, steps as they are told. Whose command says `takes_ms=N` takes so long.
+/// Tasks succeed, steps as they are told. Whose command says `takes_ms=N` takes so long; where it says `fails_at=D`, the
+/// tasks fail whose index ends with this digit.
 fn execute(step_exit: &Arc<AtomicI32>) -> Execute {
     let step_exit = Arc::clone(step_exit);
     Box::new(move |job| match step_of_command(&job.command()) {
         Some(_) => Run { takes_ms: STEP_TAKES_MS, status: step_exit.load(Ordering::SeqCst) * 256 },
-        None => Run { takes_ms: said_duration(&job.command()).unwrap_or(TAKES_MS), status: 0 },
+        None => {
+            let command = job.command();
+            let fails = said(&command, "fails_at=").is_some_and(|digit| command.ends_with(&digit.to_string()));
+            Run { takes_ms: said(&command, "takes_ms=").unwrap_or(TAKES_MS), status: i32::from(fails) * 3 * 256 }
+        }
     })
 }
 
-fn said_duration(command: &str) -> Option<i64> {
-    let (_, rest) = command.split_once("takes_ms=")?;
+fn said(command: &str, key: &str) -> Option<i64> {
+    let (_, rest) = command.split_once(key)?;
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
     digits.parse().ok()
 }

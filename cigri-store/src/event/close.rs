@@ -118,23 +118,12 @@ impl Store {
     /// Closes events of codes that end when nothing more happens, and that did not happen for so long. At most 1 000 a
     /// call; returns how many.
     pub fn close_quiet_events(&self, now: i64) -> Result<usize> {
-        let mut closed = 0;
-        for code in Code::ALL {
-            let Closing::Quiet(hours) = code.closing() else { continue };
-            let ids: Vec<i64> = self.read(|connection| {
-                Ok(event::table
-                    .filter(event::closed_at.is_null().and(event::code.eq(code.as_str())))
-                    .filter(event::last_at.le(now - i64::from(hours) * 3_600_000))
-                    .select(event::id)
-                    .limit(AT_ONCE - closed)
-                    .load(connection)?)
-            })?;
-            if !ids.is_empty() {
-                let end = (now, BY_ITSELF, "it did not happen any more");
-                closed += self.write(|connection| Ok(end!(connection, event::id.eq_any(ids), end)?))? as i64;
-            }
+        let ids = self.read(|connection| quiet(connection, now))?;
+        if ids.is_empty() {
+            return Ok(0);
         }
-        Ok(closed.max(0) as usize)
+        let end = (now, BY_ITSELF, "it did not happen any more");
+        self.write(|connection| Ok(end!(connection, event::id.eq_any(ids), end)?))
     }
 
     /// Drops events that were closed before a moment (epoch milliseconds), but for those of campaigns that go on. At most
@@ -158,6 +147,22 @@ impl Store {
             Ok(diesel::delete(event::table.filter(old)).execute(connection)?)
         })
     }
+}
+
+/// Open events that did not happen for as long as their code says.
+fn quiet(connection: &mut Database, now: i64) -> Result<Vec<i64>> {
+    let mut found = Vec::new();
+    for code in Code::ALL {
+        let Closing::Quiet(hours) = code.closing() else { continue };
+        let ids: Vec<i64> = event::table
+            .filter(event::closed_at.is_null().and(event::code.eq(code.as_str())))
+            .filter(event::last_at.le(now - i64::from(hours) * 3_600_000))
+            .select(event::id)
+            .limit(AT_ONCE - found.len() as i64)
+            .load(connection)?;
+        found.extend(ids);
+    }
+    Ok(found)
 }
 
 fn missing(id: i64) -> StoreError {
