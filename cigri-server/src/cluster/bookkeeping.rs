@@ -137,8 +137,10 @@ pub(super) async fn record(
     }
     let tokens = rows.iter().filter(|row| row.bound_by == Term::Token.as_str());
     let event = |row: &DecisionRow| {
-        let scope = Scope::user_on(owners.get(&row.campaign_id)?, round.name());
-        Some(NewEvent::note(scope, Code::TokenNotFound, &row.reason))
+        let owner = owners.get(&row.campaign_id)?;
+        // Other troubles of a user there have events of their own.
+        let problem = round.grid.token(owner, round.handle).ok()?.err()?;
+        Some(NewEvent::note(Scope::user_on(owner, round.name()), Code::TokenNotFound, problem))
     };
     let events: Vec<NewEvent> = tokens.filter_map(event).collect();
     let decided: HashMap<i64, Decided> =

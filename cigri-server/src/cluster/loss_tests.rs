@@ -164,6 +164,7 @@ async fn nothing_is_sent_for_a_user_without_account_until_there_is_one() {
     assert!(events(&server, id, Code::NoAccount)[0].starts_with("alice seems to have no account on dahu"));
     let reason = server.grid.store.decisions(id).unwrap().remove(0).reason;
     assert_eq!(reason, "alice has no account on dahu");
+    assert_eq!(events(&server, id, Code::TokenNotFound), Vec::<String>::new(), "the token is not what is missing");
     server.change(|cluster, _| cluster.set_unknown_users(&[]));
     rounds_until(&mut server, "it ends", |server| is_over(server, id)).await;
     assert_eq!(events(&server, id, Code::NoAccount), Vec::<String>::new(), "the hold is lifted");
