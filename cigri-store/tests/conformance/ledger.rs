@@ -96,7 +96,7 @@ pub(super) fn a_task_in_the_bag_whose_job_is_live_does_not_stop_the_others(datab
     let id = campaign(&store, &["dahu"], &["a", "b"]);
     submit(&store, id, "dahu", 1);
     database
-        .execute(&format!("INSERT INTO returned_task VALUES ({id}, 0, 1, 1, 1, NULL); UPDATE progress SET pending = 2"))
+        .execute(&format!("INSERT INTO returned_task (campaign_id, task_index, generation, attempts, place, failed_on) VALUES ({id}, 0, 1, 1, 1, NULL); UPDATE progress SET pending = 2"))
         .unwrap();
     let (_, tasks) = intend(&store, id, "dahu", 5).unwrap();
     assert_eq!(tasks.iter().map(|(task, _)| task.index).collect::<Vec<_>>(), [1]);
