@@ -9,12 +9,14 @@
 //! sample ended), [`gathering`] (what becomes of its files), [`ledger`] (names and adoption of submissions),
 //! [`absence`] (what is missing), [`canary`] (what is another's), [`sweep`] (what nobody knows), [`cause`] (why a
 //! remote job ended), [`signature`] (what its program printed last), [`failure`] (what kind of trouble that was),
-//! [`policy`] (how often, when and where such are tried again), [`reaction`] (what to do about it), [`calendar`] (when),
-//! [`meter`] (how many jobs may go), [`fair`] and [`plan`] (whose), [`usage`] (what they had), [`token`] (whether they
-//! may), [`notice`] (who is told of what), [`state`] (the transition tables).
+//! [`policy`] (how often, when and where such are tried again), [`breaker`] (where so much of it is that a pause is due),
+//! [`stuck`] (what goes neither on nor back), [`reaction`] (what to do about it), [`calendar`] (when), [`meter`] (how many
+//! jobs may go), [`fair`] and [`plan`] (whose), [`usage`] (what they had), [`token`] (whether they may), [`notice`] (who
+//! is told of what), [`state`] (the transition tables).
 
 pub mod absence;
 pub mod admission;
+pub mod breaker;
 pub mod calendar;
 pub mod canary;
 pub mod cause;
@@ -34,6 +36,7 @@ pub mod reaction;
 pub mod sample;
 pub mod signature;
 pub mod state;
+pub mod stuck;
 pub mod sweep;
 pub mod task_ids;
 pub mod token;

@@ -98,8 +98,8 @@ pub struct CampaignView {
     pub in_doubt: u64,
     /// Why its jobs may not start there at this hour.
     pub calendar: Option<String>,
-    /// Its last submissions there, this many in a row, came to nothing; and seconds until it may try with one job.
-    pub breaker: Option<(u32, u64)>,
+    /// Its last submissions or jobs there failed: nothing may go, or one job that tries.
+    pub breaker: Option<Bound>,
 }
 
 /// What one campaign may send this round.

@@ -187,7 +187,9 @@ prop_compose! {
             tasks_at_once,
             live_here,
             max_jobs,
-            breaker,
+            breaker: breaker.map(|(failures, allowed)| {
+                Bound::new(allowed, Reason::Breaker { failures, left_s: 1 - allowed, jobs: None })
+            }),
             hold: is_held.then(|| "event 1".to_owned()),
             turn,
             ..campaign(0, USERS[owner])

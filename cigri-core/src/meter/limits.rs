@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::law::LawSettings;
 use super::window::Window;
+use crate::breaker::BreakerSettings;
+use crate::stuck::StuckLimits;
 pub use merge::{Fitting, configured, fitting, keep, merge, without_configured};
 
 /// Limits of a cluster, set by its admin: in the configuration, and changed at run time.
@@ -59,6 +61,10 @@ pub struct ClusterLimits {
     pub give_way: Option<GiveWay>,
     /// The file server that jobs there use; none: it is not watched.
     pub file_server: Option<FileServerSettings>,
+    /// When so many jobs fail there that nothing more is sent for a while.
+    pub breaker: BreakerSettings,
+    /// How long jobs may stay in one state there.
+    pub stuck: StuckLimits,
 }
 
 /// Whether jobs may be sent to a cluster.
@@ -187,6 +193,8 @@ impl Default for ClusterLimits {
             stress: None,
             give_way: None,
             file_server: None,
+            breaker: BreakerSettings::default(),
+            stuck: StuckLimits::default(),
         }
     }
 }

@@ -21,7 +21,7 @@ pub use file_server::FileServer;
 pub use give_way::Neighbours;
 pub use limits::{ClusterLimits, FileServerSettings, GiveWay, Mode};
 pub use metering::{Metering, Sighting};
-pub use reason::{Reason, Term};
+pub use reason::{FailedJobs, Reason, Term};
 pub use sensor::Reading;
 
 /// One term of an allowance.

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::breaker::Guards;
+
 /// Declares the terms with their stored words once, for [`Term`] and [`Reason::term`].
 macro_rules! terms {
     ($($(#[$doc:meta])* $name:ident $word:literal,)+) => {
@@ -48,7 +50,7 @@ terms! {
     Calendar "calendar",
     /// Submissions of this campaign there are in doubt.
     Doubt "doubt",
-    /// Its last submissions there failed: it waits, then tries with one job.
+    /// Its last submissions or jobs there failed: it waits, then tries with one job.
     Breaker "breaker",
     /// What is known of the cluster is too old.
     Stale "stale",
@@ -143,12 +145,15 @@ pub enum Reason {
         /// How many.
         submissions: u64,
     },
-    /// Submissions in a row got no usable answer.
+    /// Submissions in a row got no usable answer, or most of the last jobs failed.
     Breaker {
         /// How many.
         failures: u32,
-        /// Seconds until the next try; 0: one job may try now.
+        /// Seconds until the next try; 0: one job may try now, or does.
         left_s: u64,
+        /// What was counted, where jobs failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        jobs: Option<FailedJobs>,
     },
     /// The round's picture is old.
     Stale {
@@ -296,4 +301,17 @@ pub enum Reason {
         /// Jobs.
         most: u64,
     },
+}
+
+/// Jobs that failed, and opened a breaker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedJobs {
+    /// Whose jobs were counted.
+    pub of: Guards,
+    /// The last ones, of which so many failed.
+    pub ends: u32,
+    /// Of which kind most of the failures were.
+    pub mostly: String,
+    /// Whether the job that tries is on its way.
+    pub is_trying: bool,
 }

@@ -20,6 +20,10 @@ impl Reason {
             Reason::Delayed { .. } => wait("they failed before, and are tried again without anybody's help"),
             Reason::Calendar { .. } => wait("by its own file it runs at night there"),
             Reason::Doubt { .. } => wait("what became of it is found out without anybody's help"),
+            Reason::Breaker { jobs: Some(_), .. } => wait(&format!(
+                "one job after another tries without anybody's help, and the rest follows the first that ends well; \
+                 `cigri events {campaign}` says what failed"
+            )),
             Reason::Breaker { .. } => {
                 wait(&format!("it is tried again without anybody's help; `cigri events {campaign}` says what failed"))
             }
@@ -95,11 +99,17 @@ fn admin(command: &str, does: &str) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::Term;
+    use super::super::{FailedJobs, Term};
     use super::*;
+    use crate::breaker::Guards;
 
     fn backlog(why: Enough) -> Reason {
         Reason::Backlog { waiting: 40, target: 40, why }
+    }
+
+    fn broken(of: Guards) -> Reason {
+        let jobs = FailedJobs { of, ends: 50, mostly: "exit 1".to_owned(), is_trying: false };
+        Reason::Breaker { failures: 48, left_s: 290, jobs: Some(jobs) }
     }
 
     /// One of each term, both modes, and every reason to let no more wait.
@@ -118,7 +128,9 @@ pub(super) mod tests {
             Reason::Window { text: text() },
             Reason::Calendar { text: text() },
             Reason::Doubt { submissions: 1 },
-            Reason::Breaker { failures: 3, left_s: 20 },
+            Reason::Breaker { failures: 3, left_s: 20, jobs: None },
+            broken(Guards::Campaign),
+            broken(Guards::Cluster),
             Reason::Stale { age_s: 40, most_s: 30 },
             Reason::Prologue { text: text() },
             Reason::Epilogue { text: text() },

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::Reason;
 use super::law::Enough;
+use super::{FailedJobs, Reason};
+use crate::breaker::Guards;
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,7 +108,8 @@ fn is_or_are(count: u64) -> &'static str {
 /// What is wrong with the cluster, or with what is known of it.
 fn trouble(reason: &Reason, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match reason {
-        Reason::Breaker { failures, left_s } => {
+        Reason::Breaker { failures, left_s, jobs: Some(jobs) } => failed((*failures, *left_s), jobs, f),
+        Reason::Breaker { failures, left_s, jobs: None } => {
             let lost = if *failures == 1 { "1 submission" } else { &format!("{failures} submissions in a row") };
             match left_s {
                 0 => write!(f, "one job to try with, after {lost} without a usable answer"),
@@ -134,6 +136,21 @@ fn trouble(reason: &Reason, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             }
         }
         _ => Ok(()),
+    }
+}
+
+/// Most of the last jobs failed.
+fn failed((failures, left_s): (u32, u64), jobs: &FailedJobs, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let whose = match jobs.of {
+        Guards::Campaign => "of the campaign's last",
+        Guards::Cluster => "of everybody's last",
+    };
+    write!(f, "{failures} {whose} {} jobs there failed ({}): ", jobs.ends, jobs.mostly)?;
+    match left_s {
+        0 if jobs.is_trying => write!(f, "one job is trying, the others follow if it ends well"),
+        0 => write!(f, "one job may try"),
+        1..=120 => write!(f, "one job tries again in {left_s} s"),
+        _ => write!(f, "one job tries again in {} minutes", left_s.div_ceil(60)),
     }
 }
 
@@ -189,7 +206,7 @@ mod tests {
         assert_eq!(say(Reason::MaxJobs { live: 1, most: 1 }), "1 of max_jobs 1 is live there");
         assert_eq!(say(Reason::UserQuota { user: "bob".into(), live: 1, most: 1 }), "bob has 1 of 1 live job there");
         assert_eq!(
-            say(Reason::Breaker { failures: 3, left_s: 0 }),
+            say(Reason::Breaker { failures: 3, left_s: 0, jobs: None }),
             "one job to try with, after 3 submissions in a row without a usable answer"
         );
     }

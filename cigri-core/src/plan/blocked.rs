@@ -22,8 +22,8 @@ pub(super) fn blocked(cluster: &ClusterView<'_>, campaign: &CampaignView) -> Opt
     if let Some(text) = campaign.calendar.clone() {
         return Some(Bound::none(Reason::Calendar { text }));
     }
-    if let Some((failures, left_s @ 1..)) = campaign.breaker {
-        return Some(Bound::none(Reason::Breaker { failures, left_s }));
+    if let Some(bound) = campaign.breaker.as_ref().filter(|bound| bound.allowed == 0) {
+        return Some(bound.clone());
     }
     if campaign.in_doubt > 0 {
         return Some(Bound::none(Reason::Doubt { submissions: campaign.in_doubt }));

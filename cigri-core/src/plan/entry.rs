@@ -55,7 +55,7 @@ impl Entry<'_> {
 pub(super) fn most(cluster: &ClusterView<'_>, campaign: &CampaignView) -> u64 {
     let jobs = campaign.pending.div_ceil(campaign.tasks_at_once.max(1));
     let free = campaign.max_jobs.map_or(u64::MAX, |most| most.saturating_sub(campaign.live_here));
-    let probe = if campaign.breaker.is_some() { 1 } else { u64::MAX };
+    let probe = campaign.breaker.as_ref().map_or(u64::MAX, |bound| bound.allowed);
     jobs.min(cluster.limits.max_array).min(probe).min(free)
 }
 
@@ -98,9 +98,7 @@ pub(super) fn allow_ahead(cluster: &ClusterView<'_>, entry: &Entry<'_>, room: &R
 fn own(cluster: &ClusterView<'_>, campaign: &CampaignView, terms: &mut Vec<Bound>) {
     let most = cluster.limits.max_array;
     terms.push(Bound::new(most, Reason::ArraySize { most }));
-    if let Some((failures, left_s)) = campaign.breaker {
-        terms.push(Bound::new(1, Reason::Breaker { failures, left_s }));
-    }
+    terms.extend(campaign.breaker.clone());
     if let Some(most) = campaign.max_jobs {
         let live = campaign.live_here;
         terms.push(Bound::new(most.saturating_sub(live), Reason::MaxJobs { live, most }));

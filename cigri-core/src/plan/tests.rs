@@ -103,8 +103,14 @@ fn caps_bind_with_their_numbers() {
 
 #[test]
 fn a_campaign_whose_submissions_were_lost_tries_with_one_job() {
-    let unlucky = CampaignView { breaker: Some((3, 0)), ..campaign(1, "alice", 100) };
+    let breaker = |allowed| Some(Bound::new(allowed, Reason::Breaker { failures: 3, left_s: 0, jobs: None }));
+    let unlucky = CampaignView { breaker: breaker(1), ..campaign(1, "alice", 100) };
     assert_eq!(summary(&plan(&cluster(), &[unlucky])), [(1, 1, Term::Breaker)]);
+    let broken = CampaignView { breaker: breaker(0), ..campaign(1, "alice", 100) };
+    assert_eq!(
+        summary(&plan(&cluster(), &[broken, campaign(2, "bob", 5)])),
+        [(1, 0, Term::Breaker), (2, 5, Term::Pending)]
+    );
 }
 
 #[test]

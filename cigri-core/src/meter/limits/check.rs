@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::{ClusterLimits, FileServerSettings, GiveWay, StressLimit};
+use crate::breaker::BreakerSettings;
 use crate::language::Problem;
 use crate::meter::file_server;
+use crate::stuck::StuckLimits;
 
 /// No cluster has more jobs of ours: a larger number is a slip.
 const MOST_JOBS: u64 = 10_000_000;
@@ -16,6 +18,8 @@ const LONGEST_NOTE: usize = 500;
 const MOST_WINDOWS: usize = 50;
 /// 100 days: nobody waits longer.
 const MOST_WAIT_S: u64 = 8_640_000;
+/// A year: nothing is stuck for longer.
+const MOST_SECONDS: u64 = 366 * 86_400;
 
 impl ClusterLimits {
     /// Everything that is wrong, each with its key as path.
@@ -62,6 +66,8 @@ impl ClusterLimits {
         if let Some(server) = &self.file_server {
             found.file_server(server);
         }
+        found.breaker(&self.breaker);
+        found.stuck(&self.stuck);
         found.0.extend(self.law.check());
     }
 }
@@ -103,6 +109,39 @@ impl Found {
                 let problem = Problem::new(key, "\"*\"", "a name");
                 self.0.push(problem.hint("only users have a quota for all others"));
             }
+        }
+    }
+
+    fn breaker(&mut self, breaker: &BreakerSettings) {
+        self.number("breaker.rate", breaker.rate, 0.05..=10.0);
+        self.number("breaker.nodes", breaker.nodes, 0.0..=0.5);
+        for (key, value, good) in [
+            ("breaker.ends", breaker.ends, 10..=1000),
+            ("breaker.window_s", breaker.window_s, 60..=86_400),
+            ("breaker.least", breaker.least, 2..=1000),
+            ("breaker.least_cluster", breaker.least_cluster, 2..=1000),
+            ("breaker.pause_s", breaker.pause_s, 1..=86_400),
+            ("breaker.longest_s", breaker.longest_s, 1..=86_400),
+            ("breaker.node_pause_s", breaker.node_pause_s, 60..=86_400),
+        ] {
+            self.whole(key, value, good);
+        }
+        let most = breaker.least.max(breaker.least_cluster);
+        if most > breaker.ends {
+            self.add("breaker.ends", breaker.ends.to_string(), format!("at least `least` and `least_cluster`, {most}"));
+        }
+    }
+
+    fn stuck(&mut self, stuck: &StuckLimits) {
+        for (key, value) in [
+            ("stuck.waiting_s", stuck.waiting_s),
+            ("stuck.launching_s", stuck.launching_s),
+            ("stuck.over_walltime_s", stuck.over_walltime_s),
+            ("stuck.held_s", stuck.held_s),
+            ("stuck.finishing_s", stuck.finishing_s),
+            ("stuck.give_up_s", stuck.give_up_s),
+        ] {
+            self.whole(key, value, 60..=MOST_SECONDS);
         }
     }
 

@@ -4,9 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::merge::NAMED;
 use super::{ClusterLimits, FileServerSettings, GiveWay, StressLimit};
+use crate::breaker::BreakerSettings;
 use crate::language::{Problem, nearest};
 use crate::meter::law::LawSettings;
 use crate::meter::window::Window;
+use crate::stuck::StuckLimits;
 
 /// Limits by their former names, which other files may still have.
 const RENAMED: [(&str, &str); 1] = [("max_live", "max_running")];
@@ -75,6 +77,8 @@ fn pattern(key: &str, parts: &Map<String, Value>) -> Option<Map<String, Value>> 
             let sensor = json!({"sensor": "http://nfs/load", "reference": 1.0});
             json!(serde_json::from_value::<FileServerSettings>(sensor).ok()?)
         }
+        "breaker" => json!(BreakerSettings::default()),
+        "stuck" => json!(StuckLimits::default()),
         _ => return None,
     };
     pattern.as_object().cloned()
@@ -132,6 +136,8 @@ pub(super) fn expected(key: &str) -> &'static str {
         "windows" => "a list of windows such as \"Mon-Fri 20:00-07:00\" or \"Sat,Sun\"",
         "stress" => "an object with `reference`, and `limit`",
         "give_way" => "an object with `after_s`, and `most_s`",
+        "breaker" => "an object with `rate`, `pause_s` and other settings of breakers",
+        "stuck" => "an object with `waiting_s` and other seconds",
         "file_server" => "an object with `sensor`, `reference` and its other settings",
         _ => json!(ClusterLimits::default()).get(key).map_or("a limit", kind),
     }

@@ -1,0 +1,160 @@
+//! Whether the last ends open a breaker.
+//!
+//! A task that fails by itself is no fault of its cluster: a campaign in which a part fails for good goes on with the
+//! others. Such failures hold a campaign back only where it does much better elsewhere, or where nothing ever succeeds.
+
+use super::{BreakerSettings, Trip, Verdict, Window};
+
+/// Rates that differ by less say nothing about clusters.
+const CLEARLY: f64 = 0.4;
+/// From this part of failures on, everything fails.
+const EVERYTHING: f64 = 0.95;
+/// So many tasks fail before a campaign is slowed because all of them do: a small one ends sooner without it.
+const ENOUGH_TASKS: i64 = 100;
+/// Above this part of successes among all its tasks, a campaign that fails now has had better parts.
+const SOME_SUCCEED: f64 = 0.05;
+
+/// What is known of a campaign beside its last ends on this cluster.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Beside {
+    /// The lowest rate of failures of its last ends on another cluster, where there were enough.
+    pub elsewhere: Option<f64>,
+    /// Its tasks that succeeded, on all clusters.
+    pub done: i64,
+    /// Its tasks that failed for good.
+    pub failed: i64,
+}
+
+impl Beside {
+    fn nothing_succeeds(&self) -> bool {
+        let ended = self.done + self.failed;
+        ended >= ENOUGH_TASKS && (self.done as f64) < SOME_SUCCEED * ended as f64
+    }
+}
+
+/// What opens the breaker of a campaign on a cluster, if anything.
+pub fn campaign(window: &Window, beside: &Beside, settings: &BreakerSettings) -> Option<Trip> {
+    let rate = window.rate(settings.least)?;
+    let by_cluster = window.failures(|verdict| verdict == Verdict::Cluster) as f64 / window.len() as f64;
+    if by_cluster >= settings.rate {
+        return Some(window.trip(|verdict| verdict == Verdict::Cluster));
+    }
+    let is_better_elsewhere = rate >= settings.rate && beside.elsewhere.is_some_and(|other| rate - other >= CLEARLY);
+    let is_hopeless = settings.rate <= 1.0 && rate >= EVERYTHING && beside.nothing_succeeds();
+    (is_better_elsewhere || is_hopeless).then(|| window.trip(|verdict| verdict != Verdict::Well))
+}
+
+/// What opens the breaker of a whole cluster, if anything. Where `several` campaigns are there, one alone does not do it.
+pub fn cluster(window: &Window, several: bool, settings: &BreakerSettings) -> Option<Trip> {
+    let is_enough = window.len() >= settings.least_cluster.max(1) && (!several || window.campaigns() > 1);
+    let failed = window.failures(|verdict| verdict == Verdict::Cluster) as f64;
+    let opens = is_enough && failed >= settings.rate * window.len() as f64 && failed > 0.0;
+    opens.then(|| window.trip(|verdict| verdict == Verdict::Cluster))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::End;
+    use super::*;
+    use crate::failure::Class;
+
+    const SETTINGS: fn() -> BreakerSettings = BreakerSettings::default;
+
+    fn end(campaign: i64, class: Option<Class>) -> End {
+        End { at: 0, campaign, class, exit_code: class.filter(|class| *class == Class::Exit).map(|_| 1) }
+    }
+
+    fn window(ends: impl IntoIterator<Item = End>) -> Window {
+        let mut window = Window::default();
+        ends.into_iter().for_each(|end| window.push(end, &SETTINGS()));
+        window
+    }
+
+    fn mixed(bad: usize, good: usize, class: Class) -> Window {
+        window(std::iter::repeat_n(end(1, Some(class)), bad).chain(std::iter::repeat_n(end(1, None), good)))
+    }
+
+    #[test]
+    fn the_first_failures_open_nothing() {
+        assert_eq!(campaign(&mixed(19, 0, Class::Node), &Beside::default(), &SETTINGS()), None);
+        assert!(campaign(&mixed(20, 0, Class::Node), &Beside::default(), &SETTINGS()).is_some());
+    }
+
+    #[test]
+    fn a_cluster_that_fails_half_of_a_campaign_is_left_alone_by_it() {
+        assert_eq!(campaign(&mixed(24, 26, Class::Node), &Beside::default(), &SETTINGS()), None);
+        let trip = campaign(&mixed(25, 25, Class::Node), &Beside::default(), &SETTINGS()).unwrap();
+        assert_eq!(trip, Trip { failures: 25, ends: 50, mostly: "node".to_owned() });
+    }
+
+    #[test]
+    fn tasks_that_fail_by_themselves_hold_nothing_back_while_others_succeed() {
+        let some = Beside { elsewhere: Some(0.3), done: 700, failed: 300 };
+        assert_eq!(campaign(&mixed(15, 35, Class::Exit), &some, &SETTINGS()), None);
+        // The bad ones in a row, at the end of the bag.
+        let late = Beside { elsewhere: Some(1.0), done: 7000, failed: 500 };
+        assert_eq!(campaign(&mixed(50, 0, Class::Exit), &late, &SETTINGS()), None);
+    }
+
+    #[test]
+    fn a_campaign_that_does_much_better_elsewhere_leaves_this_cluster_alone() {
+        let beside = |elsewhere| Beside { elsewhere: Some(elsewhere), done: 5000, failed: 400 };
+        let here = mixed(30, 20, Class::MissingModule);
+        assert!(campaign(&here, &beside(0.1), &SETTINGS()).is_some());
+        assert_eq!(campaign(&here, &beside(0.3), &SETTINGS()), None, "not clearly");
+        assert_eq!(campaign(&mixed(24, 26, Class::Exit), &beside(0.0), &SETTINGS()), None, "less than half fail");
+    }
+
+    #[test]
+    fn a_campaign_of_which_everything_fails_everywhere_is_slowed_once_it_is_sure() {
+        let all = mixed(50, 0, Class::Exit);
+        let beside = |failed| Beside { elsewhere: Some(1.0), done: 0, failed };
+        assert_eq!(campaign(&all, &beside(99), &SETTINGS()), None, "a small one just ends");
+        let trip = campaign(&all, &beside(100), &SETTINGS()).unwrap();
+        assert_eq!(trip, Trip { failures: 50, ends: 50, mostly: "exit 1".to_owned() });
+    }
+
+    #[test]
+    fn whole_clusters_are_judged_by_what_is_their_fault_only() {
+        let bad = |count: usize| (0..count).map(|at| end(at as i64 % 2, Some(Class::Node)));
+        assert!(cluster(&window(bad(10)), true, &SETTINGS()).is_some());
+        assert_eq!(cluster(&window(bad(9)), true, &SETTINGS()), None);
+        let programs = (0..50).map(|at| end(at % 2, Some(Class::Exit)));
+        assert_eq!(cluster(&window(programs), true, &SETTINGS()), None, "every program there fails by itself");
+        let mixed = bad(10).chain((0..11).map(|_| end(1, Some(Class::Exit))));
+        assert_eq!(cluster(&window(mixed), true, &SETTINGS()), None, "a program that fails was run");
+    }
+
+    #[test]
+    fn one_campaign_alone_says_nothing_of_a_cluster_that_serves_several() {
+        let one = || window(std::iter::repeat_n(end(1, Some(Class::Lost)), 20));
+        assert_eq!(cluster(&one(), true, &SETTINGS()), None);
+        assert!(cluster(&one(), false, &SETTINGS()).is_some());
+    }
+
+    #[test]
+    fn what_was_killed_for_others_is_not_counted() {
+        let kills = std::iter::repeat_n(end(1, Some(Class::Preempted)), 100);
+        assert!(window(kills).is_empty());
+    }
+
+    #[test]
+    fn old_ends_are_forgotten_and_so_are_those_of_the_future() {
+        let mut window = window((0..30).map(|_| end(1, Some(Class::Node))));
+        window.age(900_000, &SETTINGS());
+        assert_eq!(window.len(), 30);
+        window.age(900_001, &SETTINGS());
+        assert!(window.is_empty());
+        let mut window = mixed(30, 0, Class::Node);
+        window.age(-1, &SETTINGS());
+        assert!(window.is_empty());
+    }
+
+    #[test]
+    fn a_rate_above_one_switches_breakers_off() {
+        let off = BreakerSettings { rate: 2.0, ..SETTINGS() };
+        let hopeless = Beside { elsewhere: Some(0.0), done: 0, failed: 1000 };
+        assert_eq!(campaign(&mixed(50, 0, Class::Node), &hopeless, &off), None);
+        assert_eq!(cluster(&mixed(50, 0, Class::Node), false, &off), None);
+    }
+}
