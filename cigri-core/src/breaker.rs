@@ -34,6 +34,17 @@ pub enum Guards {
     Cluster,
 }
 
+/// What a breaker is for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// All jobs of a cluster.
+    Cluster,
+    /// A campaign's jobs there.
+    Campaign(i64),
+    /// One of its nodes.
+    Node(String),
+}
+
 /// Why a breaker opened: what was counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trip {
@@ -43,6 +54,13 @@ pub struct Trip {
     pub ends: u32,
     /// Of which kind most of the failures were, such as `exit 1`.
     pub mostly: String,
+}
+
+impl Trip {
+    /// Whether most of the failures were the cluster's fault.
+    pub fn is_by_cluster(&self) -> bool {
+        self.mostly.parse().ok().and_then(verdict) == Some(Verdict::Cluster)
+    }
 }
 
 /// Where a breaker stands. Times are epoch milliseconds.

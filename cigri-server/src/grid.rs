@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::admission::Admission;
 use crate::clock::now_ms;
+use crate::cluster::Board;
 use crate::members::Members;
 use crate::metrics::Metrics;
 use crate::secret::{Sealer, SecretError};
@@ -156,6 +157,8 @@ pub(crate) struct Grid {
     /// What the administrator says to campaigns.
     pub(crate) admission: Admission,
     clusters: RwLock<BTreeMap<String, Arc<ClusterHandle>>>,
+    /// What the loops tell each other about failures.
+    pub(crate) board: Board,
     /// Rung when a cluster was added.
     pub(crate) added: Notify,
 }
@@ -185,6 +188,7 @@ impl Grid {
             files: Semaphore::new(FILES),
             admission,
             clusters,
+            board: Board::default(),
             added: Notify::new(),
         })
     }

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use crate::connection::Database;
 use crate::schema::{campaign, job, progress, returned_task};
-use crate::{NewSubmission, Result, bulk, endless, event, failed_on};
+use crate::{NewSubmission, Result, Store, bulk, endless, event, failed_on};
 
 /// A task taken from the bag, with the number of the attempt about to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,6 +168,29 @@ pub(crate) fn untake(connection: &mut Database, campaign: i64, rest: &[Taken]) -
         ))
         .execute(connection)?;
     put_back(connection, campaign, &back)
+}
+
+impl Store {
+    /// Puts some of the tasks never tried behind all others: one in `part` of them, at most `most`. Not those of a
+    /// campaign without an end, which are all alike. Returns how many.
+    pub fn put_behind(&self, id: i64, (part, most): (i64, i64)) -> Result<i64> {
+        self.write(|connection| {
+            let (next, count, bag): (i64, i64, Option<String>) = progress::table
+                .inner_join(campaign::table.on(campaign::id.eq(progress::campaign_id)))
+                .filter(progress::campaign_id.eq(id))
+                .select((progress::next_index, campaign::task_count, campaign::bag))
+                .first(connection)?;
+            let moved = ((count - next) / part.max(1)).min(most);
+            if moved <= 0 || bag.is_some() {
+                return Ok(0);
+            }
+            let back =
+                |index| Back { index, generation: 1, attempts: 0, place: 0, failed_on: None, level: 0, not_before: 0 };
+            bulk::insert_returned(connection, id, &(next..next + moved).map(back).collect::<Vec<_>>())?;
+            diesel::update(progress::table.find(id)).set(progress::next_index.eq(next + moved)).execute(connection)?;
+            Ok(moved)
+        })
+    }
 }
 
 /// Takes the tasks out of the bag that have a live job all the same, which no path here leads to, and says so.

@@ -179,6 +179,21 @@ diesel::table! {
     }
 }
 diesel::table! {
+    breaker (cluster, kind, campaign_id, node) {
+        cluster -> Text,
+        kind -> Text,
+        campaign_id -> BigInt,
+        node -> Text,
+        state -> Text,
+        state_at -> BigInt,
+        streak -> BigInt,
+        changed_at -> BigInt,
+        failures -> BigInt,
+        ends -> BigInt,
+        mostly -> Text,
+    }
+}
+diesel::table! {
     remote_job (job_id, hop) {
         job_id -> BigInt,
         hop -> BigInt,

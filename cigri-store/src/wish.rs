@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use cigri_core::state::{JobState, Wish};
 use diesel::prelude::*;
 
+use crate::job::LOOKUPS;
 use crate::schema::{job, submission};
 use crate::{Result, Store, StoreError};
 
@@ -68,6 +69,28 @@ impl Store {
                 .set(job::wish.eq(Some(wish.as_str())))
                 .execute(connection)?;
             Ok(changed as i64)
+        })
+    }
+
+    /// Notes it for those of these jobs that live and that nothing was asked for; returns which.
+    pub fn wish_jobs(&self, ids: &[i64], wish: Wish) -> Result<Vec<i64>> {
+        let live = || JobState::ALL.iter().filter(|state| state.is_live()).map(|state| state.as_str());
+        self.write(|connection| {
+            let mut wished = Vec::new();
+            for some in ids.chunks(LOOKUPS) {
+                let free: Vec<i64> = job::table
+                    .filter(job::id.eq_any(some.to_vec()))
+                    .filter(job::state.eq_any(live()))
+                    .filter(job::wish.is_null())
+                    .select(job::id)
+                    .order(job::id)
+                    .load(connection)?;
+                diesel::update(job::table.filter(job::id.eq_any(free.clone())))
+                    .set(job::wish.eq(Some(wish.as_str())))
+                    .execute(connection)?;
+                wished.extend(free);
+            }
+            Ok(wished)
         })
     }
 

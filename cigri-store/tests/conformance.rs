@@ -5,6 +5,8 @@
 mod additions;
 #[path = "conformance/affinity.rs"]
 mod affinity;
+#[path = "conformance/breakers.rs"]
+mod breakers;
 mod databases;
 #[path = "conformance/endless.rs"]
 mod endless;
@@ -32,6 +34,7 @@ mod usage;
 
 use additions::*;
 use affinity::*;
+use breakers::*;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::failure::Class;
 use cigri_core::state::{CampaignState, JobState, SubmissionState};
@@ -173,6 +176,8 @@ on_every_database! {
     a_campaign_that_ends_is_one_event_with_a_summary
     a_muted_campaign_is_remembered_by_user
     what_was_told_long_ago_is_forgotten
+    breakers_and_what_is_told_of_them_change_together
+    jobs_are_wanted_back_once
 }
 
 /// A task that is a remote job of its own.

@@ -289,6 +289,7 @@ fn settings(config: &Config) -> Result<Settings, OpenError> {
         seed,
         home: home_of(&config.user),
         node: NODE.to_owned(),
+        nodes: 1,
         memory: memory().unwrap_or(0),
     })
 }

@@ -2,6 +2,7 @@
 //!
 //! A task that fails by itself is no fault of its cluster: a campaign in which a part fails for good goes on with the
 //! others. Such failures hold a campaign back only where it does much better elsewhere, or where nothing ever succeeds.
+//! While all failures are of one node, it is that node's turn to be judged ([`super::nodes`]) until the window is full.
 
 use super::{BreakerSettings, Trip, Verdict, Window};
 
@@ -35,6 +36,9 @@ impl Beside {
 /// What opens the breaker of a campaign on a cluster, if anything.
 pub fn campaign(window: &Window, beside: &Beside, settings: &BreakerSettings) -> Option<Trip> {
     let rate = window.rate(settings.least)?;
+    if !window.is_full(settings) && window.is_of_one_node(|verdict| verdict != Verdict::Well) {
+        return None;
+    }
     let by_cluster = window.failures(|verdict| verdict == Verdict::Cluster) as f64 / window.len() as f64;
     if by_cluster >= settings.rate {
         return Some(window.trip(|verdict| verdict == Verdict::Cluster));
@@ -48,7 +52,8 @@ pub fn campaign(window: &Window, beside: &Beside, settings: &BreakerSettings) ->
 pub fn cluster(window: &Window, several: bool, settings: &BreakerSettings) -> Option<Trip> {
     let is_enough = window.len() >= settings.least_cluster.max(1) && (!several || window.campaigns() > 1);
     let failed = window.failures(|verdict| verdict == Verdict::Cluster) as f64;
-    let opens = is_enough && failed >= settings.rate * window.len() as f64 && failed > 0.0;
+    let may_be_a_node = !window.is_full(settings) && window.is_of_one_node(|verdict| verdict == Verdict::Cluster);
+    let opens = is_enough && !may_be_a_node && failed >= settings.rate * window.len() as f64 && failed > 0.0;
     opens.then(|| window.trip(|verdict| verdict == Verdict::Cluster))
 }
 
@@ -61,7 +66,7 @@ mod tests {
     const SETTINGS: fn() -> BreakerSettings = BreakerSettings::default;
 
     fn end(campaign: i64, class: Option<Class>) -> End {
-        End { at: 0, campaign, class, exit_code: class.filter(|class| *class == Class::Exit).map(|_| 1) }
+        End { at: 0, campaign, class, exit_code: class.filter(|class| *class == Class::Exit).map(|_| 1), node: None }
     }
 
     fn window(ends: impl IntoIterator<Item = End>) -> Window {
@@ -130,6 +135,21 @@ mod tests {
         let one = || window(std::iter::repeat_n(end(1, Some(Class::Lost)), 20));
         assert_eq!(cluster(&one(), true, &SETTINGS()), None);
         assert!(cluster(&one(), false, &SETTINGS()).is_some());
+    }
+
+    #[test]
+    fn failures_of_one_node_are_not_the_clusters_until_nothing_else_is_seen() {
+        let on = |count: usize, node: &str| {
+            let bad = End { node: Some(node.into()), ..end(1, Some(Class::Node)) };
+            std::iter::repeat_n(bad, count).collect::<Vec<_>>()
+        };
+        assert_eq!(cluster(&window(on(30, "n1")), false, &SETTINGS()), None);
+        assert_eq!(campaign(&window(on(30, "n1")), &Beside::default(), &SETTINGS()), None);
+        assert!(cluster(&window(on(50, "n1")), false, &SETTINGS()).is_some());
+        assert!(cluster(&window([on(5, "n1"), on(5, "n2")].concat()), false, &SETTINGS()).is_some());
+        let mut window = window([on(9, "n1"), on(1, "n2")].concat());
+        window.forget_node("n1");
+        assert_eq!(window.len(), 1);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The last ends of jobs, as far as breakers look at them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use super::{BreakerSettings, Trip};
 use crate::failure::Class;
@@ -35,7 +36,7 @@ pub fn verdict(class: Class) -> Option<Verdict> {
 }
 
 /// One end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
     /// When it was seen, epoch milliseconds.
     pub at: i64,
@@ -45,6 +46,8 @@ pub struct End {
     pub class: Option<Class>,
     /// Exit code of its program, where it has one.
     pub exit_code: Option<i32>,
+    /// Its node, where known.
+    pub node: Option<Arc<str>>,
 }
 
 impl End {
@@ -86,6 +89,22 @@ impl Window {
     /// Forgets everything: a breaker that opened begins anew.
     pub fn clear(&mut self) {
         self.0.clear();
+    }
+
+    /// Forgets what happened on a node that is left out from now on.
+    pub fn forget_node(&mut self, node: &str) {
+        self.0.retain(|end| end.node.as_deref() != Some(node));
+    }
+
+    /// Whether all that `is_failure` picks happened on one node: the others may be well.
+    pub(super) fn is_of_one_node(&self, is_failure: impl Fn(Verdict) -> bool) -> bool {
+        let nodes: BTreeSet<Option<&str>> = self.failed(is_failure).map(|end| end.node.as_deref()).collect();
+        nodes.len() == 1 && !nodes.contains(&None)
+    }
+
+    /// Whether no more ends are remembered than these.
+    pub(super) fn is_full(&self, settings: &BreakerSettings) -> bool {
+        self.len() >= settings.ends
     }
 
     /// Whether nothing is remembered.

@@ -50,7 +50,7 @@ pub(super) async fn weigh(
     Ok(missing)
 }
 
-async fn walltime_s(round: &Round<'_>, seen: &SubmissionRow) -> Result<u64, StepError> {
+pub(super) async fn walltime_s(round: &Round<'_>, seen: &SubmissionRow) -> Result<u64, StepError> {
     let campaign_id = seen.campaign_id;
     let campaign = round.store(move |store| store.campaign(campaign_id)).await?;
     let spec = campaign.spec.clusters.get(round.name()).map(|spec| spec.at_level(seen.level, None));
@@ -61,7 +61,7 @@ async fn walltime_s(round: &Round<'_>, seen: &SubmissionRow) -> Result<u64, Step
 }
 
 /// The end of a job of which nothing is left.
-fn lost(job: &LiveJob, (level, now): (u32, i64)) -> JobEnd {
+pub(super) fn lost(job: &LiveJob, (level, now): (u32, i64)) -> JobEnd {
     let is_unwanted = job.wish == Some(Wish::Cancel);
     JobEnd {
         job: job.clone(),

@@ -8,6 +8,7 @@ use cigri_core::meter::{ClusterLimits, Mode, Reason, window};
 use cigri_store::{ClusterRow, RoundCampaign, TokenRow};
 
 use super::{Round, StepError};
+use crate::grid::ClusterHandle;
 
 /// What admins allow on all clusters, read once for a round.
 pub(super) struct Elsewhere {
@@ -47,19 +48,47 @@ impl Elsewhere {
             let usable = self.usable_by(round, owner, tokens)?;
             self.usable.insert(owner.clone(), Arc::new(usable));
         }
-        self.usable.get(owner).into_iter().for_each(|usable| campaign.keep_open(usable));
+        let shut = round.grid.board.shut_to(campaign.row.id);
+        if let Some(usable) = self.usable.get(owner) {
+            match shut.is_empty() {
+                true => campaign.keep_open(usable),
+                false => campaign.keep_open(&Arc::new(usable.difference(&shut).cloned().collect())),
+            }
+        }
         Ok(())
     }
 
     fn usable_by(&self, round: &Round<'_>, owner: &str, tokens: &[TokenRow]) -> Result<BTreeSet<String>, StepError> {
         let mut usable = BTreeSet::new();
         for other in round.grid.clusters() {
-            let name = &other.row.name;
-            let is_closed = self.shut(name).or_else(|| self.outside_windows(round, name)).is_some();
-            if !is_closed && round.grid.token_among(owner, &other, tokens)?.is_ok() {
-                usable.insert(name.clone());
+            if self.is_usable(round, owner, &other, tokens)? {
+                usable.insert(other.row.name.clone());
             }
         }
         Ok(usable)
+    }
+
+    /// Whether jobs of a campaign can be sent to a cluster now, as far as the cluster and the owner's token go.
+    pub(super) fn is_open(
+        &self,
+        round: &Round<'_>,
+        (campaign, owner): (i64, &str),
+        cluster: &str,
+        tokens: &[TokenRow],
+    ) -> Result<bool, StepError> {
+        let Some(other) = round.grid.cluster(cluster) else { return Ok(false) };
+        Ok(!round.grid.board.is_shut(campaign, cluster) && self.is_usable(round, owner, &other, tokens)?)
+    }
+
+    fn is_usable(
+        &self,
+        round: &Round<'_>,
+        owner: &str,
+        other: &ClusterHandle,
+        tokens: &[TokenRow],
+    ) -> Result<bool, StepError> {
+        let name = &other.row.name;
+        let is_closed = self.shut(name).or_else(|| self.outside_windows(round, name)).is_some();
+        Ok(!is_closed && round.grid.token_among(owner, other, tokens)?.is_ok())
     }
 }

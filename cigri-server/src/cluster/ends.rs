@@ -119,7 +119,8 @@ async fn fetch_details(
 fn wants_details(round: &Round<'_>, seen: &SubmissionRow, summary: &JobSummary) -> bool {
     // Groups of one task are there to be measured.
     let is_sample = seen.results.is_some() && seen.remote_count == seen.job_count;
-    round.is_local() || is_sample || summary.state == State::Error || summary.exit_code.is_none()
+    // A failure's node is worth knowing; a success has none to tell.
+    round.is_local() || is_sample || summary.state == State::Error || summary.exit_code != Some(0)
 }
 
 /// Where it ran is kept of what failed.

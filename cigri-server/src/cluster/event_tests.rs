@@ -21,7 +21,7 @@ fn all(server: &VirtualServer, id: i64) -> Vec<EventRow> {
 fn failing(server: &VirtualServer, tasks: i64) -> i64 {
     server.campaign_with("alice", tasks, |spec| {
         for cluster in spec.clusters.values_mut() {
-            cluster.exec_file = "./sim takes_ms=1000 fails_at=7".to_owned();
+            cluster.exec_file = "./sim takes_ms=1000 fails=1/10".to_owned();
         }
     })
 }

@@ -9,7 +9,11 @@ mod account;
 #[cfg(test)]
 mod adding_tests;
 mod adopt;
+mod board;
 mod bookkeeping;
+mod breakers;
+#[cfg(test)]
+mod breakers_tests;
 #[cfg(test)]
 mod chaos_tests;
 mod elsewhere;
@@ -39,6 +43,7 @@ mod neighbours_tests;
 mod nights;
 #[cfg(test)]
 mod nights_tests;
+mod nodes;
 mod observe;
 pub(crate) mod preview;
 mod raise;
@@ -51,6 +56,9 @@ mod step;
 #[cfg(test)]
 mod step_tests;
 mod steps;
+mod stuck;
+#[cfg(test)]
+mod stuck_tests;
 mod submit;
 pub(crate) mod supervise;
 mod sweep;
@@ -74,6 +82,7 @@ use cigri_store::{Store, StoreError};
 use elsewhere::Elsewhere;
 use oar_client::Urgency;
 
+pub(crate) use board::Board;
 pub(crate) use groups::folder as results_folder;
 
 use crate::clock::monotonic;
@@ -165,6 +174,10 @@ pub(crate) struct Memory {
     starved: BTreeMap<String, u32>,
     /// The last decisions written, to write only changes.
     decided: HashMap<i64, bookkeeping::Decided>,
+    /// Where too much failed.
+    breakers: breakers::Breakers,
+    /// How long jobs have been where they are.
+    stuck: stuck::Stuck,
     /// When users were last charged for what they have there, epoch milliseconds.
     settled_at: i64,
 }
@@ -207,6 +220,8 @@ impl Memory {
             rung: BTreeSet::new(),
             starved: BTreeMap::new(),
             decided: HashMap::new(),
+            breakers: breakers::Breakers::default(),
+            stuck: stuck::Stuck::default(),
             settled_at: 0,
         }
     }

@@ -11,7 +11,7 @@ use cigri_core::state::JobState;
 use cigri_store::{JobEnd, LiveJob, Look, SubmissionRow};
 use oar_client::{JobQuery, JobSummary, State};
 
-use super::{Memory, Round, StepError, absent, adopt, endless, ends, reset};
+use super::{Memory, Round, StepError, absent, adopt, breakers, endless, ends, reset, stuck};
 
 /// States of a job that has not started.
 const WAITING: &[State] = &[State::Waiting, State::Hold, State::ToLaunch, State::ToAckReservation];
@@ -51,6 +51,7 @@ pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &Submi
         reset::hold(round, &evidence).await?;
         return Err(StepError::Reset);
     }
+    let given_up = stuck::look(round, memory, seen, (&live, &listed)).await?;
     let missing = absent::weigh(round, seen, &found.vanished, &denied).await?;
     let mut ended = ends::read_ends(round, &mut memory.doubts, seen, found.ended).await?;
     ended.undecided |= !found.vanished.is_empty() && !missing.is_settled;
@@ -60,7 +61,9 @@ pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &Submi
             ended.events.push(seen.step_killed());
         }
     }
+    stuck::send_elsewhere(round, memory, &mut ended.ends);
     ended.ends.extend(missing.lost);
+    ended.ends.extend(given_up);
     if ended.endless {
         ended.events.extend(endless::count_failures(round, memory, seen, &ended.ends));
     }
@@ -69,7 +72,9 @@ pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &Submi
     let (started, back) = (found.started, found.back);
     let look = Look { waiting, finals, started, missing: missing.new, found: back, ends, exhausted, pace };
     let settled = live.iter().any(|job| job.state == JobState::Unknown) && found.vanished.is_empty();
+    let ends = look.ends.clone();
     record(round, seen, look, (ended.undecided, ended.followed, ended.events)).await?;
+    breakers::note(round, memory, seen, &ends).await?;
     if settled {
         absent::forget(round, seen).await?;
     }

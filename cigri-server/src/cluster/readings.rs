@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use cigri_core::breaker::Subject;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::meter::limits::StressLimit;
 use cigri_core::meter::{Bound, FileServer, Reason, stress, window};
@@ -87,8 +88,10 @@ pub(super) fn of(round: &Round<'_>, memory: &Memory) -> Vec<Bound> {
     let limits = &round.limits;
     let stress = limits.stress.as_ref().and_then(|limit| stressed(round, &memory.stress, limit));
     let file_server = limits.file_server.as_ref().map(|settings| memory.file_server.bound(settings));
+    let breaker = memory.breakers.bound(&Subject::Cluster, round.now);
     let neighbours = neighbours::bound(round, memory);
-    [stale(round), closed(round), stress, neighbours, file_server, pressed(round)].into_iter().flatten().collect()
+    let all = [stale(round), closed(round), breaker, stress, neighbours, file_server, pressed(round)];
+    all.into_iter().flatten().collect()
 }
 
 fn stressed(round: &Round<'_>, stress: &Stress, limit: &StressLimit) -> Option<Bound> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use cigri_core::breaker::Subject;
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::ledger;
 use cigri_core::meter::{Bound, Mode, Reason};
@@ -14,8 +15,8 @@ use cigri_store::{EventRow, RoundCampaign, RoundView, StoreError, SubmissionRow,
 use oar_client::Error as ApiError;
 
 use super::{
-    Elsewhere, Memory, Round, StepError, account, bookkeeping, endless, gates, kill, metering, neighbours, nights,
-    observe, raise, readings, reset, settle, steps, sweep, withdraw,
+    Elsewhere, Memory, Round, StepError, account, bookkeeping, breakers, endless, gates, kill, metering, neighbours,
+    nights, observe, raise, readings, reset, settle, steps, sweep, withdraw,
 };
 use crate::grid::GridError;
 
@@ -31,6 +32,7 @@ pub(crate) struct Progress {
 /// Observes, reconciles, reacts, then plans and submits.
 pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progress, StepError> {
     endless::close_due(round).await?;
+    memory.stuck.begin(round.now);
     if round.limits.mode == Mode::Disabled {
         return held(round, memory).await;
     }
@@ -149,12 +151,14 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory) -> Result<(bool
         let name = round.name().to_owned();
         view = round.store(move |store| store.round_view_at(&name, now)).await?;
     }
+    breakers::pass(round, memory, &view).await?;
     steps::ring(round, memory, &view);
     for campaign in &mut view.campaigns {
         elsewhere.narrow(round, campaign, &tokens)?;
     }
     let is_there = |id: &i64| view.submissions.iter().any(|submission| submission.id == *id);
     memory.listed.retain(|id, _| is_there(id));
+    memory.stuck.retain(&is_there);
     memory.looked_at.retain(|id, _| is_there(id));
     memory.turns.retain(|id, _| is_there(id));
     let started = metering::look(round, memory, &view);
@@ -229,7 +233,7 @@ fn campaign_views(
     }
     let with_problem = |campaign: &RoundCampaign| CampaignView {
         token_problem: problems.get(campaign.row.owner.as_str()).cloned().flatten(),
-        ..campaign_view(round, view, campaign)
+        ..campaign_view(round, memory, (view, campaign))
     };
     Ok(view.campaigns.iter().map(with_problem).collect())
 }
@@ -247,7 +251,7 @@ fn owner_problem(
 }
 
 /// What `owner_problem` says is left open.
-fn campaign_view(round: &Round<'_>, view: &RoundView, campaign: &RoundCampaign) -> CampaignView {
+fn campaign_view(round: &Round<'_>, memory: &Memory, (view, campaign): (&RoundView, &RoundCampaign)) -> CampaignView {
     let row = &campaign.row;
     let spec = row.spec.clusters.get(round.name());
     let turn = delayed(round, campaign).unwrap_or_else(|| turn::turn(&campaign.facts));
@@ -262,7 +266,7 @@ fn campaign_view(round: &Round<'_>, view: &RoundView, campaign: &RoundCampaign) 
         project: spec.and_then(|spec| spec.project.clone()),
         priority: row.spec.priority,
         hold: find_hold(&view.holds, Some(row.id), None),
-        breaker: breaker(campaign, round.now),
+        breaker: breaker(round, memory, campaign, &turn),
         token_problem: None,
         in_doubt: campaign.in_doubt.max(0) as u64,
         // Epilogues and samples run by day as well; a prologue waits with the tasks that it is for.
@@ -280,13 +284,23 @@ fn delayed(round: &Round<'_>, campaign: &RoundCampaign) -> Option<Turn> {
     (!is_step).then(|| Turn::Wait(Bound::none(Reason::Delayed { tasks, at })))
 }
 
-/// How many of a campaign's last submissions were lost, and how long it waits for that, in seconds.
-fn breaker(campaign: &RoundCampaign, now: i64) -> Option<(u32, u64)> {
+/// What the breaker of a campaign allows: after submissions that were lost, or jobs that failed. An epilogue comes all the
+/// same: no task is left.
+fn breaker(round: &Round<'_>, memory: &Memory, campaign: &RoundCampaign, turn: &Turn) -> Option<Bound> {
+    let of_jobs = memory.breakers.bound(&Subject::Campaign(campaign.row.id), round.now);
+    let of_jobs = of_jobs.filter(|_| !matches!(turn, Turn::Epilogue));
+    let both = [unanswered(campaign, round.now), of_jobs].into_iter().flatten();
+    both.min_by_key(|bound| bound.allowed)
+}
+
+/// How many of a campaign's last submissions were lost, and how long it waits for that.
+fn unanswered(campaign: &RoundCampaign, now: i64) -> Option<Bound> {
     let (streak, at) = campaign.abandoned;
+    let bound = |allowed, failures, left_s| Bound::new(allowed, Reason::Breaker { failures, left_s, jobs: None });
     let left = at + ledger::pause_after_abandoned_ms(streak) - now;
     match left {
-        1.. => Some((streak, left as u64 / 1000 + 1)),
-        _ => (campaign.unanswered >= ledger::BAD_LUCK).then_some((campaign.unanswered, 0)),
+        1.. => Some(bound(0, streak, left as u64 / 1000 + 1)),
+        _ => (campaign.unanswered >= ledger::BAD_LUCK).then(|| bound(1, campaign.unanswered, 0)),
     }
 }
 

@@ -11,7 +11,8 @@ use cigri_store::{Intent, NewGroup, NewSubmission, Raised, RoundCampaign, Submis
 use oar_client::{Error as ApiError, NewJob, Token, Urgency};
 
 use super::{
-    Memory, Round, StepError, account, adopt, gates, groups, metering, nights, raise, reset, settle, steps, sweep,
+    Memory, Round, StepError, account, adopt, gates, groups, metering, nights, nodes, raise, reset, settle, steps,
+    sweep,
 };
 use crate::secret;
 
@@ -25,7 +26,8 @@ pub(super) async fn submit(
 ) -> Result<u64, StepError> {
     let Some(spec) = campaign.row.spec.clusters.get(round.name()) else { return Ok(0) };
     let raised = raise::raised(round, spec.kind, level);
-    let spec = &steps::as_sent(&spec.at_level(level, raised.longest_s), role, round.limits.normal_jobs);
+    let spec = steps::as_sent(&spec.at_level(level, raised.longest_s), role, round.limits.normal_jobs);
+    let spec = &nodes::avoiding(round, memory, spec);
     let Ok((token, login)) = round.grid.token(&campaign.row.owner, round.handle)? else { return Ok(0) };
     if let Some(event) = property_problem(round, campaign, spec).await? {
         return round.tell(event).await.map(|()| 0);

@@ -147,6 +147,7 @@ pub(super) fn settings() -> oar_local::machine::Settings {
         seed: 0,
         home: "/home/alice".to_owned(),
         node: "node1".to_owned(),
+        nodes: 1,
         memory: 2048,
     }
 }
@@ -167,24 +168,39 @@ pub(super) fn spec_with_steps() -> CampaignSpec {
     spec
 }
 
-/// Tasks succeed, steps as they are told. Whose command says `takes_ms=N` takes so long; where it says `fails_at=D`, the
-/// tasks fail whose index ends with this digit.
-fn execute(step_exit: &Arc<AtomicI32>) -> Execute {
+/// Tasks do as they are told, and so do steps.
+fn execute(step_exit: &Arc<AtomicI32>, nodes: oar_local::machine::Settings) -> Execute {
     let step_exit = Arc::clone(step_exit);
     Box::new(move |job| match step_of_command(&job.command()) {
         Some(_) => Run { takes_ms: STEP_TAKES_MS, status: step_exit.load(Ordering::SeqCst) * 256 },
-        None => {
-            let command = job.command();
-            let fails = said(&command, "fails_at=").is_some_and(|digit| command.ends_with(&digit.to_string()));
-            Run { takes_ms: said(&command, "takes_ms=").unwrap_or(TAKES_MS), status: i32::from(fails) * 3 * 256 }
-        }
+        None => task(job, &nodes),
     })
 }
 
-fn said(command: &str, key: &str) -> Option<i64> {
+/// What a task's command says of it: `takes_ms=N`; `fails=A..B`: tasks of these parameters, or `fails=A/B`: A of B of them,
+/// exit with 1, as does everything at once on the node of `hole=NODE`.
+fn task(job: &oar_local::machine::Job, nodes: &oar_local::machine::Settings) -> Run {
+    let command = job.command();
+    if said(&command, "hole=") == Some(nodes.node_of_job(job)) {
+        return Run { takes_ms: 1_000, status: 256 };
+    }
+    let number = |text: &str| text.parse::<i64>().unwrap_or_default();
+    let parameter =
+        command.split_whitespace().filter_map(|word| word.trim_matches('\'').parse::<i64>().ok()).next_back();
+    let fails = said(&command, "fails=").zip(parameter).is_some_and(|(which, parameter)| {
+        let range = which.split_once("..").map(|(from, to)| (number(from)..number(to)).contains(&parameter));
+        let part = which.split_once('/').map(|(some, of)| parameter.rem_euclid(number(of).max(1)) < number(some));
+        range.or(part).unwrap_or(false)
+    });
+    let takes_ms = said(&command, "takes_ms=").map_or(TAKES_MS, |text| number(&text));
+    Run { takes_ms, status: if fails { 256 } else { 0 } }
+}
+
+/// The word behind a key.
+fn said(command: &str, key: &str) -> Option<String> {
     let (_, rest) = command.split_once(key)?;
-    let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
-    digits.parse().ok()
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | ';' | ')');
+    rest.split(is_end).next().map(str::to_owned)
 }
 
 /// A server with one cluster named `dahu` and a user alice, in virtual time.
@@ -200,6 +216,12 @@ pub(super) struct VirtualServer {
 impl VirtualServer {
     /// `seed` chooses the faults of `plan`, and one job in ten that is killed for others.
     pub(super) fn new(seed: u64, plan: Plan) -> VirtualServer {
+        VirtualServer::on(oar_local::machine::Settings { seed, ..settings() }, plan)
+    }
+
+    /// The same with another cluster.
+    pub(super) fn on(machine: oar_local::machine::Settings, plan: Plan) -> VirtualServer {
+        let seed = machine.seed;
         let folder = tempfile::tempdir().unwrap();
         let life = Arc::new(Life::default());
         life.set(None);
@@ -207,8 +229,7 @@ impl VirtualServer {
         let sealer = Sealer::open(&folder.path().join("key")).unwrap();
         let grid = Grid::new(store, sealer, Vec::new(), None).unwrap();
         let step_exit = Arc::new(AtomicI32::new(0));
-        let cluster =
-            VirtualCluster::new(oar_local::machine::Settings { seed, ..settings() }, b"secret", execute(&step_exit));
+        let cluster = VirtualCluster::new(machine.clone(), b"secret", execute(&step_exit, machine));
         let token = cluster.issue_token("alice", 10 * 365 * 86_400, T0);
         let face = Mutex::new(ChaoticFace::new(cluster, Chaos::new(seed, plan)));
         let (now, ignores_gates) = (AtomicI64::new(T0), AtomicBool::new(false));

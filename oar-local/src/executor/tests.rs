@@ -63,6 +63,7 @@ impl Place {
             seed: 0,
             home: "/home/alice".into(),
             node: "node1".into(),
+            nodes: 1,
             memory: 0,
         };
         let mut machine = Machine::new(settings);

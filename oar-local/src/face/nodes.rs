@@ -46,16 +46,17 @@ pub(super) fn resources(machine: &Machine, call: &Call<'_>) -> Answer {
     let detailed = call.boolean("detailed")?;
     let (offset, limit) = call.page(PAGE)?;
     let settings = machine.settings();
-    let here = call.find("network_address").is_none_or(|node| node == settings.node);
-    let total = if here { settings.cores as usize } else { 0 };
+    let asked = call.find("network_address");
+    let is_there = |id: &u32| asked.as_deref().is_none_or(|node| node == settings.node_of(*id));
+    let total = (1..=settings.cores).filter(is_there).count();
     check_page(offset, total)?;
-    let ids = (1..=settings.cores).skip(offset).take(limit).filter(|_| here);
+    let ids = (1..=settings.cores).filter(is_there).skip(offset).take(limit);
     let items: Vec<Value> = ids.map(|id| resource(machine, id, detailed)).collect();
     stamped(json!({ "total": total, "offset": offset, "items": items }), call.now)
 }
 
 fn resource(machine: &Machine, id: u32, detailed: bool) -> Value {
-    let (node, memory) = (&machine.settings().node, machine.settings().memory);
+    let (node, memory) = (machine.settings().node_of(id), machine.settings().memory);
     let state = if machine.is_suspected(id) { "Suspected" } else { "Alive" };
     if !detailed {
         return json!({

@@ -145,7 +145,7 @@ fn details<'a>(machine: &'a Machine, job: &'a Job) -> Details<'a> {
         Some((name, value)) => (name.to_owned(), json!(value)),
         None => (text.clone(), json!(true)),
     });
-    let node = &machine.settings().node;
+    let node = machine.settings().node_of_job(job);
     Details {
         types: types.collect(),
         resources: job.cores.iter().map(|id| json!({ "id": id })).collect(),
@@ -158,9 +158,10 @@ fn details<'a>(machine: &'a Machine, job: &'a Job) -> Details<'a> {
 
 /// A job's events, oldest first.
 pub(super) fn events(machine: &Machine, job: &Job) -> Vec<Value> {
+    let node = machine.settings().node_of_job(job);
     let subject = Subject {
         job: job.id,
-        node: &machine.settings().node,
+        node: &node,
         directory: &job.batch.directory,
         start: job.start,
         walltime: job.batch.walltime,

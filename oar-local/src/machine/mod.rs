@@ -62,6 +62,9 @@ pub struct Settings {
     pub home: String,
     /// Network address of the node.
     pub node: String,
+    /// Nodes over which the cores are spread evenly; above 1 they are called `node-1`, `node-2`... A job asks for cores as
+    /// if there were one: this is for what goes wrong on one of several nodes.
+    pub nodes: u32,
     /// Memory of the node in megabytes, as the column `mem` shows it.
     pub memory: u64,
 }
@@ -244,6 +247,24 @@ impl Machine {
 }
 
 impl Settings {
+    /// The network address of a core's node; ids count from 1.
+    #[must_use]
+    pub fn node_of(&self, core: u32) -> String {
+        match self.nodes {
+            0 | 1 => self.node.clone(),
+            nodes => {
+                let per_node = self.cores.div_ceil(nodes).max(1);
+                format!("{}-{}", self.node, core.saturating_sub(1) / per_node + 1)
+            }
+        }
+    }
+
+    /// The node of a job's cores; that of the first core without any.
+    #[must_use]
+    pub fn node_of_job(&self, job: &Job) -> String {
+        self.node_of(job.cores.first().copied().unwrap_or(1))
+    }
+
     /// How many resources satisfy a property.
     fn matching(&self, property: &Property) -> Result<u32, PropertyError> {
         let mut count = 0;
@@ -261,7 +282,7 @@ impl Settings {
             "resource_id" | "core" => Some(number(u64::from(id))),
             "cpu" => Some(number(1)),
             "mem" => Some(number(self.memory)),
-            "network_address" | "host" => text(&self.node),
+            "network_address" | "host" => text(&self.node_of(id)),
             "type" => text("default"),
             "state" => text("Alive"),
             "besteffort" => text("YES"),

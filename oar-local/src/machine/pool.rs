@@ -27,6 +27,16 @@ impl Pool {
         (0..count).map(|_| self.free.pop_first()).collect()
     }
 
+    /// The same from those that `fits` picks.
+    pub(super) fn take_among(&mut self, count: u32, fits: impl Fn(u32) -> bool) -> Option<Box<[u32]>> {
+        let chosen: Vec<u32> = self.free.iter().copied().filter(|core| fits(*core)).take(count as usize).collect();
+        if chosen.len() < count as usize {
+            return None;
+        }
+        self.free.retain(|core| !chosen.contains(core));
+        Some(chosen.into())
+    }
+
     /// Gives cores back.
     pub(super) fn give(&mut self, cores: &[u32]) {
         self.free.extend(cores);

@@ -3,6 +3,7 @@
 
 use super::event::EventKind;
 use super::job::State;
+use super::property::Property;
 use super::record::Record;
 use super::{Command, Machine};
 
@@ -98,7 +99,7 @@ impl Machine {
     }
 
     fn start(&mut self, id: u64, now: i64) -> bool {
-        let Some(cores) = self.need(id).and_then(|need| self.pool.take(need)) else {
+        let Some(cores) = self.need(id).and_then(|need| self.take_cores(id, need)) else {
             return false;
         };
         self.normal.remove(&id);
@@ -110,6 +111,16 @@ impl Machine {
         self.show_live(id);
         self.commands.push(Command::Start(id));
         true
+    }
+
+    /// The lowest free cores; where nodes differ, those that the job's property allows.
+    fn take_cores(&mut self, id: u64, need: u32) -> Option<Box<[u32]>> {
+        if self.settings.nodes < 2 {
+            return self.pool.take(need);
+        }
+        let property = Property::parse(&self.jobs.get(&id)?.batch.properties).ok()?;
+        let settings = &self.settings;
+        self.pool.take_among(need, |core| property.matches(&|name| settings.column(core, name)).unwrap_or(false))
     }
 
     /// Kills the youngest best-effort jobs if that lets `id` start; true when it does or will.

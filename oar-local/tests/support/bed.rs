@@ -24,6 +24,7 @@ pub(crate) fn cluster() -> VirtualCluster {
         seed: 7,
         home: "/home/alice".to_owned(),
         node: "node1".to_owned(),
+        nodes: 1,
         memory: 2048,
     };
     VirtualCluster::new(settings, b"secret", Box::new(|_| Run { takes_ms: TAKES, status: 0 }))

@@ -55,6 +55,7 @@ pub(crate) fn settings(cores: u32) -> Settings {
         seed: 7,
         home: "/home/alice".to_owned(),
         node: "node1".to_owned(),
+        nodes: 1,
         memory: 2048,
     }
 }

@@ -1,0 +1,1 @@
+//! Jobs that go neither on nor back, in virtual time.
