@@ -171,8 +171,8 @@ pub(crate) fn untake(connection: &mut Database, campaign: i64, rest: &[Taken]) -
 }
 
 impl Store {
-    /// Puts some of the tasks never tried behind all others: one in `part` of them, at most `most`. Not those of a
-    /// campaign without an end, which are all alike. Returns how many.
+    /// Puts what came back behind all others, and some of the tasks never tried: one in `part` of them, at most `most`. Not
+    /// those of a campaign without an end, which are all alike. Returns how many were never tried.
     pub fn put_behind(&self, id: i64, (part, most): (i64, i64)) -> Result<i64> {
         self.write(|connection| {
             let (next, count, bag): (i64, i64, Option<String>) = progress::table
@@ -180,8 +180,15 @@ impl Store {
                 .filter(progress::campaign_id.eq(id))
                 .select((progress::next_index, campaign::task_count, campaign::bag))
                 .first(connection)?;
+            if bag.is_some() {
+                return Ok(0);
+            }
+            diesel::update(returned_task::table.filter(returned_task::campaign_id.eq(id)))
+                .filter(returned_task::place.ne(0))
+                .set(returned_task::place.eq(0))
+                .execute(connection)?;
             let moved = ((count - next) / part.max(1)).min(most);
-            if moved <= 0 || bag.is_some() {
+            if moved <= 0 {
                 return Ok(0);
             }
             let back =

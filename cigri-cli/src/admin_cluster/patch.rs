@@ -28,6 +28,8 @@ const KEYS: [(&str, bool); 21] = [
     ("stress", false),
     ("give_way", false),
     ("file_server", false),
+    ("breaker", false),
+    ("stuck", false),
 ];
 
 /// The change that these options ask for.
@@ -73,6 +75,8 @@ fn numbers(options: &SetOptions, patch: &mut Map<String, Value>) {
         ("law", options.law.clone()),
         ("give_way", options.give_way.clone()),
         ("file_server", options.file_server.clone()),
+        ("breaker", options.breaker.clone()),
+        ("stuck", options.stuck.clone()),
     ];
     let counts = counts.map(|(key, value)| (key, value.map(Value::from)));
     let rates = rates.map(|(key, value)| (key, value.map(Value::from)));
@@ -178,6 +182,10 @@ mod tests {
             Ok(json!({"windows": [], "file_server": "none", "give_way": "none"}))
         );
         assert_eq!(asked(&["--give-way", "after_s=90"]), Ok(json!({"give_way": {"after_s": 90}})));
+        assert_eq!(
+            asked(&["--breaker=rate=0.6,pause_s=60", "--stuck", "waiting_s=7200"]),
+            Ok(json!({"breaker": {"rate": 0.6, "pause_s": 60}, "stuck": {"waiting_s": 7200}}))
+        );
         let wanted =
             json!({"weights": {"bob": 2.0}, "max_array": null, "user_quotas": {"bob": null}, "period_s": null});
         let words = ["--weight=bob=2", "--default=max-array", "--default=user_quotas.bob", "--default=period"];

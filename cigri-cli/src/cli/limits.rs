@@ -150,6 +150,14 @@ pub(crate) struct SetOptions {
     /// sensor; `none`: not watched
     #[arg(long, value_name = "[URL,]reference=X[,KEY=X...]", value_parser = file_server)]
     pub(crate) file_server: Option<Value>,
+    /// When so many jobs fail that a pause is due, and how long it is, such as `rate=0.6,pause_s=120`: `rate` (above 1: never),
+    /// `ends`, `window_s`, `least`, `least_cluster`, `pause_s`, `longest_s`, `node_pause_s`, `nodes` (0: none is left out)
+    #[arg(long, value_name = "KEY=X[,KEY=X...]", value_parser = numbers)]
+    pub(crate) breaker: Option<Value>,
+    /// How long jobs may stay in one state there, in seconds, such as `waiting_s=7200`: `waiting_s`, `launching_s`,
+    /// `over_walltime_s`, `held_s`, `finishing_s`, `give_up_s`
+    #[arg(long, value_name = "KEY=N[,KEY=N...]", value_parser = numbers)]
+    pub(crate) stuck: Option<Value>,
     /// Back to what the configuration file says; such as `max-waiting` or `user_quotas.alice`
     #[arg(long = "default", value_name = "KEY")]
     pub(crate) defaults: Vec<String>,
@@ -240,6 +248,12 @@ fn file_server(text: &str) -> Result<Value, String> {
     }
     settings.insert("sensor".to_owned(), json!(url));
     Ok(Value::Object(settings))
+}
+
+/// Settings alone; those that are not named stay.
+fn numbers(text: &str) -> Result<Value, String> {
+    let settings: Option<Map<String, Value>> = text.split(',').map(setting).collect();
+    settings.map(Value::Object).ok_or_else(|| "expected settings with their numbers, such as pause_s=120".to_owned())
 }
 
 /// `key=number`; whole numbers stay whole.

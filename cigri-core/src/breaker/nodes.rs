@@ -78,17 +78,22 @@ fn is_plain(name: &str) -> bool {
 /// use cigri_core::breaker::nodes::without;
 ///
 /// let nodes = ["node12".to_owned()];
-/// assert_eq!(without(None, &nodes).as_deref(), Some("network_address NOT IN ('node12')"));
+/// assert_eq!(without(None, &nodes).as_deref(), Some("network_address <> 'node12'"));
 /// let both = without(Some("gpu = 1 OR mem > 8"), &nodes);
-/// assert_eq!(both.as_deref(), Some("(gpu = 1 OR mem > 8) AND network_address NOT IN ('node12')"));
+/// assert_eq!(both.as_deref(), Some("(gpu = 1 OR mem > 8) AND network_address <> 'node12'"));
 /// ```
 pub fn without(properties: Option<&str>, nodes: &[String]) -> Option<String> {
-    let names: Vec<String> =
-        nodes.iter().filter(|name| is_plain(name)).take(MOST_NAMES).map(|name| format!("'{name}'")).collect();
+    let names: Vec<String> = nodes
+        .iter()
+        .filter(|name| is_plain(name))
+        .take(MOST_NAMES)
+        .map(|name| format!("network_address <> '{name}'"))
+        .collect();
     if names.is_empty() {
         return properties.map(str::to_owned);
     }
-    let others = format!("network_address NOT IN ({})", names.join(", "));
+    // The plainest SQL: what every parser on the way understands.
+    let others = names.join(" AND ");
     let own = properties.map(str::trim).filter(|own| !own.is_empty());
     Some(own.map_or_else(|| others.clone(), |own| format!("({own}) AND {others}")))
 }
@@ -133,7 +138,7 @@ mod tests {
     fn a_name_that_could_end_the_quotes_is_never_sent() {
         assert!(names(&[("n1", 0, 5), ("n2", 0, 5), ("x') OR ('1'='1", 10, 10)], 5).is_empty());
         assert_eq!(without(Some("mem > 8"), &["a'b".to_owned()]).as_deref(), Some("mem > 8"));
-        assert_eq!(without(Some("  "), &["n1".to_owned()]).as_deref(), Some("network_address NOT IN ('n1')"));
+        assert_eq!(without(Some("  "), &["n1".to_owned()]).as_deref(), Some("network_address <> 'n1'"));
         assert_eq!(without(None, &[]), None);
     }
 }

@@ -159,12 +159,15 @@ async fn closing_its_event_by_hand_lets_jobs_go_again() {
 async fn a_black_hole_is_left_out_and_the_campaign_goes_on() {
     let mut server = cluster(5);
     let id = campaign(&server, 1000, "./sim takes_ms=120000 hole=node1-3");
-    assert!(run(&mut server, id, 600).await.is_some());
+    let ended = run(&mut server, id, 600).await;
     let row = server.grid.store.campaign(id).unwrap();
+    let decision = server.grid.store.decisions(id).unwrap();
+    assert!(ended.is_some(), "{row:?} {decision:?} {:?}", server.memory.breakers.all);
     assert!(row.failed < 150, "{} of 1000 failed", row.failed);
     assert_eq!(row.done + row.failed, 1000);
     let told = events(&server, id, Code::NodeExcluded);
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].message.contains("node1-3 (") && !told[0].message.contains("node1-2"), "{}", told[0].message);
-    assert!(events(&server, id, Code::BreakerOpen).is_empty());
+    // Before anything had succeeded elsewhere, all that was known was that everything fails.
+    assert!(events(&server, id, Code::BreakerOpen).iter().all(|event| event.closed_at.is_some()));
 }

@@ -27,6 +27,8 @@ mod gates;
 mod groups;
 #[cfg(test)]
 mod groups_tests;
+#[cfg(test)]
+mod hanging_tests;
 mod kill;
 #[cfg(test)]
 mod late_tests;

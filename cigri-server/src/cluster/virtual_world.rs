@@ -45,6 +45,8 @@ pub(super) struct World {
     pub(super) ignores_gates: AtomicBool,
     /// What the cluster tells of its stress.
     pub(super) stress: Mutex<&'static str>,
+    /// How running jobs are shown.
+    pub(super) running_as: Mutex<&'static str>,
     /// Requests that reached the cluster.
     pub(super) requests: AtomicU64,
     life: Arc<Life>,
@@ -206,7 +208,7 @@ fn said(command: &str, key: &str) -> Option<String> {
 /// A server with one cluster named `dahu` and a user alice, in virtual time.
 pub(super) struct VirtualServer {
     _folder: tempfile::TempDir,
-    pub(super) grid: Grid,
+    pub(super) grid: Arc<Grid>,
     pub(super) world: Arc<World>,
     pub(super) memory: Memory,
     /// How old each round's picture is from its beginning.
@@ -227,7 +229,7 @@ impl VirtualServer {
         life.set(None);
         let store = watching_commits(&life, || Store::open_sqlite(Path::new(":memory:"), "virtual").unwrap());
         let sealer = Sealer::open(&folder.path().join("key")).unwrap();
-        let grid = Grid::new(store, sealer, Vec::new(), None).unwrap();
+        let grid = Arc::new(Grid::new(store, sealer, Vec::new(), None).unwrap());
         let step_exit = Arc::new(AtomicI32::new(0));
         let cluster = VirtualCluster::new(machine.clone(), b"secret", execute(&step_exit, machine));
         let token = cluster.issue_token("alice", 10 * 365 * 86_400, T0);
@@ -238,6 +240,7 @@ impl VirtualServer {
             now,
             step_exit,
             ignores_gates,
+            running_as: Mutex::new(RUNNING),
             requests: AtomicU64::new(0),
             stress: Mutex::new(CALM),
             life,
@@ -373,7 +376,7 @@ impl Transport for Wire {
                 Outcome::Answered(response) if asks_stress => {
                     Ok(under_stress(&response, *world.stress.lock().unwrap()))
                 }
-                Outcome::Answered(response) => Ok(response),
+                Outcome::Answered(response) => Ok(shown(response, *world.running_as.lock().unwrap())),
                 Outcome::Lost => Err(TransportError::Lost("connection reset".to_owned())),
                 Outcome::Refused => Err(TransportError::NotSent("connection refused".to_owned())),
                 Outcome::TimedOut => {
@@ -387,6 +390,27 @@ impl Transport for Wire {
 
 /// The stress factor of a virtual cluster.
 const CALM: &str = "0.00";
+
+/// The state that running jobs are shown in otherwise.
+const RUNNING: &str = "Running";
+
+impl World {
+    /// From now on listings show running jobs in another state.
+    pub(super) fn shows_running_as(&self, state: &'static str) {
+        *self.running_as.lock().unwrap() = state;
+    }
+}
+
+/// The same answer with running jobs in another state.
+fn shown(response: http::Response<Bytes>, running_as: &str) -> http::Response<Bytes> {
+    if running_as == RUNNING {
+        return response;
+    }
+    response.map(|body| {
+        let text = String::from_utf8_lossy(&body).replace("\"Running\"", &format!("\"{running_as}\""));
+        Bytes::from(text)
+    })
+}
 
 /// The same answer with another load.
 fn under_stress(response: &http::Response<Bytes>, load: &str) -> http::Response<Bytes> {
