@@ -178,6 +178,7 @@ on_every_database! {
     what_was_told_long_ago_is_forgotten
     breakers_and_what_is_told_of_them_change_together
     jobs_are_wanted_back_once
+    what_may_be_as_bad_as_the_last_tasks_goes_behind_the_others
 }
 
 /// A task that is a remote job of its own.

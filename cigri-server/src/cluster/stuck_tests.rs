@@ -2,6 +2,7 @@
 
 use cigri_core::event::Code;
 use cigri_core::ledger::{TEST_SUBMISSION, parse_name};
+use cigri_core::meter::law::LawSettings;
 use cigri_core::state::CampaignState;
 use cigri_store::{ClusterKind, ClusterRow, EventRow};
 use oar_client::Token;
@@ -49,11 +50,15 @@ fn add_luke(server: &VirtualServer) {
     server.grid.put_token("alice", "luke", &Token::new(token).unwrap()).unwrap();
 }
 
+/// A law that does not take back itself what waits without any start.
+fn patient() -> LawSettings {
+    serde_json::from_str(r#"{"name": "adaptive", "patience": 0}"#).unwrap()
+}
+
 /// One core that somebody else keeps for ever, and a campaign of three tasks that waits for it.
 async fn waiting(server: &mut VirtualServer, both: bool) -> i64 {
     server.limit(|limits| {
-        // The adaptive law takes back itself what waits without any start.
-        limits.law = serde_json::from_str(r#"{"name": "fixed", "waiting": 3}"#).unwrap();
+        limits.law = patient();
         limits.stuck.waiting_s = 1200;
     });
     server.change(|cluster, now| {
@@ -108,7 +113,7 @@ async fn a_job_that_somebody_holds_is_told_and_taken_back_after_a_day() {
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].message.contains("is held by somebody there"), "{}", told[0].message);
     assert_eq!(jobs(&server, "Hold"), [held], "it is left for now");
-    server.limit(|limits| limits.stuck.give_up_s = 1200);
+    server.limit(|limits| (limits.law, limits.stuck.give_up_s) = (patient(), 1200));
     rounds(&mut server, 20 * MINUTE).await;
     assert!(jobs(&server, "Hold").is_empty());
     assert_eq!(server.grid.store.campaign(id).unwrap().failed, 0);
@@ -136,13 +141,14 @@ async fn a_clock_that_jumps_makes_nothing_stuck() {
     assert!(events(&server, id, Code::OverWalltime).is_empty());
 }
 
-/// A cluster behind its face, of which some rows are shown in another state, and that deletes nothing of them.
 #[tokio::test]
 async fn what_does_not_finish_is_told_and_is_lost_after_a_day_never_done() {
     let mut server = server(4);
     server.limit(|limits| limits.stuck.give_up_s = 7200);
     let id = server.campaign_with("alice", 1, |spec| {
-        spec.clusters.values_mut().for_each(|cluster| cluster.exec_file = "./sim takes_ms=864000000".into());
+        spec.clusters.values_mut().for_each(|cluster| {
+            (cluster.exec_file, cluster.walltime_s) = ("./sim takes_ms=864000000".into(), 864_000);
+        });
     });
     server.world.shows_running_as("Finishing");
     rounds(&mut server, 60 * MINUTE).await;
@@ -159,13 +165,19 @@ async fn what_does_not_finish_is_told_and_is_lost_after_a_day_never_done() {
 #[tokio::test]
 async fn what_is_launched_for_ever_is_deleted_and_sent_again() {
     let mut server = server(4);
-    let id = server.campaign_with("alice", 1, |_| ());
+    let id = server.campaign_with("alice", 1, |spec| {
+        spec.clusters.values_mut().for_each(|cluster| {
+            (cluster.exec_file, cluster.walltime_s) = ("./sim takes_ms=864000000".into(), 864_000);
+        });
+    });
     server.world.shows_running_as("Launching");
     rounds(&mut server, 20 * MINUTE).await;
     let told = events(&server, id, Code::StuckJobs);
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].message.contains("is being launched and does not start"), "{}", told[0].message);
-    server.world.shows_running_as("Running");
+    let first = jobs(&server, "Running");
     rounds(&mut server, 10 * MINUTE).await;
-    assert_eq!(server.grid.store.campaign(id).unwrap().done, 1);
+    let row = server.grid.store.campaign(id).unwrap();
+    assert!((row.live, row.failed) == (1, 0) && row.kills >= 1, "{row:?}");
+    assert_ne!(jobs(&server, "Running"), first, "another job");
 }

@@ -272,6 +272,17 @@ fn of_others() -> Vec<Scenario> {
             Trouble::LostArrays,
             ("submissions in a row got no usable answer", "wait: it is tried again without anybody's help"),
         ),
+        Scenario {
+            tasks: (600, "false"),
+            ..limited(
+                Term::Breaker,
+                "law = { name = \"fixed\", waiting = 100 }",
+                (
+                    "of the campaign's last 50 jobs there failed (exit 1): one job tries again in",
+                    "wait: one job after another tries without anybody's help",
+                ),
+            )
+        },
         troubled(
             Term::Doubt,
             Trouble::LostWithoutGates,

@@ -2,7 +2,7 @@
 
 use cigri_core::breaker::{Breaker, Pauses, Subject, Trip};
 use cigri_core::event::{Code, NewEvent, Scope};
-use cigri_core::state::Wish;
+use cigri_core::state::{JobState, Wish};
 use cigri_store::BreakerChanges;
 
 use super::databases::Fresh;
@@ -56,4 +56,21 @@ pub(super) fn jobs_are_wanted_back_once(database: &Fresh) {
     assert_eq!(store.wish_jobs(&ids, Wish::Again).unwrap(), Vec::<i64>::new());
     let wishes: Vec<_> = store.live_jobs(submission.id).unwrap().iter().map(|job| job.wish).collect();
     assert_eq!(wishes, [Some(Wish::Cancel), Some(Wish::Again), Some(Wish::Again)]);
+}
+
+pub(super) fn what_may_be_as_bad_as_the_last_tasks_goes_behind_the_others(database: &Fresh) {
+    let store = database.store();
+    let parameters: Vec<String> = (0..12).map(|index| index.to_string()).collect();
+    let id = campaign(&store, &["dahu"], &parameters.iter().map(String::as_str).collect::<Vec<_>>());
+    // Tasks 0 and 1 are taken, and 0 comes back.
+    let submission = submit(&store, id, "dahu", 2);
+    finish(&store, &submission, &[JobState::Killed, JobState::Failed]);
+    let before = counters(&store, id);
+    assert_eq!(store.put_behind(id, (5, 1000)).unwrap(), 2, "one in five of the ten that were never tried");
+    assert_eq!(counters(&store, id), before, "they are in the bag all the same");
+    let (_, tasks) = intend(&store, id, "dahu", 100).unwrap();
+    let order: Vec<(i64, i32)> = tasks.iter().map(|(task, _)| (task.index, task.attempt)).collect();
+    let wanted = (4..12).map(|index| (index, 1)).chain([(0, 2), (2, 1), (3, 1)]);
+    assert_eq!(order, wanted.collect::<Vec<_>>());
+    assert_eq!(store.put_behind(id, (5, 1000)).unwrap(), 0, "nothing is left");
 }

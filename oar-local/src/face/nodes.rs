@@ -47,7 +47,7 @@ pub(super) fn resources(machine: &Machine, call: &Call<'_>) -> Answer {
     let (offset, limit) = call.page(PAGE)?;
     let settings = machine.settings();
     let asked = call.find("network_address");
-    let is_there = |id: &u32| asked.as_deref().is_none_or(|node| node == settings.node_of(*id));
+    let is_there = |id: &u32| asked.is_none_or(|node| node == settings.node_of(*id));
     let total = (1..=settings.cores).filter(is_there).count();
     check_page(offset, total)?;
     let ids = (1..=settings.cores).filter(is_there).skip(offset).take(limit);
