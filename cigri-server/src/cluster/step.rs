@@ -158,7 +158,7 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory) -> Result<(bool
     }
     let is_there = |id: &i64| view.submissions.iter().any(|submission| submission.id == *id);
     memory.listed.retain(|id, _| is_there(id));
-    memory.stuck.retain(&is_there);
+    memory.stuck.retain(is_there);
     memory.looked_at.retain(|id, _| is_there(id));
     memory.turns.retain(|id, _| is_there(id));
     let started = metering::look(round, memory, &view);
