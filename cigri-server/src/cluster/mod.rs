@@ -67,6 +67,8 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod virtual_tasks;
+#[cfg(test)]
 mod virtual_world;
 mod withdraw;
 

@@ -9,16 +9,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cigri_core::command::step_of_command;
 use cigri_core::language::{CampaignSpec, ClusterSpec, Step};
 use cigri_core::meter::ClusterLimits;
 use cigri_store::{ClusterKind, ClusterRow, NewCampaign, Store};
 use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
 use futures_util::future::{BoxFuture, FutureExt};
 use oar_client::{Token, Transport, TransportError};
-use oar_local::chaos::{Chaos, ChaoticFace, Execute, Outcome, Plan, Run, VirtualCluster};
+use oar_local::chaos::{Chaos, ChaoticFace, Outcome, Plan, VirtualCluster};
 use tokio::sync::Notify;
 
+use super::virtual_tasks::execute;
 use super::{Memory, Round, StepError, step};
 use crate::grid::Grid;
 use crate::secret::Sealer;
@@ -29,10 +29,6 @@ pub(super) const T0: i64 = 2_000_000_000_000;
 const PERIOD: i64 = 15_000;
 /// Walltime of every job, seconds.
 pub(super) const WALLTIME_S: u64 = 600;
-/// How long every task runs.
-const TAKES_MS: i64 = 20_000;
-/// How long every prologue and epilogue runs.
-const STEP_TAKES_MS: i64 = 50_000;
 
 /// A cluster, its clock, and the server's remaining life.
 pub(super) struct World {
@@ -168,41 +164,6 @@ pub(super) fn spec_with_steps() -> CampaignSpec {
         (cluster.prologue, cluster.epilogue) = (step("mkdir x"), step("rm -r x"));
     }
     spec
-}
-
-/// Tasks do as they are told, and so do steps.
-fn execute(step_exit: &Arc<AtomicI32>, nodes: oar_local::machine::Settings) -> Execute {
-    let step_exit = Arc::clone(step_exit);
-    Box::new(move |job| match step_of_command(&job.command()) {
-        Some(_) => Run { takes_ms: STEP_TAKES_MS, status: step_exit.load(Ordering::SeqCst) * 256 },
-        None => task(job, &nodes),
-    })
-}
-
-/// What a task's command says of it: `takes_ms=N`; `fails=A..B`: tasks of these parameters, or `fails=A/B`: A of B of them,
-/// exit with 1, as does everything at once on the node of `hole=NODE`.
-fn task(job: &oar_local::machine::Job, nodes: &oar_local::machine::Settings) -> Run {
-    let command = job.command();
-    if said(&command, "hole=") == Some(nodes.node_of_job(job)) {
-        return Run { takes_ms: 1_000, status: 256 };
-    }
-    let number = |text: &str| text.parse::<i64>().unwrap_or_default();
-    let parameter =
-        command.split_whitespace().filter_map(|word| word.trim_matches('\'').parse::<i64>().ok()).next_back();
-    let fails = said(&command, "fails=").zip(parameter).is_some_and(|(which, parameter)| {
-        let range = which.split_once("..").map(|(from, to)| (number(from)..number(to)).contains(&parameter));
-        let part = which.split_once('/').map(|(some, of)| parameter.rem_euclid(number(of).max(1)) < number(some));
-        range.or(part).unwrap_or(false)
-    });
-    let takes_ms = said(&command, "takes_ms=").map_or(TAKES_MS, |text| number(&text));
-    Run { takes_ms, status: if fails { 256 } else { 0 } }
-}
-
-/// The word behind a key.
-fn said(command: &str, key: &str) -> Option<String> {
-    let (_, rest) = command.split_once(key)?;
-    let is_end = |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | ';' | ')');
-    rest.split(is_end).next().map(str::to_owned)
 }
 
 /// A server with one cluster named `dahu` and a user alice, in virtual time.
