@@ -6,7 +6,7 @@ use crate::cli::{Entry, SetOptions};
 use crate::exit::Failure;
 
 /// Keys of a cluster's limits, and whether they hold entries by name.
-const KEYS: [(&str, bool); 21] = [
+const KEYS: [(&str, bool); 23] = [
     ("mode", false),
     ("note", false),
     ("max_waiting", false),
