@@ -10,9 +10,10 @@
 //! [`absence`] (what is missing), [`canary`] (what is another's), [`sweep`] (what nobody knows), [`cause`] (why a
 //! remote job ended), [`signature`] (what its program printed last), [`failure`] (what kind of trouble that was),
 //! [`policy`] (how often, when and where such are tried again), [`breaker`] (where so much of it is that a pause is due),
-//! [`stuck`] (what goes neither on nor back), [`reaction`] (what to do about it), [`calendar`] (when), [`meter`] (how many
-//! jobs may go), [`fair`] and [`plan`] (whose), [`usage`] (what they had), [`token`] (whether they may), [`notice`] (who
-//! is told of what), [`state`] (the transition tables).
+//! [`stuck`] (what goes neither on nor back), [`reaction`] (what to do about it), [`explain`] (what failures have in
+//! common), [`mod@remedy`] (what a user can do), [`condition`] (which tasks a user means), [`calendar`] (when), [`meter`]
+//! (how many jobs may go), [`fair`] and [`plan`] (whose), [`usage`] (what they had), [`token`] (whether they may),
+//! [`notice`] (who is told of what), [`state`] (the transition tables).
 
 pub mod absence;
 pub mod admission;
@@ -21,7 +22,9 @@ pub mod calendar;
 pub mod canary;
 pub mod cause;
 pub mod command;
+pub mod condition;
 pub mod event;
+pub mod explain;
 pub mod failure;
 pub mod fair;
 pub mod gathering;
@@ -33,6 +36,7 @@ pub mod notice;
 pub mod plan;
 pub mod policy;
 pub mod reaction;
+pub mod remedy;
 pub mod sample;
 pub mod signature;
 pub mod state;

@@ -4,9 +4,12 @@
 mod postgresql;
 mod sqlite;
 
+use cigri_core::failure::Failure;
+
 use crate::bag::{Back, Task};
 use crate::connection::Database;
 use crate::job::JobEnd;
+use crate::submission::SubmissionRow;
 use crate::{DecisionRow, Result, StoreError};
 
 /// The jobs of one submission, about to be inserted.
@@ -48,6 +51,18 @@ pub(crate) fn end_jobs(connection: &mut Database, submission: i64, ends: &[JobEn
     match connection {
         Database::Sqlite(sqlite) => sqlite::end_jobs(sqlite, submission, ends),
         Database::Postgresql(postgresql) => postgresql::end_jobs(postgresql, submission, ends),
+    }
+}
+
+/// Writes down failures among the ends of a submission's jobs, at `now` where a cluster does not say when.
+pub(crate) fn insert_failures(
+    connection: &mut Database,
+    seen: &SubmissionRow,
+    (found, now): (&[(&JobEnd, &Failure)], i64),
+) -> Result<()> {
+    match connection {
+        Database::Sqlite(sqlite) => sqlite::insert_failures(sqlite, seen, (found, now)),
+        Database::Postgresql(postgresql) => postgresql::insert_failures(postgresql, seen, (found, now)),
     }
 }
 

@@ -1,31 +1,21 @@
 //! What is kept of attempts that failed.
 
-use cigri_core::failure::Class;
+use cigri_core::failure::{Class, Failure};
 use cigri_core::state::JobState;
 use diesel::prelude::*;
 
-use crate::connection::{Database, storable};
+use crate::connection::Database;
 use crate::job::JobEnd;
 use crate::schema::{failure, job};
-use crate::{Result, StoreError, submission::SubmissionRow};
+use crate::{Result, StoreError, bulk, submission::SubmissionRow};
 
 /// Writes down the failures among the ends of a submission's jobs.
 pub(crate) fn record(connection: &mut Database, seen: &SubmissionRow, ends: &[JobEnd], now: i64) -> Result<()> {
-    for (end, found) in ends.iter().filter_map(|end| Some((end, end.failure.as_ref()?))) {
-        diesel::insert_into(failure::table)
-            .values((
-                (failure::job_id.eq(end.job.id), failure::campaign_id.eq(seen.campaign_id)),
-                failure::cluster.eq(&seen.cluster),
-                (failure::task_index.eq(end.job.task_index), failure::generation.eq(end.job.generation)),
-                failure::is_final.eq(end.state == JobState::Failed),
-                (failure::class.eq(found.class.as_str()), failure::exit_code.eq(end.exit_code)),
-                failure::node.eq(found.node.as_deref().map(storable)),
-                failure::signature.eq(found.signature.as_deref().map(storable)),
-                failure::at.eq(end.stopped_at.unwrap_or(now)),
-            ))
-            .execute(connection)?;
+    let found: Vec<(&JobEnd, &Failure)> = ends.iter().filter_map(|end| Some((end, end.failure.as_ref()?))).collect();
+    match found.as_slice() {
+        [] => Ok(()),
+        found => bulk::insert_failures(connection, seen, (found, now)),
     }
-    Ok(())
 }
 
 /// The failures of these tasks that were not final: index, generation and class. Attempts that ended before failures

@@ -12,6 +12,8 @@ mod databases;
 mod endless;
 #[path = "conformance/events.rs"]
 mod events;
+#[path = "conformance/failed.rs"]
+mod failed;
 mod fixture;
 #[path = "conformance/groups.rs"]
 mod groups;
@@ -43,6 +45,7 @@ use cigri_store::{AdoptedArray, CampaignFilter, ClusterRow, JobEnd, JobFilter, R
 use databases::{Fresh, on_every_database};
 use endless::*;
 use events::*;
+use failed::*;
 use fixture::{begin, campaign, cluster, counters, end, finish, intend, look, submit};
 use groups::*;
 use ledger::*;
@@ -129,6 +132,10 @@ on_every_database! {
     a_runner_that_cannot_be_installed_is_carried_for_good
     a_sweep_is_computed_and_stores_nothing_per_task
     listed_values_are_shown_with_their_names
+    failures_are_told_in_groups_with_where_they_were
+    a_failure_stands_until_its_task_is_tried_again
+    only_the_largest_groups_are_told_and_the_rest_is_counted
+    failed_tasks_and_done_ones_can_be_compared
     a_task_avoids_every_cluster_it_failed_on_until_it_failed_on_all
     what_a_task_failed_on_is_kept_when_it_comes_back_for_another_reason
     a_retry_forgets_where_a_task_failed

@@ -18,11 +18,11 @@ const OWN: [&str; 2] = ["walltime_s", "listed"];
 
 /// A compiled expression.
 #[derive(Debug)]
-pub(super) struct Expression(Program);
+pub(crate) struct Expression(Program);
 
 impl Expression {
     /// Compiles a text that may use these variables.
-    pub(super) fn compile(text: &str, variables: &[&str]) -> Result<Self, String> {
+    pub(crate) fn compile(text: &str, variables: &[&str]) -> Result<Self, String> {
         if text.len() > LONGEST {
             return Err(format!("an expression may have {LONGEST} bytes"));
         }
@@ -45,7 +45,7 @@ impl Expression {
     }
 
     /// Whether it is true.
-    pub(super) fn holds(&self, context: &Context<'_, '_>) -> Result<bool, String> {
+    pub(crate) fn holds(&self, context: &Context<'_, '_>) -> Result<bool, String> {
         match self.value(context)? {
             Value::Bool(holds) => Ok(holds),
             other => Err(format!("it is {other}, neither true nor false")),

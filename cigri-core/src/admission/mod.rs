@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 
 use crate::language::expanded::campaign_fields;
 use crate::language::{CampaignSpec, Context};
-use expression::{Expression, from_json};
+pub(crate) use expression::Expression;
+use expression::from_json;
 
 pub use file::{RuleProblem, RuleProblems};
 pub use trial::Tried;

@@ -2,15 +2,18 @@
 
 use std::borrow::Cow;
 
+use cigri_core::failure::Failure;
+use cigri_core::state::JobState;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Array, BigInt, Double, Integer, Nullable, Text};
+use diesel::sql_types::{Array, BigInt, Bool, Double, Integer, Nullable, Text};
 
 use super::NewJobs;
 use crate::bag::Back;
 use crate::connection::storable;
 use crate::job::JobEnd;
+use crate::submission::SubmissionRow;
 use crate::{DecisionRow, Result};
 
 const INSERT_JOBS: &str = "
@@ -32,6 +35,11 @@ const END_JOBS: &str = "
       started_at = coalesce(new.started_at, job.started_at), stopped_at = new.stopped_at
     FROM unnest($2, $3, $4, $5, $6, $7, $8) AS new (id, state, exit_code, cause, detail, started_at, stopped_at)
     WHERE job.id = new.id AND job.submission_id = $1 AND job.state IN ('submitted', 'running', 'unknown')";
+
+const INSERT_FAILURES: &str = "
+    INSERT INTO failure (campaign_id, cluster, job_id, task_index, generation, is_final, class, exit_code, node,
+      signature, at)
+    SELECT $1, $2, new.* FROM unnest($3, $4, $5, $6, $7, $8, $9, $10, $11) AS new";
 
 const INSERT_RETURNED: &str = "
     INSERT INTO returned_task (campaign_id, task_index, generation, attempts, place, failed_on, not_before, level)
@@ -103,6 +111,28 @@ pub(super) fn end_jobs(connection: &mut PgConnection, submission: i64, ends: &[J
         .bind::<Maybe<BigInt>, _>(column(ends, |end| end.started_at))
         .bind::<Maybe<BigInt>, _>(column(ends, |end| end.stopped_at))
         .execute(connection)?)
+}
+
+pub(super) fn insert_failures(
+    connection: &mut PgConnection,
+    seen: &SubmissionRow,
+    (found, now): (&[(&JobEnd, &Failure)], i64),
+) -> Result<()> {
+    let text = |text: &Option<String>| text.as_deref().map(storable).map(Cow::into_owned);
+    sql_query(INSERT_FAILURES)
+        .bind::<BigInt, _>(seen.campaign_id)
+        .bind::<Text, _>(&seen.cluster)
+        .bind::<Array<BigInt>, _>(column(found, |(end, _)| end.job.id))
+        .bind::<Array<BigInt>, _>(column(found, |(end, _)| end.job.task_index))
+        .bind::<Array<Integer>, _>(column(found, |(end, _)| end.job.generation))
+        .bind::<Array<Bool>, _>(column(found, |(end, _)| end.state == JobState::Failed))
+        .bind::<Array<Text>, _>(column(found, |(_, failure)| failure.class.as_str()))
+        .bind::<Maybe<Integer>, _>(column(found, |(end, _)| end.exit_code))
+        .bind::<Maybe<Text>, _>(column(found, |(_, failure)| text(&failure.node)))
+        .bind::<Maybe<Text>, _>(column(found, |(_, failure)| text(&failure.signature)))
+        .bind::<Array<BigInt>, _>(column(found, |(end, _)| end.stopped_at.unwrap_or(now)))
+        .execute(connection)?;
+    Ok(())
 }
 
 pub(super) fn insert_returned(connection: &mut PgConnection, campaign: i64, tasks: &[Back]) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Many rows on SQLite: one prepared statement, once per row; one over many rows where that is much faster.
 
+use cigri_core::failure::Failure;
 use cigri_core::state::JobState;
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -11,7 +12,8 @@ use super::NewJobs;
 use crate::bag::Back;
 use crate::connection::storable;
 use crate::job::JobEnd;
-use crate::schema::{job, parameter_chunk, returned_task};
+use crate::schema::{failure, job, parameter_chunk, returned_task};
+use crate::submission::SubmissionRow;
 use crate::{DecisionRow, Result};
 
 pub(super) fn insert_jobs(connection: &mut SqliteConnection, jobs: &NewJobs<'_>) -> Result<()> {
@@ -94,6 +96,28 @@ pub(super) fn end_jobs(connection: &mut SqliteConnection, submission: i64, ends:
         changed += update.bind::<BigInt, _>(submission).execute(connection)?;
     }
     Ok(changed)
+}
+
+pub(super) fn insert_failures(
+    connection: &mut SqliteConnection,
+    seen: &SubmissionRow,
+    (found, now): (&[(&JobEnd, &Failure)], i64),
+) -> Result<()> {
+    for (end, found) in found {
+        diesel::insert_into(failure::table)
+            .values((
+                (failure::job_id.eq(end.job.id), failure::campaign_id.eq(seen.campaign_id)),
+                failure::cluster.eq(&seen.cluster),
+                (failure::task_index.eq(end.job.task_index), failure::generation.eq(end.job.generation)),
+                failure::is_final.eq(end.state == JobState::Failed),
+                (failure::class.eq(found.class.as_str()), failure::exit_code.eq(end.exit_code)),
+                failure::node.eq(found.node.as_deref().map(storable)),
+                failure::signature.eq(found.signature.as_deref().map(storable)),
+                failure::at.eq(end.stopped_at.unwrap_or(now)),
+            ))
+            .execute(connection)?;
+    }
+    Ok(())
 }
 
 pub(super) fn insert_returned(connection: &mut SqliteConnection, campaign: i64, tasks: &[Back]) -> Result<()> {
