@@ -163,12 +163,3 @@ pub struct Accepted {
     /// One sentence.
     pub message: String,
 }
-
-/// Answer to a retry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Retried {
-    /// Failed tasks that got a new generation.
-    pub tasks: u64,
-    /// Holds of the campaign that were lifted.
-    pub holds_lifted: u64,
-}

@@ -11,7 +11,8 @@
 //! | POST /campaigns?dry_run=1 | the same | [`DryRun`]: what would become of it; nothing is stored |
 //! | GET /campaigns/{id} | | [`Campaign`] |
 //! | DELETE /campaigns/{id} (`?hold=1`, `?resume=1`) | | 202 [`Accepted`]: cancel, pause, resume |
-//! | POST /campaigns/{id}/retry | | 202 [`Retried`]: failed tasks start a new generation |
+//! | POST /campaigns/{id}/retry (`?dry_run=1`) | [`RetryRequest`] or none | 202 [`Retried`]: failed tasks, or those that are meant, start a new generation |
+//! | GET /campaigns/{id}/failures (`?attempts=1`) | | [`Failures`]: what failed, in groups, and what helps |
 //! | GET /campaigns/{id}/jdl (`?written=1`) | | the JDL without its parameter lists, every default filled in and rewritten as the rules say; or as written |
 //! | GET /campaigns/{id}/parameters?offset&limit | | [`List`] of strings |
 //! | GET /campaigns/{id}/jobs?state&task&after&limit | | [`List`] of [`Job`] (attempts, by id; `next` is the `after` of the next page) |
@@ -45,7 +46,7 @@
 //! | GET /usage?by=user/campaign/cluster/day&from&to&user&campaign&cluster&format | | [`Usage`]: what was had of clusters, in core-hours; with `format=csv` or `Accept: text/csv` a table |
 //! | GET /gridusage?from&to&step&cluster&format | | [`GridUsage`]: what clusters have and what is used of it; likewise. Without `from` and `to` the last sample of each |
 //!
-//! POST /campaigns and POST /campaigns/{id}/jobs take a header `Idempotency-Key` (at most 255 printable ASCII characters,
+//! POST /campaigns, /campaigns/{id}/jobs and /campaigns/{id}/retry take a header `Idempotency-Key` (at most 255 printable ASCII characters,
 //! the caller's own choice): the same request under the same key has no second effect within a week, and is answered
 //! 201 with the same campaign as it is then; another request under it is answered 422 `idempotency_key`. A request that
 //! failed leaves no key.
@@ -57,19 +58,19 @@ mod cluster;
 mod dry_run;
 mod error;
 mod event;
+mod failures;
 mod job;
 mod limits;
 mod notification;
 mod usage;
 mod why;
 
-pub use campaign::{
-    Accepted, Added, Campaign, CampaignState, ClusterShare, Endless, Origin, Retried, SubmitOptions, Submitted,
-};
+pub use campaign::{Accepted, Added, Campaign, CampaignState, ClusterShare, Endless, Origin, SubmitOptions, Submitted};
 pub use cluster::{AcceptReset, Cluster, JobsThere, NewToken, Renew, TokenChange, TokenInfo};
 pub use dry_run::{ClusterPreview, CommandLine, DryRun, RequestPreview};
 pub use error::{ErrorBody, ErrorCode, Problem};
 pub use event::{Event, NewEvent};
+pub use failures::{CommonTrait, FailureExample, FailureGroup, Failures, Retried, RetryRequest, Sampled, Share};
 pub use job::{Job, Output, ResultFile, Results};
 pub use limits::{AuditEntry, ClusterLimits, Limit, LimitChange, LimitSource, LimitsChanged};
 pub use notification::{NewSubscription, Subscription, Tested};

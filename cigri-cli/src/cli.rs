@@ -4,6 +4,7 @@ mod admin;
 mod events;
 mod limits;
 mod notify;
+mod retry;
 mod simulate;
 mod usage;
 mod why;
@@ -17,6 +18,7 @@ pub(crate) use admin::{AdminCommand, JobsThere, Renewal, RulesCommand, TokenComm
 pub(crate) use events::{EventsCommand, EventsOptions};
 pub(crate) use limits::{ClusterCommand, Entry, ModeOptions, SetOptions};
 pub(crate) use notify::{AddNotification, NotificationKind, NotifyCommand};
+pub(crate) use retry::{FailuresOptions, RetryOptions};
 pub(crate) use simulate::SimulateOptions;
 pub(crate) use usage::{By, UsageOptions};
 pub(crate) use why::WhyOptions;
@@ -30,7 +32,7 @@ Examples:
   cigri run sweep.json                 run a campaign on this machine, and follow it
   cigri run sweep.json --retry-failed  try its failed tasks again
   cigri status                         how the newest campaign goes, from another terminal
-  cigri jobs last --state failed       which attempts failed
+  cigri failures last                  what failed, and what helps
   cigri logs 42 --err                  what job 42 wrote to standard error
 ";
 
@@ -285,6 +287,9 @@ pub(crate) enum ShowCommand {
     /// List what happened and may need you; close what is mended
     #[command(after_help = events::EXAMPLES)]
     Events(EventsOptions),
+    /// Say what failed, in groups: where, with which parameters, and what helps
+    #[command(after_help = retry::FAILURES_EXAMPLES)]
+    Failures(FailuresOptions),
     /// Say why nothing more of a campaign is sent now, and who can change that
     #[command(after_help = why::EXAMPLES)]
     Why(WhyOptions),
@@ -303,11 +308,9 @@ pub(crate) enum ShowCommand {
         /// Its number, or `last`
         campaign: Selector,
     },
-    /// Try the failed tasks of a campaign again
-    Retry {
-        /// Its number, or `last`
-        campaign: Selector,
-    },
+    /// Try the failed tasks of a campaign again, or those that are meant
+    #[command(after_help = retry::RETRY_EXAMPLES)]
+    Retry(RetryOptions),
     /// Kill single jobs; their tasks end as cancelled
     ///
     /// A job that is just being sent is killed once its cluster has answered, before it starts. `cigri retry` tries

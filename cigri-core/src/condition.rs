@@ -115,10 +115,12 @@ fn value(word: &str) -> Value {
     }
 }
 
-/// The names that there are, without the many places of words.
+/// Without the many places of words, and without the parser's picture of the text behind its place.
 fn shortened(reason: String) -> String {
     let places = (3..=WORDS).map(|at| format!(", p{at}")).collect::<String>();
-    reason.replace(&places, "...")
+    let reason = reason.replace(&places, "...").replace("ERROR: <input>:", "at ");
+    let end = if reason.starts_with("at ") { reason.find(" | ") } else { None };
+    reason.get(..end.unwrap_or(reason.len())).unwrap_or_default().replace("Syntax error: ", "")
 }
 
 #[cfg(test)]
@@ -162,7 +164,7 @@ mod tests {
     #[test]
     fn a_wrong_condition_is_told_with_its_place() {
         let wrong = |text: &str| holds(text, "1 2 3").unwrap_err();
-        assert!(wrong("alpha <").contains("1:8"), "{}", wrong("alpha <"));
+        assert!(wrong("alpha <").contains("read: at 1:8: mismatched input"), "{}", wrong("alpha <"));
         let unknown = wrong("beta < 1");
         assert!(unknown.contains("`beta` is no variable here") && unknown.ends_with("p1, p2..."), "{unknown}");
         assert!(wrong("alpha").contains("task 7 (`1 2 3`)"), "{}", wrong("alpha"));

@@ -11,12 +11,13 @@
 //! remote job ended), [`signature`] (what its program printed last), [`failure`] (what kind of trouble that was),
 //! [`policy`] (how often, when and where such are tried again), [`breaker`] (where so much of it is that a pause is due),
 //! [`stuck`] (what goes neither on nor back), [`reaction`] (what to do about it), [`explain`] (what failures have in
-//! common), [`mod@remedy`] (what a user can do), [`condition`] (which tasks a user means), [`calendar`] (when), [`meter`]
-//! (how many jobs may go), [`fair`] and [`plan`] (whose), [`usage`] (what they had), [`token`] (whether they may),
-//! [`notice`] (who is told of what), [`state`] (the transition tables).
+//! common), [`mod@remedy`] (what a user can do), [`condition`] (which tasks a user means), [`ask`] (what they are to have
+//! instead), [`calendar`] (when), [`meter`] (how many jobs may go), [`fair`] and [`plan`] (whose), [`usage`] (what they
+//! had), [`token`] (whether they may), [`notice`] (who is told of what), [`state`] (the transition tables).
 
 pub mod absence;
 pub mod admission;
+pub mod ask;
 pub mod breaker;
 pub mod calendar;
 pub mod canary;

@@ -46,6 +46,7 @@ fn measure(database: &str, store: &Store) {
             level: Default::default(),
             group: None,
             open_elsewhere: &[],
+            asked: None,
         };
         let (row, _) = store.intend(&new, |id| format!("bench.{id}"), 0).unwrap().unwrap();
         let intended = Instant::now();

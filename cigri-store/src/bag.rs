@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use crate::connection::Database;
 use crate::schema::{campaign, job, progress, returned_task};
-use crate::{NewSubmission, Result, Store, bulk, endless, event, failed_on};
+use crate::{Asked, NewSubmission, Result, Store, bulk, endless, event, failed_on};
 
 /// A task taken from the bag, with the number of the attempt about to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,11 +71,12 @@ pub(crate) struct Wanted {
 
 /// Takes up to `limit` tasks: those that came back first, then the never tried, then those sent to the end.
 /// A task that failed here is left to the clusters open elsewhere, while it has not failed on all of these; one that
-/// waits for its next try is left where it is.
+/// waits for its next try is left where it is. Where some ask for other things than the rest, only the generations of one
+/// kind.
 pub(crate) fn take(
     connection: &mut Database,
     (campaign, cluster): (i64, &str),
-    open_elsewhere: &[String],
+    (open_elsewhere, asked): (&[String], Option<&Asked>),
     wanted: Wanted,
 ) -> Result<Vec<Taken>> {
     let state: String = campaign::table.find(campaign).select(campaign::state).first(connection)?;
@@ -84,17 +85,18 @@ pub(crate) fn take(
         return Ok(Vec::new());
     }
     let barred = failed_on::barred(connection, (campaign, cluster), open_elsewhere)?;
-    let mut tasks = take_returned(connection, (campaign, &barred), 1, wanted)?;
+    let mut tasks = take_returned(connection, (campaign, &barred, asked), 1, wanted)?;
     let (next, count): (i64, i64) = progress::table
         .inner_join(campaign::table.on(campaign::id.eq(progress::campaign_id)))
         .filter(progress::campaign_id.eq(campaign))
         .select((progress::next_index, campaign::task_count))
         .first(connection)?;
-    let fresh = if wanted.level == 0 { (count - next).min(wanted.limit - tasks.len() as i64) } else { 0 };
+    let is_meant = wanted.level == 0 && asked.is_none_or(|asked| asked.has(1));
+    let fresh = if is_meant { (count - next).min(wanted.limit - tasks.len() as i64) } else { 0 };
     tasks.extend((next..next + fresh).map(|index| Taken::from(untried(index, 1, 1))));
     let rest = Wanted { limit: wanted.limit - tasks.len() as i64, ..wanted };
     if rest.limit > 0 {
-        tasks.extend(take_returned(connection, (campaign, &barred), 0, rest)?);
+        tasks.extend(take_returned(connection, (campaign, &barred, asked), 0, rest)?);
     }
     for (array_index, taken) in (1..).zip(&mut tasks) {
         taken.task.array_index = array_index;
@@ -116,7 +118,7 @@ fn untried(index: i64, generation: i32, attempt: i32) -> Task {
 
 fn take_returned(
     connection: &mut Database,
-    (campaign, barred): (i64, &[String]),
+    (campaign, barred, asked): (i64, &[String], Option<&Asked>),
     place: i32,
     wanted: Wanted,
 ) -> Result<Vec<Taken>> {
@@ -126,6 +128,8 @@ fn take_returned(
         .filter(returned_task::place.eq(place))
         .filter(returned_task::level.eq(wanted.level))
         .filter(returned_task::not_before.le(wanted.now))
+        .filter(returned_task::generation.ge(asked.map_or(1, |asked| asked.from)))
+        .filter(returned_task::generation.lt(asked.and_then(|asked| asked.to).unwrap_or(i32::MAX)))
         .select((
             (returned_task::task_index, returned_task::generation, returned_task::attempts),
             returned_task::failed_on,

@@ -1,24 +1,14 @@
-//! What owners do to their campaigns: pause, resume, cancel, retry; and the end of a campaign.
+//! What owners do to their campaigns: pause, resume, cancel; and the end of a campaign.
 
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::notice::Finish;
-use cigri_core::state::{BagState, CampaignState, JobState, Stage};
+use cigri_core::state::{BagState, CampaignState, Stage};
 use diesel::prelude::*;
 
-use crate::bag::Back;
 use crate::campaign::{self, CampaignRow};
 use crate::connection::Database;
-use crate::schema::{self, job, progress, returned_task};
-use crate::{Result, Store, StoreError, bulk, endless, event, max_failures, steps};
-
-/// What a retry did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RetriedTasks {
-    /// Failed tasks that got a new generation.
-    pub tasks: usize,
-    /// Holds that were lifted.
-    pub holds: usize,
-}
+use crate::schema::{self, progress, returned_task};
+use crate::{Result, Store, StoreError, endless, event, max_failures, steps};
 
 /// Ends the campaign if nothing of it waits or lives any more, and its epilogues are done.
 pub(crate) fn finish_if_over(connection: &mut Database, row: &CampaignRow, now: i64) -> Result<()> {
@@ -144,68 +134,4 @@ impl Store {
             finish_if_over(connection, &row, now)
         })
     }
-
-    /// Gives each failed task, and each that was cancelled by itself, a new generation, lifts the campaign's holds, and opens it again if it had ended.
-    pub fn retry_failed(&self, id: i64, now: i64) -> Result<RetriedTasks> {
-        self.write(|connection| {
-            let row = campaign::get(connection, id)?;
-            let holds = event::lift_holds(connection, id, now)?;
-            let failed = latest_ends(connection, id, JobState::Failed)?;
-            // Single tasks that their owner ended; those of a cancelled campaign stay ended.
-            let cancelled = match row.state {
-                CampaignState::Cancelled => Vec::new(),
-                _ => latest_ends(connection, id, JobState::Cancelled)?,
-            };
-            let tasks = failed.len() + cancelled.len();
-            bulk::insert_returned(connection, id, &failed)?;
-            bulk::insert_returned(connection, id, &cancelled)?;
-            diesel::update(progress::table.find(id))
-                .set((
-                    progress::failed.eq(progress::failed - failed.len() as i64),
-                    progress::cancelled.eq(progress::cancelled - cancelled.len() as i64),
-                    progress::pending.eq(progress::pending + tasks as i64),
-                ))
-                .execute(connection)?;
-            max_failures::count_anew(connection, id)?;
-            if row.state == CampaignState::Cancelled || (tasks > 0 && row.state == CampaignState::Finished) {
-                set_state(connection, &row, CampaignState::Active)?;
-                set_finished(connection, id, None)?;
-            }
-            Ok(RetriedTasks { tasks, holds })
-        })
-    }
-}
-
-/// The tasks that ended in this state and that nothing newer was made of, as rows for the bag under their next
-/// generation.
-fn latest_ends(connection: &mut Database, id: i64, state: JobState) -> Result<Vec<Back>> {
-    let newer = diesel::alias!(schema::job as newer_job);
-    let failed: Vec<(i64, i32, i32)> = job::table
-        .filter(job::campaign_id.eq(id))
-        .filter(job::state.eq(state.as_str()))
-        .filter(job::task_index.ge(0))
-        .filter(diesel::dsl::not(diesel::dsl::exists(
-            newer
-                .filter(newer.field(job::campaign_id).eq(id))
-                .filter(newer.field(job::task_index).eq(job::task_index))
-                .filter(newer.field(job::generation).gt(job::generation)),
-        )))
-        .filter(diesel::dsl::not(diesel::dsl::exists(
-            returned_task::table
-                .filter(returned_task::campaign_id.eq(id))
-                .filter(returned_task::task_index.eq(job::task_index)),
-        )))
-        .select((job::task_index, job::generation, job::attempt))
-        .order(job::task_index)
-        .load(connection)?;
-    let back = |(index, generation, attempts): (i64, i32, i32)| Back {
-        index,
-        generation: generation + 1,
-        attempts,
-        place: 1,
-        failed_on: None,
-        not_before: 0,
-        level: 0,
-    };
-    Ok(failed.into_iter().map(back).collect())
 }

@@ -140,7 +140,7 @@ impl Told {
     /// The failures of tasks, each with whether it stands.
     fn kept(self) -> String {
         format!(
-            "WITH kept AS (
+            "WITH kept AS MATERIALIZED (
                SELECT f.job_id, f.class, CAST(coalesce(f.exit_code, -1) AS BIGINT) AS exit_code, coalesce(f.signature, '') AS signature,
                  f.cluster, coalesce(f.node, '') AS node, f.task_index,
                  CASE WHEN f.is_final

@@ -12,10 +12,10 @@ use crate::connection::Database;
 use crate::schema::{cluster as clusters, submission};
 use crate::specs::SpecsById;
 use crate::submission::{self as submissions, SubmissionRow};
-use crate::{Result, Store, StoreError, endless, failed_on, parameters, reserve, steps};
+use crate::{Asked, Result, Store, StoreError, endless, failed_on, parameters, reserve, steps};
 
 /// A submission about to be written down.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NewSubmission<'a> {
     /// Campaign id.
     pub campaign_id: i64,
@@ -37,6 +37,8 @@ pub struct NewSubmission<'a> {
     pub group: Option<NewGroup>,
     /// Other clusters of the campaign that are open to it: tasks that failed here are left to them.
     pub open_elsewhere: &'a [String],
+    /// Only tasks of these generations, which ask for the same in place of what the campaign's file says.
+    pub asked: Option<&'a Asked>,
 }
 
 /// A level of escalation, and what bounds it.
@@ -118,7 +120,8 @@ type Kind = (Option<String>, Option<String>);
 
 fn kind(specs: &SpecsById, new: &NewSubmission<'_>) -> Kind {
     let spec = specs.get(&new.campaign_id).and_then(|spec| spec.clusters.get(new.cluster));
-    let shape = |spec: &ClusterSpec| spec.at_level(new.level.level, new.level.longest_s).shape();
+    let own = |spec: &ClusterSpec| new.asked.map_or_else(|| spec.clone(), |asked| asked.ask.apply(spec, None));
+    let shape = |spec: &ClusterSpec| own(spec).at_level(new.level.level, new.level.longest_s).shape();
     spec.map_or((None, None), |spec| (Some(shape(spec)), spec.project.clone()))
 }
 
@@ -168,7 +171,7 @@ fn taken(connection: &mut Database, new: &NewSubmission<'_>, now: i64) -> Result
 
 fn take(connection: &mut Database, new: &NewSubmission<'_>, (limit, now): (i64, i64)) -> Result<Vec<Taken>> {
     let wanted = bag::Wanted { limit, level: new.level.level as i32, now };
-    bag::take(connection, (new.campaign_id, new.cluster), new.open_elsewhere, wanted)
+    bag::take(connection, (new.campaign_id, new.cluster), (new.open_elsewhere, new.asked), wanted)
 }
 
 fn with_texts(connection: &mut Database, new: &NewSubmission<'_>, taken: Vec<Taken>) -> Result<Vec<(Taken, String)>> {

@@ -11,6 +11,7 @@
 mod account;
 mod active;
 mod addition;
+mod asked;
 mod audit;
 mod backup;
 mod bag;
@@ -49,6 +50,7 @@ mod parameters;
 mod readers;
 mod reset;
 mod restore;
+mod retry;
 mod round;
 mod schema;
 mod setback;
@@ -69,6 +71,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use account::{AccountFilter, AccountRow, CampaignNames};
 pub use active::ActiveCampaign;
 pub use addition::NewTasks;
+pub use asked::Asked;
 pub use audit::AuditRow;
 pub use backup::{Backup, BackupError};
 pub use bag::Task;
@@ -77,7 +80,6 @@ pub use campaign::{CampaignFilter, CampaignRow, Share};
 pub use cluster::{ClusterKind, ClusterRow};
 pub use connection::Database;
 use connection::{Link, Place};
-pub use control::RetriedTasks;
 pub use decision::DecisionRow;
 pub use delayed::Delayed;
 pub use event::{About, EventFilter, EventRow, HandClosed};
@@ -95,6 +97,7 @@ pub use limits::ClusterSettings;
 pub use live::LiveJobs;
 pub use notice::{NewNotice, NoticeRow, Untold};
 pub use restore::{Restored, restore};
+pub use retry::{RetriedTasks, Retry, Which};
 pub use round::{RoundCampaign, RoundView};
 pub use submission::{AdoptedArray, SubmissionRow};
 pub use subscription::{NewSubscription, SubscriptionRow};
@@ -128,6 +131,9 @@ pub enum StoreError {
     /// The same was done before, under the same key.
     #[error("the Idempotency-Key was used before")]
     Repeated,
+    /// A condition on tasks cannot be answered for one of them.
+    #[error(transparent)]
+    Condition(#[from] cigri_core::condition::ConditionError),
     /// What is asked for does not fit the present state.
     #[error("{0}")]
     Conflict(String),

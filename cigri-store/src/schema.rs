@@ -115,6 +115,13 @@ diesel::table! {
     }
 }
 diesel::table! {
+    retry_override (campaign_id, generation_from) {
+        campaign_id -> BigInt,
+        generation_from -> Integer,
+        ask -> Text,
+    }
+}
+diesel::table! {
     submission (id) {
         id -> BigInt,
         campaign_id -> BigInt,

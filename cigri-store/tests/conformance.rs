@@ -23,6 +23,8 @@ mod ledger;
 mod meter;
 #[path = "conformance/notices.rs"]
 mod notices;
+#[path = "conformance/retried.rs"]
+mod retried;
 #[path = "conformance/retries.rs"]
 mod retries;
 #[path = "conformance/steps.rs"]
@@ -51,6 +53,7 @@ use groups::*;
 use ledger::*;
 use meter::*;
 use notices::*;
+use retried::*;
 use retries::*;
 use steps::*;
 use sweeps::*;
@@ -136,6 +139,12 @@ on_every_database! {
     a_failure_stands_until_its_task_is_tried_again
     only_the_largest_groups_are_told_and_the_rest_is_counted
     failed_tasks_and_done_ones_can_be_compared
+    a_retry_takes_the_tasks_that_are_meant_and_once
+    a_condition_that_one_task_cannot_answer_changes_nothing
+    a_cancelled_campaign_stays_as_it_is
+    what_is_retried_with_more_time_is_sent_by_itself
+    a_retry_under_a_key_is_kept_with_its_answer
+    thousands_of_tasks_are_retried_page_by_page
     a_task_avoids_every_cluster_it_failed_on_until_it_failed_on_all
     what_a_task_failed_on_is_kept_when_it_comes_back_for_another_reason
     a_retry_forgets_where_a_task_failed

@@ -21,6 +21,7 @@ mod limits;
 mod lint;
 mod long_lived;
 mod notify;
+mod retries;
 mod sandbox;
 mod simulate;
 mod single_jobs;

@@ -18,7 +18,7 @@ use crate::exit::{Failure, problem_line};
 use crate::place::Place;
 use crate::screen::{Screen, plain};
 use crate::show::endless::{end_words, open_bag};
-use crate::show::steer::retried_words;
+use crate::show::retry::retried_words;
 
 /// Between two looks at whether it is this command's turn.
 const TURN: Duration = Duration::from_millis(20);

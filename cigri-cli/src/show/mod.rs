@@ -4,7 +4,9 @@ mod campaigns;
 mod clusters;
 pub(crate) mod endless;
 pub(crate) mod events;
+mod failures;
 pub(crate) mod jobs;
+pub(crate) mod retry;
 mod status;
 pub(crate) mod steer;
 pub(crate) mod table;
@@ -34,7 +36,8 @@ pub(crate) async fn show(place: &Place, command: &ShowCommand, screen: &Screen) 
             ShowCommand::Cancel { campaign } => steer::cancel(api, *campaign, screen).await?,
             ShowCommand::Pause { campaign } => steer::pause(api, *campaign, screen).await?,
             ShowCommand::Resume { campaign } => steer::resume(api, *campaign, screen).await?,
-            ShowCommand::Retry { campaign } => steer::retry(api, *campaign, screen).await?,
+            ShowCommand::Retry(options) => retry::retry(api, options, screen).await?,
+            ShowCommand::Failures(options) => failures::failures(api, options, screen).await?,
             ShowCommand::Kill { jobs, again } => steer::kill(api, jobs, *again, screen).await?,
             ShowCommand::Clusters => clusters::clusters(api, screen).await?,
             ShowCommand::Usage(options) => usage::usage(api, options, screen).await?,

@@ -1,6 +1,6 @@
-//! `cigri cancel`, `pause`, `resume` and `retry`: changes to one campaign.
+//! `cigri cancel`, `pause`, `resume` and `kill`: changes to one campaign.
 
-use cigri_api::{Accepted, Retried};
+use cigri_api::Accepted;
 
 use super::campaign_id;
 use crate::api::Api;
@@ -21,17 +21,6 @@ pub(super) async fn pause(api: &Api, selector: Selector, screen: &Screen) -> Res
 /// Goes on with it, and lifts its holds.
 pub(super) async fn resume(api: &Api, selector: Selector, screen: &Screen) -> Result<(), Failure> {
     change(api, selector, "?resume=1", screen).await
-}
-
-/// Tries its failed tasks again.
-pub(super) async fn retry(api: &Api, selector: Selector, screen: &Screen) -> Result<(), Failure> {
-    let id = campaign_id(api, selector).await?;
-    let retried: Retried = api.post(&format!("/campaigns/{id}/retry")).await?;
-    if screen.json {
-        return screen.value(&retried);
-    }
-    screen.note(&format!("campaign {id}: {}", retried_words(&retried)));
-    Ok(())
 }
 
 /// Kills single jobs: each is asked for, and the first refusal is told after the others were.
@@ -55,20 +44,6 @@ pub(super) async fn kill(api: &Api, jobs: &[i64], again: bool, screen: &Screen) 
         screen.value(&accepted)?;
     }
     refused.map_or(Ok(()), |error| Err(error.into()))
-}
-
-/// What a retry did.
-pub(crate) fn retried_words(retried: &Retried) -> String {
-    let holds = match retried.holds_lifted {
-        0 => String::new(),
-        1 => ", 1 hold lifted".to_owned(),
-        more => format!(", {more} holds lifted"),
-    };
-    match retried.tasks {
-        0 => format!("no failed task to try again{holds}"),
-        1 => format!("1 failed task is tried again{holds}"),
-        more => format!("{more} failed tasks are tried again{holds}"),
-    }
 }
 
 async fn change(api: &Api, selector: Selector, query: &str, screen: &Screen) -> Result<(), Failure> {

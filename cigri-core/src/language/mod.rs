@@ -59,6 +59,7 @@ pub use parts::{
 pub(crate) use problem::nearest;
 pub use problem::{Problem, Problems};
 pub use resolve::{Context, Resolved, resolve};
+pub use resources::parse_resources;
 pub use schema::json_schema;
 pub use spec::{CampaignSpec, ClusterSpec, JobKind};
 pub use sweep::{Axis, Design, Points, Spread, Sweep, labelled, named_values, quoted};

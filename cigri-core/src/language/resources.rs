@@ -49,6 +49,11 @@ pub(super) fn parse_request(text: &str) -> Option<Request> {
     Some(Request { resources: resources.map(str::to_owned), walltime_s })
 }
 
+/// Reads a request without walltime; `None` where OAR would not understand it.
+pub fn parse_resources(text: &str) -> Option<String> {
+    parse_request(text).filter(|request| request.walltime_s.is_none())?.resources
+}
+
 /// The groups (joined by `+`) of a request without walltime, each from the outermost level inwards.
 pub(super) fn groups(resources: &str) -> Option<Vec<Vec<Part<'_>>>> {
     split_outside_braces(resources, '+')?.into_iter().map(group).collect()

@@ -86,6 +86,21 @@ fn too_often(spec: &CampaignSpec, bounds: &BTreeMap<String, u64>) -> Vec<Problem
     problems
 }
 
+/// What the rules make of `owner`'s campaign of so many tasks, when the caller asks for other things than its file does.
+pub(super) fn weigh_as(
+    grid: &Grid,
+    caller: &Caller,
+    owner: &str,
+    (spec, tasks): (&CampaignSpec, Option<u64>),
+) -> Result<CampaignSpec, ApiError> {
+    let applicant = Applicant { user: owner, admin: caller.administers(grid).is_ok(), tasks };
+    let verdict = grid.admission.rules().weigh(spec, applicant, &defaults());
+    match verdict.refusal() {
+        Some(refusal) => Err(ApiError::admission(refusal)),
+        None => Ok(verdict.spec),
+    }
+}
+
 /// The campaign as it is stored.
 pub(super) async fn campaign(grid: &Grid, id: i64) -> Result<CampaignRow, ApiError> {
     Ok(crate::blocking(&grid.store, move |store| store.campaign(id)).await?)

@@ -1,7 +1,7 @@
-//! Changing campaigns: cancel, pause, resume, retry.
+//! Changing campaigns: cancel, pause, resume.
 
 use actix_web::{HttpResponse, web};
-use cigri_api::{Accepted, Retried};
+use cigri_api::Accepted;
 use serde::Deserialize;
 
 use super::identity::Caller;
@@ -33,15 +33,4 @@ pub(super) async fn change(
     let message = format!("Campaign {id} {}", done.await?);
     grid.wake_all();
     Ok(HttpResponse::Accepted().json(Accepted { status: 202, title: "Accepted".to_owned(), message }))
-}
-
-/// `POST /campaigns/{id}/retry`: failed tasks start a new generation (owner).
-pub(super) async fn retry(grid: web::Data<Grid>, caller: Caller, id: web::Path<i64>) -> Result<HttpResponse, ApiError> {
-    let id = *id;
-    caller.owns(&grid, id).await?;
-    let now = now_ms();
-    let retried = crate::blocking(&grid.store, move |store| store.retry_failed(id, now)).await?;
-    grid.wake_all();
-    let answer = Retried { tasks: retried.tasks as u64, holds_lifted: retried.holds as u64 };
-    Ok(HttpResponse::Accepted().json(answer))
 }

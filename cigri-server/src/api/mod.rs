@@ -17,6 +17,7 @@ mod changes;
 mod clusters;
 mod dry_run;
 mod events;
+mod failures;
 mod identity;
 mod incoming;
 mod intake;
@@ -31,6 +32,7 @@ mod properties;
 mod prospect;
 mod respond;
 mod results;
+mod retry;
 mod tokens;
 mod usage;
 mod why;
@@ -90,13 +92,14 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/campaigns", web::post().to(intake::submit))
         .route("/campaigns/{id}", web::get().to(campaigns::show))
         .route("/campaigns/{id}", web::delete().to(changes::change))
-        .route("/campaigns/{id}/retry", web::post().to(changes::retry))
+        .route("/campaigns/{id}/retry", web::post().to(retry::retry))
         .route("/campaigns/{id}/mute", web::put().to(notifications::mute))
         .route("/campaigns/{id}/mute", web::delete().to(notifications::unmute))
         .route("/campaigns/{id}/jdl", web::get().to(campaigns::jdl))
         .route("/campaigns/{id}/parameters", web::get().to(campaigns::parameters))
         .route("/campaigns/{id}/events", web::get().to(events::of_campaign))
         .route("/campaigns/{id}/events", web::delete().to(events::close_all))
+        .route("/campaigns/{id}/failures", web::get().to(failures::failures))
         .route("/campaigns/{id}/why", web::get().to(why::why))
         .route("/campaigns/{id}/jobs", web::get().to(jobs::list))
         .route("/campaigns/{id}/jobs", web::post().to(add::add))

@@ -107,10 +107,14 @@ impl Once {
 
     /// The key of the request, read to its end, to be kept with its effect.
     pub(super) fn key(&mut self, notes: &Notes) -> Option<NewKey> {
-        let key = self.key.clone()?;
         // Texts and lists always have a JSON form.
-        let answer = serde_json::to_string(notes).unwrap_or_default();
-        Some(NewKey { owner: self.owner.clone(), key, digest: self.digest(), answer, now: now_ms() })
+        self.key_of(|| serde_json::to_string(notes).unwrap_or_default())
+    }
+
+    /// The same with an answer of another kind.
+    pub(super) fn key_of(&mut self, answer: impl FnOnce() -> String) -> Option<NewKey> {
+        let key = self.key.clone()?;
+        Some(NewKey { owner: self.owner.clone(), key, digest: self.digest(), answer: answer(), now: now_ms() })
     }
 
     /// Reads a body whose request was carried out before, to see whether it is the same: as far as a new one is read.
@@ -128,13 +132,19 @@ impl Once {
         Ok(())
     }
 
+    /// That a request, read to its end, is the one whose key is known.
+    pub(super) fn check(&mut self, known: &KnownKey) -> Result<(), ApiError> {
+        if known.digest == self.digest() {
+            return Ok(());
+        }
+        let message = "this `Idempotency-Key` came with another request before: nothing was done. \
+                       A new request takes a new key";
+        Err(ApiError::key_of_another(message))
+    }
+
     /// The answer to a request, read to its end, whose key is known.
     pub(super) async fn again(mut self, grid: &Grid, known: KnownKey) -> Result<HttpResponse, ApiError> {
-        if known.digest != self.digest() {
-            let message = "this `Idempotency-Key` came with another request before: nothing was done. \
-                           A new request takes a new key";
-            return Err(ApiError::key_of_another(message));
-        }
+        self.check(&known)?;
         let notes: Notes = serde_json::from_str(&known.answer).unwrap_or_default();
         notes.answer(grid, known.campaign_id).await
     }

@@ -160,6 +160,7 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Missing(_) => ApiError::not_found(error.to_string()),
             StoreError::Conflict(_) => ApiError::conflict(error.to_string()),
+            StoreError::Condition(_) => ApiError::bad_request(error.to_string()),
             StoreError::Repeated => ApiError::new(StatusCode::CONFLICT, ErrorCode::IdempotencyKey, error.to_string()),
             StoreError::NotLeader => ApiError::no_leader(error.to_string()),
             StoreError::Sql(_) => internal(&error, &storage_advice(&error)),

@@ -5,7 +5,7 @@ use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::failure::{Class, Failure};
 use cigri_core::group;
 use cigri_core::state::{JobState, Wish};
-use cigri_store::{JobEnd, LiveJob, Return, SubmissionRow};
+use cigri_store::{JobEnd, LiveJob, Return, Store, SubmissionRow};
 
 use super::{Round, StepError, steps};
 
@@ -51,9 +51,12 @@ pub(super) async fn weigh(
 }
 
 pub(super) async fn walltime_s(round: &Round<'_>, seen: &SubmissionRow) -> Result<u64, StepError> {
-    let campaign_id = seen.campaign_id;
-    let campaign = round.store(move |store| store.campaign(campaign_id)).await?;
-    let spec = campaign.spec.clusters.get(round.name()).map(|spec| spec.at_level(seen.level, None));
+    let (campaign_id, id) = (seen.campaign_id, seen.id);
+    let read = move |store: &Store| Ok((store.campaign(campaign_id)?, store.asked_of(id)?));
+    let (campaign, ask) = round.store(read).await?;
+    let spec = campaign.spec.clusters.get(round.name());
+    let spec = spec.filter(|_| !seen.role.is_step()).map(|spec| ask.apply(spec, None)).or(spec.cloned());
+    let spec = spec.map(|spec| spec.at_level(seen.level, None));
     Ok(spec.map_or(0, |spec| match seen.results {
         None => steps::walltime_s(&spec, seen.role),
         Some(_) => group::remote_spec(&spec, group::MOST_TASKS).walltime_s,

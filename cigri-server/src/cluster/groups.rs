@@ -14,7 +14,7 @@ use cigri_store::{CampaignRow, NewGroup, RoundCampaign, StoreError, SubmissionRo
 use oar_client::{Error as ApiError, Token};
 
 use super::ends::{Ends, Facts};
-use super::{Round, StepError, raise};
+use super::{Round, StepError};
 
 /// At most this many journals are read per look; the others wait for the next.
 const JOURNALS_PER_LOOK: usize = 50;
@@ -63,11 +63,11 @@ pub(super) fn request(spec: &ClusterSpec, submission: &SubmissionRow, tasks: &[(
     }
 }
 
-/// The command of the submission's array.
+/// The command of the submission's array, whose jobs ask for `spec`, and each task by itself for `one`.
 pub(super) async fn command(
     round: &Round<'_>,
     submission: &SubmissionRow,
-    (campaign, spec): (&RoundCampaign, &ClusterSpec),
+    (campaign, spec, one): (&RoundCampaign, &ClusterSpec, &ClusterSpec),
     ids: &TaskIds,
 ) -> Result<String, StepError> {
     let names = campaign.row.spec.parameter_names();
@@ -81,8 +81,7 @@ pub(super) async fn command(
         true => Script::Named,
         false => Script::Installed,
     };
-    let single_spec = campaign.row.spec.clusters.get(round.name()).map(|own| raise::spec(round, own, submission.level));
-    let times = Times::of(single_spec.as_ref().unwrap_or(spec), spec);
+    let times = Times::of(one, spec);
     let setup = Setup { place, submission: &submission.name, times, script };
     Ok(group::grouped_command(&single, &setup))
 }

@@ -7,7 +7,7 @@ use cigri_core::language::ClusterSpec;
 use cigri_core::ledger;
 use cigri_core::state::{Role, SubmissionState};
 use cigri_core::task_ids::TaskIds;
-use cigri_store::{Intent, NewGroup, NewSubmission, Raised, RoundCampaign, SubmissionRow, Task};
+use cigri_store::{Asked, Intent, NewGroup, NewSubmission, Raised, RoundCampaign, SubmissionRow, Task};
 use oar_client::{Error as ApiError, NewJob, Token, Urgency};
 
 use super::{
@@ -24,10 +24,8 @@ pub(super) async fn submit(
     campaign: &RoundCampaign,
     (role, allowed, level): (Role, u64, u32),
 ) -> Result<u64, StepError> {
-    let Some(spec) = campaign.row.spec.clusters.get(round.name()) else { return Ok(0) };
-    let raised = raise::raised(round, spec.kind, level);
-    let spec = steps::as_sent(&spec.at_level(level, raised.longest_s), role, round.limits.normal_jobs);
-    let spec = &nodes::avoiding(round, memory, spec);
+    let Some(wish) = &as_asked(round, campaign, (role, level)).await? else { return Ok(0) };
+    let spec = &nodes::avoiding(round, memory, wish.spec.clone());
     let Ok((token, login)) = round.grid.token(&campaign.row.owner, round.handle)? else { return Ok(0) };
     if let Some(event) = property_problem(round, campaign, spec).await? {
         return round.tell(event).await.map(|()| 0);
@@ -44,7 +42,7 @@ pub(super) async fn submit(
         Err(event) => return round.tell(*event).await.map(|()| 0),
     };
     let limit = group.map_or(allowed as i64, |group| groups::limit(&group));
-    let wanted = Wanted { role, limit, group, raised };
+    let wanted = Wanted { role, limit, group, wish };
     let Some(((submission, tasks), ids)) = intend(round, (campaign, spec), login, wanted).await? else {
         return Ok(0);
     };
@@ -56,12 +54,12 @@ pub(super) async fn submit(
 async fn post(
     round: &Round<'_>,
     memory: &mut Memory,
-    (campaign, spec): (&RoundCampaign, &ClusterSpec),
+    (campaign, one): (&RoundCampaign, &ClusterSpec),
     (submission, tasks, ids): (SubmissionRow, Vec<(Task, String)>, TaskIds),
     (token, gates): (&Token, Gates),
 ) -> Result<(), StepError> {
     let role = submission.role;
-    let spec = &groups::request(spec, &submission, &tasks);
+    let spec = &groups::request(one, &submission, &tasks);
     let best_effort = nights::is_best_effort(round, spec, submission.created_at);
     let client = &round.handle.client;
     let gate = match gates {
@@ -78,7 +76,7 @@ async fn post(
     let array = match role.is_step() {
         true => steps::job(&submission, spec, &tasks, gate),
         false => {
-            let command = groups::command(round, &submission, (campaign, spec), &ids).await?;
+            let command = groups::command(round, &submission, (campaign, spec, one), &ids).await?;
             array(&submission, spec, (command, groups::lines(&submission, &ids, &tasks)?), best_effort, gate)
         }
     };
@@ -97,6 +95,34 @@ async fn post(
         }
         Err(error) => array_unsent(round, &submission, (token, gate), error).await,
     }
+}
+
+/// What the next job or tasks ask for.
+struct Wish {
+    spec: ClusterSpec,
+    /// What of it a user asked for in place of what the campaign's file says; never for steps.
+    asked: Option<Asked>,
+    raised: Raised,
+}
+
+async fn as_asked(
+    round: &Round<'_>,
+    campaign: &RoundCampaign,
+    (role, level): (Role, u32),
+) -> Result<Option<Wish>, StepError> {
+    let Some(spec) = campaign.row.spec.clusters.get(round.name()) else { return Ok(None) };
+    let raised = raise::raised(round, spec.kind, level);
+    if role.is_step() {
+        let spec = steps::as_sent(spec, role, round.limits.normal_jobs);
+        return Ok(Some(Wish { spec, asked: None, raised }));
+    }
+    let (id, cluster, now) = (campaign.row.id, round.name().to_owned(), round.now);
+    let open_elsewhere = campaign.open_elsewhere();
+    let asked = round.store(move |store| store.asked_next(id, (&cluster, &open_elsewhere), (level, now))).await?;
+    let longest_s = round.grid.admission.best_effort_walltime_s.get(round.name()).copied();
+    let spec = asked.as_ref().map_or_else(|| spec.clone(), |asked| asked.ask.apply(spec, longest_s));
+    let spec = steps::as_sent(&spec.at_level(level, raised.longest_s), role, round.limits.normal_jobs);
+    Ok(Some(Wish { spec, asked, raised }))
 }
 
 /// Why the id that a cluster just gave a gate shows that its database was reset.
@@ -137,24 +163,25 @@ async fn property_problem(
 }
 
 /// Which tasks are wanted.
-struct Wanted {
+struct Wanted<'a> {
     role: Role,
     limit: i64,
     group: Option<NewGroup>,
-    raised: Raised,
+    wish: &'a Wish,
 }
 
 async fn intend(
     round: &Round<'_>,
     (campaign, spec): (&RoundCampaign, &ClusterSpec),
     login: String,
-    Wanted { role, limit, group, raised }: Wanted,
+    Wanted { role, limit, group, wish }: Wanted<'_>,
 ) -> Result<Option<(Intent, TaskIds)>, StepError> {
     let nonce = secret::nonce().map_err(crate::grid::GridError::Secret)?;
     let instance = round.grid.instance.clone();
     let (cluster, owner) = (round.name().to_owned(), campaign.row.owner.clone());
     let directory = steps::directory(campaign.row.id as u64, spec, role);
     let (campaign_id, open_elsewhere, now) = (campaign.row.id, campaign.open_elsewhere(), round.now);
+    let (raised, asked) = (wish.raised, wish.asked.clone());
     round
         .store(move |store| {
             let new = NewSubmission {
@@ -168,6 +195,7 @@ async fn intend(
                 level: raised,
                 group,
                 open_elsewhere: &open_elsewhere,
+                asked: asked.as_ref(),
             };
             let intent = store.intend(&new, |id| ledger::submission_name(&instance, id, nonce), now)?;
             // Read after the tasks were taken: some may have been added since the round's picture.

@@ -269,6 +269,7 @@ async fn a_cluster_with_our_jobs_is_sampled_in_every_slot_and_old_samples_go() {
         remote_user: "alice",
         directory: "/home/alice",
         level: cigri_store::Raised::default(),
+        asked: None,
         limit: 1,
         group: None,
         open_elsewhere: &[],

@@ -56,6 +56,7 @@ impl Bed {
             remote_user: "alice",
             directory: "/home/alice",
             level: cigri_store::Raised::default(),
+            asked: None,
             limit: 1,
             group: None,
             open_elsewhere: &[],

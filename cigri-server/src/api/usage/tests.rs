@@ -45,6 +45,7 @@ fn used(store: &Store, (owner, cluster): (&str, &str), (state, from, took): (Job
         limit,
         group,
         level: cigri_store::Raised::default(),
+        asked: None,
         open_elsewhere,
     };
     let (row, _) = store.intend(&new, |id| format!("cigri.test.{id}"), 2).unwrap().unwrap();

@@ -1,0 +1,3 @@
+DROP INDEX job_retried;
+DROP INDEX job_unlucky;
+DROP TABLE retry_override;
