@@ -25,6 +25,7 @@ fn what_the_sample_file_shows_of_clusters_and_groups_can_be_used() {
         weights: BTreeMap::new(),
         windows: Vec::new(),
         stress: None,
+        give_way: None,
         file_server: None,
         ..limits.clone()
     };

@@ -72,6 +72,8 @@ pub(crate) fn open(connection: &mut Database, new: &NewEvent, now: i64) -> Resul
         None => None,
     };
     let known = match find(connection, new.code, &new.scope)? {
+        // Each end of a campaign is an event of its own.
+        None if new.code == Code::Finished => None,
         None => just_closed(connection, new, now)?,
         open => open,
     };

@@ -83,7 +83,7 @@ fn a_request_that_makes_no_sense_is_refused_and_changes_nothing() {
         (&["--class", "bad-luck"][..], "bad-luck"),
         (&["--where", "beta < 1"], "`beta` is no variable here"),
         (&["--where", "p1 <"], "at 1:5"),
-        (&["--where", "p2 < 1"], "task 26"),
+        (&["--where", "p2 < 1"], "the condition cannot be answered for task"),
         (&["--tasks", "7-3"], "7-3"),
         (&["--walltime", "2x"], "x2"),
         (&["--resources", "/core="], "/core="),

@@ -78,7 +78,8 @@ fn replace(store: &Store, row: TokenRow, renew: Option<Renew>) -> Result<TokenRo
     let row = TokenRow { renewal: renew.map_or(kept, renewal), ..row };
     store.put_token(&row)?;
     let (scope, now) = (Scope::user_on(&row.owner, &row.cluster), now_ms());
-    for code in [Code::TokenNotFound, Code::PermissionDenied, Code::TokenExpires, Code::TokenNotRenewed] {
+    let closed_by_it = [Code::TokenNotFound, Code::PermissionDenied, Code::TokenExpires, Code::TokenNotRenewed];
+    for code in closed_by_it {
         store.close_event(code, &scope, now)?;
     }
     Ok(row)
