@@ -109,3 +109,29 @@ fn a_missing_program_holds_the_campaign_until_it_is_mended() {
     std::fs::set_permissions(program, mode).unwrap();
     sandbox.cigri(&["run", "c.json"]).expect(0);
 }
+
+/// Three in ten fail for good: the others are done all the same, on both clusters, and a handful of events says so.
+#[test]
+fn a_campaign_in_which_many_tasks_fail_finishes_the_others_on_all_clusters() {
+    let sandbox = Sandbox::new();
+    sandbox.write("task.sh", "[ $(($1 % 10)) -ge 3 ] || { echo \"no star $1\" >&2; exit 3; }\n");
+    let text = r#"{"name": "f", "nb_jobs": 2000, "exec_file": "sh task.sh", "clusters": {"here": {}, "there": {}}}"#;
+    sandbox.write("c.json", text);
+    sandbox.cigri(&["run", "c.json", "--quiet"]).expect(1);
+    let campaign = sandbox.json(&["status"]);
+    assert_eq!(
+        (&campaign["state"], &campaign["done"], &campaign["failed"]),
+        (&"terminated".into(), &1400.into(), &600.into())
+    );
+    let failures = sandbox.json(&["failures"]);
+    let groups = failures["groups"].as_array().unwrap();
+    assert_eq!((groups.len(), &groups[0]["failed"]), (1, &600.into()), "{failures:#}");
+    let clusters: Vec<&str> =
+        groups[0]["clusters"].as_array().unwrap().iter().filter_map(|share| share["name"].as_str()).collect();
+    assert!(clusters.contains(&"here") && clusters.contains(&"there"), "{failures:#}");
+    let events = sandbox.json(&["events", "--all"]);
+    let items = events["items"].as_array().unwrap();
+    let told: i64 =
+        items.iter().filter(|event| event["code"] == "EXIT_ERROR").filter_map(|event| event["count"].as_i64()).sum();
+    assert!(told == 600 && items.len() <= 12, "{events:#}");
+}
