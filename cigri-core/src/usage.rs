@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::group;
 use crate::language::ClusterSpec;
 use crate::state::Role;
 
@@ -39,6 +40,8 @@ pub struct Ended {
     pub seen_at: Option<i64>,
     /// When it stopped, or was seen to have stopped.
     pub stopped_at: i64,
+    /// How many tasks of its remote job are known by the same times, at least 1.
+    pub sharing: i64,
 }
 
 /// What a job is charged for each moment.
@@ -50,6 +53,8 @@ pub struct Rate {
     pub is_told: bool,
     /// Its walltime, milliseconds: what was only seen cannot have lasted longer.
     pub walltime_ms: i64,
+    /// How many tasks of a remote job run at once: more of them that lasted as long as each other shared their time.
+    pub side_by_side: i64,
 }
 
 impl Rate {
@@ -58,7 +63,15 @@ impl Rate {
     pub fn of(spec: &ClusterSpec, role: Role) -> Rate {
         let walltime_s = spec.step_of(role).map_or(spec.walltime_s, |step| step.walltime_s);
         let (cores, is_told) = spec.cores_for(role);
-        Rate { cores, is_told, walltime_ms: i64::try_from(walltime_s).unwrap_or(i64::MAX).saturating_mul(1000) }
+        let walltime_ms = i64::try_from(walltime_s).unwrap_or(i64::MAX).saturating_mul(1000);
+        Rate { cores, is_told, walltime_ms, side_by_side: 1 }
+    }
+
+    /// That of each of so many tasks, at most, that share a remote job.
+    pub fn of_grouped(spec: &ClusterSpec, tasks: u64) -> Rate {
+        let whole = Rate::of(&group::remote_spec(spec, tasks), Role::Tasks);
+        let side_by_side = i64::from(spec.grouping.side_by_side.max(1));
+        Rate { walltime_ms: whole.walltime_ms, side_by_side, ..Rate::of(spec, Role::Tasks) }
     }
 }
 
@@ -118,7 +131,11 @@ impl Account {
         if span_ms.is_none() && !job.ran {
             return None;
         }
-        let charged = span_ms.unwrap_or_default().saturating_mul(i64::from(rate.cores));
+        let whole_ms = span_ms.unwrap_or_default().saturating_mul(i64::from(rate.cores));
+        let charged = match job.sharing > rate.side_by_side {
+            true => (i128::from(whole_ms) * i128::from(rate.side_by_side) / i128::from(job.sharing)) as i64,
+            false => whole_ms,
+        };
         let account =
             Account { guessed: i64::from(!rate.is_told), untimed: i64::from(span_ms.is_none()), ..Account::default() };
         Some(match job.outcome {
@@ -173,10 +190,10 @@ mod tests {
     use super::*;
     use crate::language::Step;
 
-    const RATE: Rate = Rate { cores: 4, is_told: true, walltime_ms: 60_000 };
+    const RATE: Rate = Rate { cores: 4, is_told: true, walltime_ms: 60_000, side_by_side: 1 };
 
     fn ended(outcome: Outcome, started_at: i64, stopped_at: i64) -> Ended {
-        Ended { outcome, ran: true, started_at: Some(started_at), seen_at: None, stopped_at }
+        Ended { outcome, ran: true, started_at: Some(started_at), seen_at: None, stopped_at, sharing: 1 }
     }
 
     #[test]
@@ -212,6 +229,20 @@ mod tests {
         assert_eq!(by_day([seen].into_iter(), RATE)[&0].useful_ms, 240_000, "the server was down for an hour");
         let told = ended(Outcome::Useful, 0, 3_600_000);
         assert_eq!(by_day([told].into_iter(), RATE)[&0].useful_ms, 14_400_000, "as the cluster says");
+    }
+
+    #[test]
+    fn tasks_known_by_the_times_of_their_remote_job_share_its_time() {
+        let tasks = [Ended { sharing: 5, ..ended(Outcome::Useful, 0, 10_000) }; 5];
+        let pairs = Rate { side_by_side: 2, ..RATE };
+        assert_eq!(by_day(tasks.into_iter(), pairs)[&0].useful_ms, 80_000, "two at a time, on four cores each");
+        assert_eq!(by_day(tasks.into_iter(), RATE)[&0].useful_ms, 40_000, "one after the other");
+        let few = [Ended { sharing: 2, ..tasks[0] }; 2];
+        assert_eq!(by_day(few.into_iter(), pairs)[&0].useful_ms, 80_000, "both all the time");
+        let mut spec =
+            ClusterSpec { resources: "/core=4".into(), walltime_s: 60, ..ClusterSpec::new("./sim", "/home") };
+        (spec.grouping.batch_s, spec.grouping.side_by_side) = (900, 2);
+        assert_eq!(Rate::of_grouped(&spec, 5), Rate { walltime_ms: 180_000, ..pairs });
     }
 
     #[test]
@@ -251,7 +282,7 @@ mod tests {
         let step = Step { script: "true".into(), walltime_s: 60, resources: "/core=3".into() };
         let spec = ClusterSpec { prologue: Some(step), ..ClusterSpec::new("./sim", "/home/alice") };
         let rate = Rate::of(&spec, Role::Prologue);
-        assert_eq!(rate, Rate { cores: 3, is_told: true, walltime_ms: 60_000 });
+        assert_eq!(rate, Rate { cores: 3, ..RATE });
         assert_eq!(Rate::of(&spec, Role::Epilogue).cores, 1);
     }
 }

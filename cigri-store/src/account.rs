@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use cigri_core::language::ClusterSpec;
 use cigri_core::state::JobState;
 use cigri_core::usage::{self, Account, Ended, Outcome, Rate};
 use diesel::prelude::*;
@@ -11,13 +12,13 @@ use crate::job::{JobEnd, LiveJob};
 use crate::schema::{account, campaign};
 use crate::specs::Specs;
 use crate::submission::SubmissionRow;
-use crate::{Result, Store};
+use crate::{Result, Store, asked};
 
 /// The cause of a success that its task did not need any more.
 pub(crate) const DUPLICATE: &str = "duplicate_success";
 
 /// That of a job of which nobody knows what it asked for: no account may stop a job from ending.
-const UNKNOWN: Rate = Rate { cores: 1, is_told: false, walltime_ms: i64::MAX };
+const UNKNOWN: Rate = Rate { cores: 1, is_told: false, walltime_ms: i64::MAX, side_by_side: 1 };
 
 /// Which accounts to read. Days (UTC) are counted from the epoch, both ends included.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -74,7 +75,9 @@ pub(crate) fn charge_ends(
     seen: &SubmissionRow,
     (ends, now): (&[JobEnd], i64),
 ) -> Result<()> {
-    charge(connection, specs, seen, ends.iter().filter(|end| began(end)).map(|end| ended(end, now)))
+    let ends: Vec<(&LiveJob, Ended)> =
+        ends.iter().filter(|end| began(end)).map(|end| (&end.job, ended(end, now))).collect();
+    charge(connection, specs, seen, ends)
 }
 
 /// Charges jobs that were given up together.
@@ -90,8 +93,9 @@ pub(crate) fn charge_lost(
         started_at: None,
         seen_at: job.started_at,
         stopped_at: now,
+        sharing: 1,
     };
-    charge(connection, specs, seen, jobs.iter().map(lost))
+    charge(connection, specs, seen, jobs.iter().map(|job| (job, lost(job))).collect())
 }
 
 /// What never had its turn, alone or in its group, had nothing.
@@ -113,6 +117,7 @@ fn ended(end: &JobEnd, now: i64) -> Ended {
         started_at: end.started_at,
         seen_at: end.job.started_at,
         stopped_at: end.stopped_at.unwrap_or(now),
+        sharing: 1,
     }
 }
 
@@ -120,16 +125,52 @@ fn charge(
     connection: &mut Database,
     specs: &Specs,
     seen: &SubmissionRow,
-    ended: impl Iterator<Item = Ended>,
+    mut ended: Vec<(&LiveJob, Ended)>,
 ) -> Result<()> {
-    let mut ended = ended.peekable();
-    if ended.peek().is_none() {
-        return Ok(());
-    }
-    let found = specs.of(connection, &[seen.campaign_id])?;
-    let spec = found.get(&seen.campaign_id).and_then(|spec| spec.clusters.get(&seen.cluster));
-    let days = usage::by_day(ended, spec.map_or(UNKNOWN, |spec| Rate::of(spec, seen.role)));
+    let Some(generation) = ended.first().map(|(job, _)| job.generation) else { return Ok(()) };
+    let most = share(&mut ended);
+    let spec = spec_of(connection, specs, (seen.campaign_id, &seen.cluster), (seen.level, generation))?;
+    let rate = spec.map_or(UNKNOWN, |spec| match seen.results {
+        None => Rate::of(&spec, seen.role),
+        Some(_) => Rate::of_grouped(&spec, most),
+    });
+    let days = usage::by_day(ended.into_iter().map(|(_, ended)| ended), rate);
     days.iter().try_for_each(|(day, more)| add(connection, (seen.campaign_id, &seen.cluster, *day), more))
+}
+
+/// What the jobs of a submission asked for, all of them alike: what the campaign's file says, or what a user asked for in
+/// its place when they retried its tasks, raised to the submission's level.
+pub(crate) fn spec_of(
+    connection: &mut Database,
+    specs: &Specs,
+    (campaign, cluster): (i64, &str),
+    (level, generation): (u32, i32),
+) -> Result<Option<ClusterSpec>> {
+    let found = specs.of(connection, &[campaign])?;
+    let Some(spec) = found.get(&campaign).and_then(|spec| spec.clusters.get(cluster)) else { return Ok(None) };
+    // No task of the first generation was retried.
+    let own = match generation > 1 {
+        true => asked::of_generation(&asked::spans(connection, campaign)?, generation).apply(spec, None),
+        false => spec.clone(),
+    };
+    Ok(Some(own.at_level(level, None)))
+}
+
+/// Counts the tasks of a remote job that are known by the same times; how many tasks a remote job had at most.
+fn share(ended: &mut [(&LiveJob, Ended)]) -> u64 {
+    let known_by = |job: &LiveJob, times: &Ended| {
+        Some((job.remote_id?, times.started_at.or(times.seen_at)?, times.started_at.is_some(), times.stopped_at))
+    };
+    let (mut alike, mut tasks): (HashMap<_, i64>, HashMap<i64, u64>) = Default::default();
+    for (job, times) in ended.iter() {
+        *alike.entry(known_by(job, times)).or_default() += 1;
+        job.remote_id.into_iter().for_each(|id| *tasks.entry(id).or_default() += 1);
+    }
+    for (job, times) in ended.iter_mut() {
+        let key = known_by(job, times);
+        times.sharing = alike.get(&key).copied().filter(|_| key.is_some()).unwrap_or(1);
+    }
+    tasks.into_values().max().unwrap_or(1)
 }
 
 fn add(connection: &mut Database, (campaign, cluster, day): (i64, &str, i64), more: &Account) -> Result<()> {

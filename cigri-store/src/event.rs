@@ -6,7 +6,7 @@ mod list;
 use cigri_core::event::{Code, NewEvent, Scope, Severity};
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
 use crate::connection::{Database, storable};
 use crate::schema::event;
@@ -113,6 +113,11 @@ fn just_closed(connection: &mut Database, new: &NewEvent, now: i64) -> Result<Op
 fn count(connection: &mut Database, (id, cause): (i64, Option<i64>), new: &NewEvent, now: i64) -> Result<()> {
     let first = sql::<Nullable<Text>>("coalesce(first_message, message)");
     let again = sql::<BigInt>("CASE WHEN closed_at IS NULL THEN reopened ELSE reopened + 1 END");
+    // A hold among notes holds; one that was closed holds no more for a note.
+    let holds = match new.holds {
+        true => sql::<Bool>("TRUE"),
+        false => sql::<Bool>("CASE WHEN closed_at IS NULL THEN holds ELSE FALSE END"),
+    };
     // Numbers and words of the program's own.
     let rise = |(at, to): (i64, Severity)| {
         let (times, to) = (new.times, to.as_str());
@@ -123,8 +128,7 @@ fn count(connection: &mut Database, (id, cause): (i64, Option<i64>), new: &NewEv
             (event::occurrences.eq(event::occurrences + new.times), event::last_at.eq(now), event::reopened.eq(again)),
             (event::first_message.eq(first), event::message.eq(storable(&new.message))),
             (event::advice.eq(storable(&new.advice())), new.code.rises().map(|to| event::severity.eq(rise(to)))),
-            // A hold among notes holds.
-            (new.holds.then(|| event::holds.eq(true)), cause.map(|id| event::cause_id.eq(id))),
+            (event::holds.eq(holds), cause.map(|id| event::cause_id.eq(id))),
             (
                 event::closed_at.eq(None::<i64>),
                 event::closed_by.eq(None::<String>),
@@ -155,13 +159,10 @@ fn insert(connection: &mut Database, cause: Option<i64>, new: &NewEvent, now: i6
 
 /// Opens the event unless the same is open: what it tells changes from moment to moment, but happened once.
 pub(crate) fn open_once(connection: &mut Database, new: &NewEvent, now: i64) -> Result<()> {
-    let known: i64 = event::table
-        .filter(event::closed_at.is_null())
-        .filter(event::code.eq(new.code.as_str()))
-        .filter(event::scope.eq(new.scope.key()))
-        .count()
-        .get_result(connection)?;
-    if known == 0 { open(connection, new, now) } else { Ok(()) }
+    match find(connection, new.code, &new.scope)? {
+        None => open(connection, new, now),
+        Some(_) => Ok(()),
+    }
 }
 
 /// Open events that hold submissions on the cluster, whatever their scope; those of campaigns as a whole too.
@@ -193,6 +194,18 @@ impl Store {
         self.write(|connection| events.iter().try_for_each(|new| open(connection, new, now)))
     }
 
+    /// Opens those of the events that are not open: what they tell lasts, and is no news.
+    pub fn open_unless_open(&self, events: &[NewEvent], now: i64) -> Result<()> {
+        let is_open = |connection: &mut Database, new: &NewEvent| find(connection, new.code, &new.scope);
+        let all_are = |connection: &mut Database| -> Result<bool> {
+            events.iter().try_fold(true, |all, new| Ok(all && is_open(connection, new)?.is_some()))
+        };
+        match self.read(all_are)? {
+            true => Ok(()),
+            false => self.write(|connection| events.iter().try_for_each(|new| open_once(connection, new, now))),
+        }
+    }
+
     /// The message of the open event of a code and scope, if there is one.
     pub fn find_message(&self, code: Code, scope: &Scope) -> Result<Option<String>> {
         self.read(|connection| {
@@ -219,11 +232,12 @@ impl Store {
     pub fn campaign_events(&self, campaign: i64, clusters: &[String], all: bool) -> Result<Vec<EventRow>> {
         self.read(|connection| {
             let of_cluster = event::campaign_id.is_null().and(event::cluster.eq_any(clusters.iter().map(Some)));
-            let rows: Vec<EventRow> = event::table
-                .filter(event::campaign_id.eq(Some(campaign)).or(of_cluster))
-                .order(event::id)
-                .load(connection)?;
-            Ok(rows.into_iter().filter(|row| all || row.closed_at.is_none()).collect())
+            let mut query =
+                event::table.filter(event::campaign_id.eq(Some(campaign)).or(of_cluster)).order(event::id).into_boxed();
+            if !all {
+                query = query.filter(event::closed_at.is_null());
+            }
+            Ok(query.load(connection)?)
         })
     }
 }

@@ -8,7 +8,7 @@ use crate::connection::Database;
 use crate::schema::{grid_usage, job, submission};
 use crate::specs::Specs;
 use crate::submission::is_unsettled;
-use crate::{Result, Store, StoreError};
+use crate::{Result, Store, StoreError, account};
 
 /// One sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,29 +95,32 @@ impl Store {
 
 /// One row is read for each remote job: those of a group change their state together.
 fn cores_running(connection: &mut Database, specs: &Specs, cluster: &str) -> Result<Option<i64>> {
-    type Found = (i64, String, Option<String>, String, i64);
+    type Found = (i64, String, Option<String>, i32, String, Option<i32>, i64);
+    let kind = (submission::campaign_id, submission::role, submission::results, submission::level);
+    // Those of a submission ask for the same.
+    let generation = diesel::dsl::max(job::generation);
     let found: Vec<Found> = submission::table
         .inner_join(job::table.on(job::submission_id.eq(submission::id)))
         .filter(submission::cluster.eq(cluster))
         .filter(is_unsettled())
         .filter(job::slot.eq(0))
         .filter(job::state.eq_any(JobState::ALL.iter().filter(|state| state.is_live()).map(|state| state.as_str())))
-        .group_by((submission::campaign_id, submission::role, submission::results, job::state))
-        .select((submission::campaign_id, submission::role, submission::results, job::state, diesel::dsl::count_star()))
+        .group_by((submission::id, kind, job::state))
+        .select((kind.0, kind.1, kind.2, kind.3, job::state, generation, diesel::dsl::count_star()))
         .load(connection)?;
     if found.is_empty() {
         return Ok(None);
     }
-    let running: Vec<&Found> = found.iter().filter(|row| row.3 == JobState::Running.as_str()).collect();
-    let mut ids: Vec<i64> = running.iter().map(|row| row.0).collect();
-    ids.dedup();
-    let specs = specs.of(connection, &ids)?;
     let mut cores = 0i64;
-    for (campaign, role, results, _, jobs) in running {
+    for (campaign, role, results, level, state, generation, jobs) in found {
+        if state != JobState::Running.as_str() {
+            continue;
+        }
         let role = role.parse().map_err(StoreError::corrupt)?;
-        let Some(spec) = specs.get(campaign).and_then(|spec| spec.clusters.get(cluster)) else { continue };
+        let asked = (level.max(0) as u32, generation.unwrap_or(1));
+        let Some(spec) = account::spec_of(connection, specs, (campaign, cluster), asked)? else { continue };
         let side = if results.is_some() { i64::from(spec.grouping.side_by_side.max(1)) } else { 1 };
-        cores = cores.saturating_add(jobs * side * i64::from(Rate::of(spec, role).cores));
+        cores = cores.saturating_add(jobs * side * i64::from(Rate::of(&spec, role).cores));
     }
     Ok(Some(cores))
 }

@@ -413,6 +413,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     account,
 );
 diesel::allow_columns_to_appear_in_same_group_by_clause!(
+    submission::id,
     submission::campaign_id,
     submission::owner,
     submission::role,

@@ -160,6 +160,8 @@ on_every_database! {
     what_ended_without_a_verdict_of_its_program_is_lost
     steps_and_samples_count_for_what_they_ask_for
     tasks_of_a_group_are_charged_for_their_part
+    tasks_of_a_group_that_succeeded_share_the_time_of_their_remote_job
+    jobs_are_charged_for_what_they_asked_for_themselves
     a_reset_that_lost_our_jobs_lost_their_time
     accounts_are_read_by_owner_campaign_cluster_and_day
     samples_are_kept_once_read_in_order_and_pruned
@@ -180,6 +182,10 @@ on_every_database! {
     a_hundred_thousand_failures_are_a_dozen_events_that_count_exactly
     an_event_that_comes_back_at_once_is_the_same_one
     a_note_becomes_a_hold_and_says_what_led_to_it
+    what_lasts_is_told_again_only_when_it_was_closed
+    events_of_clusters_that_left_end_but_for_those_that_guard
+    what_was_said_to_users_ends_when_they_have_left
+    notes_about_campaigns_on_a_cluster_end_together_and_holds_wait
     events_of_a_campaign_end_with_it
     every_code_ends_as_its_rule_says
     a_person_closes_events_and_their_holds_but_not_those_that_guard

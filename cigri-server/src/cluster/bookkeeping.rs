@@ -1,6 +1,6 @@
 //! What a round leaves in the database for people and for later rounds: its decisions, and what users had.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::meter::Term;
@@ -79,6 +79,8 @@ pub(super) async fn settle(round: &Round<'_>, memory: &mut Memory, view: &RoundV
             store.charge(&name, &live, now, keep.half_life_s)?;
             prune(|| store.prune_decisions(now - keep.decisions_ms))?;
             prune(|| store.close_quiet_events(now))?;
+            // What happens in a round whose cluster answers is noted when that is over; the next ones went well.
+            store.close_notes(Code::ServiceFailure, &name, now)?;
             prune(|| store.prune_events(now - keep.events_ms))
         })
         .await?;
@@ -132,31 +134,48 @@ pub(super) async fn record(
 ) -> Result<(), StepError> {
     let owners: HashMap<i64, &str> = campaigns.iter().map(|view| (view.id, view.owner.as_str())).collect();
     memory.decided.retain(|id, _| owners.contains_key(id));
+    // Somebody may have closed what was told: as often as there are settlements all are told of that need it.
+    let concerned: BTreeSet<&str> = if memory.settled_at == round.now {
+        campaigns.iter().filter(|view| view.token_problem.is_some()).map(|view| view.owner.as_str()).collect()
+    } else {
+        let bound = rows.iter().filter(|row| row.bound_by == Term::Token.as_str());
+        bound.filter_map(|row| owners.get(&row.campaign_id).copied()).collect()
+    };
+    tell_tokenless(round, concerned.into_iter().map(str::to_owned).collect()).await?;
     if rows.is_empty() {
         return Ok(());
     }
-    let tokens = rows.iter().filter(|row| row.bound_by == Term::Token.as_str());
-    let event = |row: &DecisionRow| {
-        let owner = owners.get(&row.campaign_id)?;
-        // Other troubles of a user there have events of their own.
-        let problem = round.grid.token(owner, round.handle).ok()?.err()?;
-        Some(NewEvent::note(Scope::user_on(owner, round.name()), Code::TokenNotFound, problem))
-    };
-    let events: Vec<NewEvent> = tokens.filter_map(event).collect();
     let decided: HashMap<i64, Decided> =
         rows.iter().map(|row| (row.campaign_id, Decided::of(row, memory.decided.get(&row.campaign_id)))).collect();
     let is_news = |row: &DecisionRow| decided.get(&row.campaign_id).is_some_and(|new| new.logged.at == row.decided_at);
     let (news, numbers): (Vec<DecisionRow>, Vec<DecisionRow>) = rows.into_iter().partition(is_news);
-    let now = round.now;
     round
         .store(move |store| {
             store.record_decisions(&news)?;
-            store.refresh_decisions(&numbers)?;
-            store.open_events(&events, now)
+            store.refresh_decisions(&numbers)
         })
         .await?;
     memory.decided.extend(decided);
     Ok(())
+}
+
+/// Tells these users that they have no token there, unless they have, or it is told already.
+async fn tell_tokenless(round: &Round<'_>, owners: Vec<String>) -> Result<(), StepError> {
+    if owners.is_empty() || round.is_local() {
+        return Ok(());
+    }
+    let name = round.name().to_owned();
+    let tokens = round.store(move |store| store.cluster_tokens(&name)).await?;
+    let event = |owner: String| {
+        // Other troubles of a user there have events of their own.
+        let problem = round.grid.token_among(&owner, round.handle, &tokens).ok()?.err()?;
+        Some(NewEvent::note(Scope::user_on(&owner, round.name()), Code::TokenNotFound, problem))
+    };
+    let (events, now): (Vec<NewEvent>, i64) = (owners.into_iter().filter_map(event).collect(), round.now);
+    match events.is_empty() {
+        true => Ok(()),
+        false => round.store(move |store| store.open_unless_open(&events, now)).await,
+    }
 }
 
 #[cfg(test)]

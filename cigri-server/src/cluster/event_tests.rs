@@ -48,6 +48,21 @@ async fn failures_are_one_event_that_counts_them_and_ends_with_the_campaign() {
 }
 
 #[tokio::test]
+async fn a_user_without_a_token_is_told_again_when_the_event_was_closed_by_hand() {
+    let mut server = VirtualServer::new(7, Plan::default());
+    let id = server.campaign(20);
+    server.grid.store.remove_token("alice", "dahu").unwrap();
+    for time in 0..3 {
+        for _ in 0..10 {
+            server.round(None).await;
+        }
+        let told = all(&server, id).into_iter().find(|event| event.code == Code::TokenNotFound.as_str()).unwrap();
+        assert_eq!((told.closed_at, told.occurrences), (None, time + 1));
+        server.grid.store.close_by_hand(told.id, "alice", server.now()).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn an_outage_that_comes_and_goes_is_one_event_and_is_over_when_the_api_answers() {
     let mut server = VirtualServer::new(7, Plan::default());
     let id = server.campaign(200);
@@ -103,7 +118,8 @@ fn closes(source: &str, code: Code) -> bool {
     source.match_indices(&name).any(|(at, _)| {
         let begin = source[..at].rfind([';', '{', '}']).unwrap_or_default();
         let is_whole = !source[at + name.len()..].starts_with(char::is_alphanumeric);
-        is_whole && source[begin..at].contains("close")
+        // A breaker's are collected in a list of what is over.
+        is_whole && ["close", "over.push"].iter().any(|call| source[begin..at].contains(call))
     })
 }
 

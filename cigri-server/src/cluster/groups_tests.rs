@@ -40,6 +40,20 @@ async fn tasks_of_a_group_run_in_turn_in_one_remote_job() {
 }
 
 #[tokio::test]
+async fn tasks_of_a_group_that_succeeded_are_charged_its_time_once() {
+    let bed = Bed::new(&[]);
+    let id = bed.campaign_with("echo $CIGRI_TASK_INDEX >> ran; sleep 0.4", 10, grouped(InTurn::AtMost(5), 2));
+    let row = bed.step_until(id, over).await;
+    assert_eq!(row.done, 10);
+    let span_ms = |job: &JobRow| job.stopped_at.unwrap() - job.started_at.unwrap();
+    let spans: BTreeMap<i64, i64> = jobs(&bed, id).iter().map(|job| (job.remote_id.unwrap(), span_ms(job))).collect();
+    let charged = bed.grid.store.accounts(&Default::default()).unwrap().remove(0).account;
+    let whole_ms = 2 * spans.values().sum::<i64>();
+    assert!(whole_ms >= 2000 && spans.len() < 10, "{spans:?}");
+    assert!((whole_ms - 10..=whole_ms).contains(&charged.useful_ms), "{charged:?} of {whole_ms}");
+}
+
+#[tokio::test]
 async fn tasks_side_by_side_share_a_node_at_the_same_time() {
     let bed = Bed::new(&[]);
     // Each pair of tasks waits for its other half.

@@ -116,11 +116,12 @@ async fn observe_all(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -
 /// A round went well: an open event about failing is over.
 async fn recovered(round: &Round<'_>, memory: &mut Memory) -> Result<(), StepError> {
     memory.failing = false;
-    let (scope, now) = (Scope::cluster(round.name()), round.now);
+    let (name, scope, now) = (round.name().to_owned(), Scope::cluster(round.name()), round.now);
     round
         .store(move |store| {
             store.close_event(Code::ApiFailure, &scope, now)?;
-            store.close_event(Code::ServiceFailure, &scope, now)
+            store.close_event(Code::ServiceFailure, &scope, now)?;
+            store.close_notes(Code::ServiceFailure, &name, now)
         })
         .await?;
     Ok(())

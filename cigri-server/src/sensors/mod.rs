@@ -80,7 +80,7 @@ fn is_url(sensor: &str) -> bool {
 /// Reads a cluster's sensor, whichever it is at the time, until `stop`.
 pub(crate) async fn watch(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: CancellationToken) {
     let mut wanted = handle.sensor.wanted.subscribe();
-    // Whether it is known, and told, that all is well.
+    // Whether it is known, and told, that all is well. A trouble may be closed by hand and last.
     let mut told = None;
     loop {
         let settings = wanted.borrow_and_update().clone();
@@ -88,7 +88,7 @@ pub(crate) async fn watch(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: Can
             seen = look(&handle, settings.as_ref()) => seen,
             () = stop.cancelled() => return,
         };
-        if told != Some(seen.is_ok()) {
+        if told != Some(true) || seen.is_err() {
             let is_ok = seen.is_ok();
             match tell(&grid, &handle, seen).await {
                 Ok(()) => told = Some(is_ok),
@@ -131,7 +131,7 @@ async fn tell(grid: &Grid, handle: &ClusterHandle, seen: Result<(), String>) -> 
                 "the file server's sensor gives no number: {problem}. Until it does, jobs are sent at its `floor` \
                  (setting `file_server`)"
             );
-            store.open_events(&[NewEvent::note(scope, Code::SensorFailed, message)], now)
+            store.open_unless_open(&[NewEvent::note(scope, Code::SensorFailed, message)], now)
         }
     })
     .await

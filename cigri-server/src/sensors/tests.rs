@@ -162,6 +162,11 @@ async fn a_trouble_is_told_once_and_closed_when_the_sensor_works() {
     assert_eq!(handle.sensor.last(), None);
     let asked = || std::fs::read_to_string(folder.path().join("asked")).unwrap_or_default().lines().count();
     until("it is asked again", || asked() >= 3).await;
+    let filter = cigri_store::EventFilter { page: (0, 9), ..Default::default() };
+    let open = || grid.store.list_events(&filter).unwrap().0;
+    assert_eq!(open().iter().map(|row| row.occurrences).collect::<Vec<_>>(), [1], "it lasts, and is told once");
+    grid.store.close_by_hand(open()[0].id, "ada", now_ms()).unwrap();
+    until("it is told again, because it lasts", || event().is_some()).await;
     std::fs::write(folder.path().join("load"), "4.5\n").unwrap();
     until("it works", || handle.sensor.last().is_some()).await;
     assert_eq!(handle.sensor.last().unwrap().value, 4.5);

@@ -6,12 +6,18 @@ use diesel::prelude::*;
 
 use crate::connection::{Database, storable};
 use crate::schema::{campaign, event};
-use crate::{Result, Store, StoreError};
+use crate::{Result, Store, StoreError, max_failures};
 
 /// Events that one call closes or drops at most.
 const AT_ONCE: i64 = 1000;
 /// Who closes what nobody has to.
 const BY_ITSELF: &str = "cigri";
+/// What is said to users about a cluster.
+const OF_USERS: [Code; 4] = [Code::TokenNotFound, Code::PermissionDenied, Code::TokenNotRenewed, Code::NoAccount];
+/// What goes on is noted again within less.
+const IDLE_MS: i64 = 3 * 86_400_000;
+/// Why most events end.
+const GONE: &str = "its cause is gone";
 
 /// What a person closed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,7 +54,7 @@ pub(crate) fn lift_holds(connection: &mut Database, campaign: i64, now: i64) -> 
 /// Closes the open event of a code and scope; returns how many were open.
 pub(crate) fn close(connection: &mut Database, code: Code, scope: &Scope, now: i64) -> Result<usize> {
     let which = event::code.eq(code.as_str()).and(event::scope.eq(scope.key()));
-    Ok(end!(connection, which, (now, BY_ITSELF, "its cause is gone"))?)
+    Ok(end!(connection, which, (now, BY_ITSELF, GONE))?)
 }
 
 /// Closes the events of a campaign if it has ended.
@@ -61,6 +67,14 @@ pub(crate) fn of_ended(connection: &mut Database, id: i64, now: i64) -> Result<(
     Ok(())
 }
 
+/// What was closed by hand is not opened again by what was known then.
+fn go_on(connection: &mut Database, code: Code, scope: &Scope) -> Result<()> {
+    match scope.campaign.filter(|_| code == Code::TooManyFailures) {
+        Some(campaign) => max_failures::count_anew(connection, campaign),
+        None => Ok(()),
+    }
+}
+
 impl Store {
     /// Closes the open event of a code and scope: its cause is gone. Returns how many were open.
     pub fn close_event(&self, code: Code, scope: &Scope, now: i64) -> Result<usize> {
@@ -68,6 +82,23 @@ impl Store {
         match found {
             None => Ok(0),
             Some(_) => self.write(|connection| close(connection, code, scope, now)),
+        }
+    }
+
+    /// Closes what was noted of a code about campaigns on a cluster: its cause is gone. Those that hold wait for a person.
+    /// Returns how many were open.
+    pub fn close_notes(&self, code: Code, cluster: &str, now: i64) -> Result<usize> {
+        let which = || {
+            let noted = event::holds.eq(false).and(event::campaign_id.is_not_null());
+            event::code.eq(code.as_str()).and(event::cluster.eq(cluster)).and(noted)
+        };
+        let found: i64 = self.read(|connection| {
+            let open = event::table.filter(event::closed_at.is_null()).filter(which());
+            Ok(open.count().get_result(connection)?)
+        })?;
+        match found {
+            0 => Ok(0),
+            _ => self.write(|connection| Ok(end!(connection, which(), (now, BY_ITSELF, GONE))?)),
         }
     }
 
@@ -89,6 +120,9 @@ impl Store {
                 )));
             }
             let closed = end!(connection, event::id.eq(id), (now, who, "by hand"))?;
+            if closed > 0 {
+                go_on(connection, code, &scope)?;
+            }
             Ok((closed > 0).then_some((code, scope)))
         })
     }
@@ -104,9 +138,10 @@ impl Store {
             for row in rows {
                 let code: Code = row.code.parse().map_err(StoreError::corrupt)?;
                 if code.closer() == Closer::Owner {
+                    let scope = Scope { campaign: row.campaign_id, cluster: row.cluster, user: row.owner };
                     end!(connection, event::id.eq(row.id), (now, who, "by hand"))?;
-                    done.closed
-                        .push((code, Scope { campaign: row.campaign_id, cluster: row.cluster, user: row.owner }));
+                    go_on(connection, code, &scope)?;
+                    done.closed.push((code, scope));
                 } else {
                     done.left.push(code);
                 }
@@ -124,6 +159,40 @@ impl Store {
         }
         let end = (now, BY_ITSELF, "it did not happen any more");
         self.write(|connection| Ok(end!(connection, event::id.eq_any(ids), end)?))
+    }
+
+    /// Closes what was said to users about their tokens and accounts on a cluster when it did not happen for days, and they
+    /// have nothing to do there: nobody looks whether it is over. Returns how many.
+    pub fn close_of_idle_users(&self, cluster: &str, now: i64) -> Result<usize> {
+        let quiet: Vec<(i64, Option<String>)> = self.read(|connection| {
+            Ok(event::table
+                .filter(event::closed_at.is_null().and(event::campaign_id.is_null()))
+                .filter(event::code.eq_any(OF_USERS.iter().map(|code| code.as_str())))
+                .filter(event::cluster.eq(cluster).and(event::last_at.le(now - IDLE_MS)))
+                .select((event::id, event::owner))
+                .limit(AT_ONCE)
+                .load(connection)?)
+        })?;
+        if quiet.is_empty() {
+            return Ok(0);
+        }
+        let working = self.users_with_work(cluster)?;
+        let is_idle = |owner: &Option<String>| owner.as_ref().is_some_and(|owner| !working.contains(owner));
+        let ids: Vec<i64> = quiet.into_iter().filter(|(_, owner)| is_idle(owner)).map(|(id, _)| id).collect();
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let end = (now, BY_ITSELF, "its user has nothing to do there");
+        self.write(|connection| Ok(end!(connection, event::id.eq_any(ids), end)?))
+    }
+
+    /// Closes events of clusters as a whole and of users there, when the cluster is none of these any more; but those that
+    /// guard what it would do if it came back. Returns how many.
+    pub fn close_of_other_clusters(&self, known: &[String], now: i64) -> Result<usize> {
+        let guards = Code::ALL.iter().filter(|code| code.closer() == Closer::Nobody).map(|code| code.as_str());
+        let which = event::campaign_id.is_null().and(event::code.ne_all(guards));
+        let which = which.and(event::cluster.is_not_null()).and(event::cluster.ne_all(known.iter().map(Some)));
+        self.write(|connection| Ok(end!(connection, which, (now, BY_ITSELF, "the cluster is not there any more"))?))
     }
 
     /// Drops events that were closed before a moment (epoch milliseconds), but for those of campaigns that go on. At most

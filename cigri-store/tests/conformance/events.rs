@@ -102,6 +102,69 @@ pub(super) fn a_note_becomes_a_hold_and_says_what_led_to_it(database: &Fresh) {
     );
     let row = open(&store, hold.because(Code::Restored, Scope::cluster("dahu")), 4);
     assert_eq!(row.cause_id, Some(outage.id), "no such event is open: what was known stays");
+    store.close_event(Code::TokenNotFound, &scope(), 5).unwrap();
+    let row = open(&store, NewEvent::note(scope(), Code::TokenNotFound, "none"), 6);
+    assert_eq!((row.reopened, row.holds), (1, false), "the hold was closed: a note opens none");
+}
+
+pub(super) fn what_lasts_is_told_again_only_when_it_was_closed(database: &Fresh) {
+    let store = database.store();
+    let lasting = || [NewEvent::note(Scope::cluster("dahu"), Code::SensorFailed, "no number")];
+    for now in [1, 2] {
+        store.open_unless_open(&lasting(), now).unwrap();
+        assert_eq!((all(&store)[0].occurrences, all(&store)[0].last_at), (1, 1));
+    }
+    store.close_by_hand(all(&store)[0].id, "ada", 3).unwrap();
+    store.open_unless_open(&lasting(), 4).unwrap();
+    assert_eq!((all(&store)[0].reopened, all(&store)[0].closed_at), (1, None));
+}
+
+pub(super) fn events_of_clusters_that_left_end_but_for_those_that_guard(database: &Fresh) {
+    let store = database.store();
+    let id = campaign(&store, &["luke"], &["a"]);
+    let events = [
+        NewEvent::note(Scope::cluster("dahu"), Code::SensorFailed, "stays"),
+        NewEvent::note(Scope::cluster("luke"), Code::SensorFailed, "goes"),
+        NewEvent::hold(Scope::user_on("bob", "luke"), Code::PermissionDenied, "goes too"),
+        NewEvent::hold(Scope::cluster("luke"), Code::ClusterReset, "guards"),
+        NewEvent::note(Scope::campaign_on(id, "luke"), Code::JobVanished, "ends with its campaign"),
+        NewEvent::note(Scope::service(), Code::MailFailed, "is of no cluster"),
+    ];
+    store.open_events(&events, 1).unwrap();
+    assert_eq!(store.close_of_other_clusters(&["dahu".to_owned()], 2).unwrap(), 2);
+    let left: Vec<String> =
+        all(&store).into_iter().filter(|row| row.closed_at.is_none()).map(|row| row.message).collect();
+    assert_eq!(left, ["stays", "guards", "ends with its campaign", "is of no cluster"]);
+}
+
+pub(super) fn what_was_said_to_users_ends_when_they_have_left(database: &Fresh) {
+    let store = database.store();
+    campaign(&store, &["dahu"], &["a"]);
+    for user in ["alice", "bob"] {
+        store.open_events(&[NewEvent::hold(Scope::user_on(user, "dahu"), Code::PermissionDenied, user)], 0).unwrap();
+    }
+    assert_eq!(store.close_of_idle_users("dahu", 72 * HOUR - 1).unwrap(), 0, "days later");
+    assert_eq!(store.close_of_idle_users("luke", 72 * HOUR).unwrap(), 0, "elsewhere");
+    assert_eq!(store.close_of_idle_users("dahu", 72 * HOUR).unwrap(), 1);
+    let left: Vec<String> =
+        all(&store).into_iter().filter(|row| row.closed_at.is_none()).map(|row| row.message).collect();
+    assert_eq!(left, ["alice"], "who has work there");
+}
+
+pub(super) fn notes_about_campaigns_on_a_cluster_end_together_and_holds_wait(database: &Fresh) {
+    let store = database.store();
+    let (one, other) = (campaign(&store, &["dahu"], &["a"]), campaign(&store, &["dahu"], &["a"]));
+    let events = [
+        NewEvent::note(Scope::campaign_on(one, "dahu"), Code::ServiceFailure, "tasks were in the bag"),
+        NewEvent::note(Scope::campaign_on(one, "luke"), Code::ServiceFailure, "elsewhere"),
+        NewEvent::hold(Scope::campaign_on(other, "dahu"), Code::ServiceFailure, "what is stored cannot be read"),
+    ];
+    store.open_events(&events, 1).unwrap();
+    assert_eq!(store.close_notes(Code::ServiceFailure, "dahu", 2).unwrap(), 1);
+    assert_eq!(store.close_notes(Code::ServiceFailure, "dahu", 3).unwrap(), 0);
+    let left: Vec<String> =
+        all(&store).into_iter().filter(|row| row.closed_at.is_none()).map(|row| row.message).collect();
+    assert_eq!(left, ["elsewhere", "what is stored cannot be read"]);
 }
 
 pub(super) fn events_of_a_campaign_end_with_it(database: &Fresh) {

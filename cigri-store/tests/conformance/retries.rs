@@ -132,6 +132,17 @@ pub(super) fn too_many_failures_hold_a_campaign_everywhere_until_it_is_resumed(d
     assert_eq!(is_held(&store, id), [false, false], "counted from there");
     fail(&store, id, 1);
     assert_eq!(is_held(&store, id), [true, true]);
+    // Closing the event lets it go on as resuming does.
+    for time in 0..2 {
+        match time {
+            0 => drop(store.close_by_hand(store.round_view("dahu").unwrap().holds[0].id, "alice", 8000).unwrap()),
+            _ => drop(store.close_all_by_hand(id, "alice", 8000).unwrap()),
+        }
+        fail(&store, id, 3);
+        assert_eq!(is_held(&store, id), [false, false], "counted from there");
+        fail(&store, id, 1);
+        assert_eq!(is_held(&store, id), [true, true]);
+    }
 }
 
 pub(super) fn a_share_of_failures_counts_once_some_tasks_have_ended(database: &Fresh) {

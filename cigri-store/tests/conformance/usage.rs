@@ -1,7 +1,7 @@
 //! Accounts, samples of clusters, and the care of tokens, on every database.
 
 use cigri_core::event::{Code, NewEvent, Scope, Severity};
-use cigri_core::language::{CampaignSpec, Step};
+use cigri_core::language::{CampaignSpec, Escalation, Step};
 use cigri_core::state::{JobState, Role};
 use cigri_core::token::Renewal;
 use cigri_core::usage::{Account, DAY_MS, GridUsage};
@@ -107,6 +107,59 @@ pub(super) fn tasks_of_a_group_are_charged_for_their_part(database: &Fresh) {
     store.record_look(&submission, &look(0, 1, &[], &ends), 9000).unwrap();
     let expected = Account { useful_ms: 10_000, done: 1, ..Account::default() };
     assert_eq!(all(&store)[0].account, expected, "half of the job's four cores");
+}
+
+pub(super) fn tasks_of_a_group_that_succeeded_share_the_time_of_their_remote_job(database: &Fresh) {
+    let store = database.store();
+    let mut spec = spec(&["dahu"]);
+    let dahu = spec.clusters.get_mut("dahu").unwrap();
+    (dahu.resources, dahu.grouping.side_by_side, dahu.walltime_s) = ("/core=2".into(), 2, 1);
+    let id = open(&store, "alice", &spec, 16);
+    let end_all = |change: &dyn Fn(&LiveJob) -> JobEnd| {
+        let submission = adopt(&store, &intend_group(&store, id, (2, 4)).0);
+        let live = store.live_jobs(submission.id).unwrap();
+        let seen: Vec<i64> = live.iter().map(|job| job.id).collect();
+        store.record_look(&submission, &look(2, 0, &seen, &[]), 4000).unwrap();
+        let ends: Vec<JobEnd> = store.live_jobs(submission.id).unwrap().iter().map(change).collect();
+        store.record_look(&submission, &look(0, 2, &[], &ends), 9000).unwrap();
+        all(&store)[0].account.useful_ms
+    };
+    // Remote jobs that lasted as long as each other are told apart.
+    let told = end_all(&|job| lasted(job, JobState::Done, (1000, 5000)));
+    assert_eq!(told, 2 * 4000 * 4, "two remote jobs of four cores");
+    let unseen = |job: &LiveJob| JobEnd { started_at: None, stopped_at: Some(9000), ..end(job, JobState::Done) };
+    assert_eq!(end_all(&unseen) - told, 2 * 2000 * 4, "no longer than the walltime of the remote job: two in turn");
+}
+
+pub(super) fn jobs_are_charged_for_what_they_asked_for_themselves(database: &Fresh) {
+    let store = database.store();
+    let mut spec = spec(&["dahu"]);
+    spec.clusters.get_mut("dahu").unwrap().escalate =
+        Some(Escalation { walltime: 2.0, most: 2, resources: vec!["/core=1".into(), "/core=4".into()] });
+    let id = open(&store, "alice", &spec, 1);
+    let attempt = |level: u32| {
+        let asked = store.asked_next(id, ("dahu", &[]), (level, i64::MAX)).unwrap();
+        let level = cigri_store::Raised { level, longest_s: None };
+        let new = cigri_store::NewSubmission { asked: asked.as_ref(), level, ..new_submission(id, "dahu", 1) };
+        let row = store.intend(&new, |id| format!("cigri.test.{id}"), 2000).unwrap().unwrap().0;
+        let row = adopt(&store, &row);
+        let first = store.live_jobs(row.id).unwrap()[0].id;
+        store.record_look(&row, &look(0, 0, &[first], &[]), 4000).unwrap();
+        (row.clone(), store.live_jobs(row.id).unwrap().remove(0), store.cores_running("dahu").unwrap().unwrap())
+    };
+    let (row, job, cores) = attempt(0);
+    let back = Some(cigri_store::Return { level: 1, ..Default::default() });
+    let killed = JobEnd { back, ..lasted(&job, JobState::Killed, (4000, 5000)) };
+    store.record_look(&row, &look(0, 1, &[], &[killed]), 6000).unwrap();
+    assert_eq!((cores, all(&store)[0].account.lost_ms), (1, 1000));
+    let (row, job, cores) = attempt(1);
+    store.record_look(&row, &look(0, 1, &[], &[lasted(&job, JobState::Failed, (6000, 7000))]), 8000).unwrap();
+    assert_eq!((cores, all(&store)[0].account.failed_ms), (4, 4000), "raised");
+    let ask = cigri_core::ask::Ask { time: None, resources: Some("/core=8".into()) };
+    store.retry(id, &cigri_store::Retry { ask, ..Default::default() }, None, 9000).unwrap();
+    let (row, job, cores) = attempt(0);
+    store.record_look(&row, &look(0, 1, &[], &[lasted(&job, JobState::Done, (9000, 10_000))]), 11_000).unwrap();
+    assert_eq!((cores, all(&store)[0].account.useful_ms), (8, 8000), "as its user asked in place of the file");
 }
 
 pub(super) fn a_reset_that_lost_our_jobs_lost_their_time(database: &Fresh) {
