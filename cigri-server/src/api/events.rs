@@ -7,8 +7,10 @@
 use actix_web::{HttpResponse, web};
 use cigri_api::{Accepted, Event, List, NewEvent as Wanted};
 use cigri_core::event::{Closer, Closing, Code, NewEvent, Scope, Severity};
+use cigri_core::failure::Class;
+use cigri_core::reaction;
 use cigri_core::state::CampaignState;
-use cigri_store::{About, EventFilter, EventRow, RetriedTasks, Store, StoreError};
+use cigri_store::{About, EventFilter, EventRow, RetriedTasks, Retry, Store, StoreError};
 use serde::Deserialize;
 
 use super::identity::Caller;
@@ -129,7 +131,8 @@ pub(super) struct CloseQuery {
     resubmit: Option<String>,
 }
 
-/// `DELETE /events/{id}`: closes it (its owner, admins); with `?resubmit=1` the failed tasks of its campaign are tried again.
+/// `DELETE /events/{id}`: closes it (its owner, admins); with `?resubmit=1` the tasks of its campaign that
+/// failed in the way that it tells of are tried again.
 pub(super) async fn close(
     grid: web::Data<Grid>,
     caller: Caller,
@@ -144,15 +147,16 @@ pub(super) async fn close(
         _ => caller.administers(&grid)?,
     }
     let retried = query.resubmit.is_some().then_some(row.campaign_id);
-    let campaign = match retried {
+    let again = match retried {
         Some(None) => return Err(ApiError::bad_request("only an event of a campaign has tasks to try again")),
-        other => other.flatten(),
+        other => other.flatten().map(|campaign| (campaign, of_code(code))),
     };
     let (id, login, now) = (row.id, caller.login.clone(), now_ms());
     let (closed, retried) = crate::blocking(&grid.store, move |store| {
-        can_retry(store, campaign)?;
+        can_retry(store, again.as_ref().map(|(campaign, _)| *campaign))?;
         let closed = store.close_by_hand(id, &login, now)?;
-        Ok((closed, retry(store, campaign, now)?))
+        let retry = |(campaign, retry)| store.retry(campaign, &retry, None, now);
+        Ok((closed, again.map(retry).transpose()?))
     })
     .await?;
     tracing::info!(user = %caller.login, event = id, "an event was closed by hand");
@@ -178,7 +182,7 @@ pub(super) async fn close_all(
     let (done, retried) = crate::blocking(&grid.store, move |store| {
         can_retry(store, campaign)?;
         let done = store.close_all_by_hand(id, &login, now)?;
-        Ok((done, retry(store, campaign, now)?))
+        Ok((done, campaign.map(|id| store.retry_failed(id, now)).transpose()?))
     })
     .await?;
     tracing::info!(user = %caller.login, campaign = id, "the campaign's events were closed by hand");
@@ -217,8 +221,10 @@ fn can_retry(store: &Store, campaign: Option<i64>) -> Result<(), StoreError> {
     }
 }
 
-fn retry(store: &Store, campaign: Option<i64>, now: i64) -> Result<Option<RetriedTasks>, StoreError> {
-    campaign.map(|id| store.retry_failed(id, now)).transpose()
+/// The failed tasks that an event of this code tells of; all of a campaign's, if it tells of no kind of failure.
+fn of_code(code: Code) -> Retry {
+    let classes = Class::ALL.iter().copied().filter(|class| reaction::code_of(*class) == code).collect();
+    Retry { classes, ..Retry::default() }
 }
 
 fn retried_words(retried: Option<RetriedTasks>) -> String {

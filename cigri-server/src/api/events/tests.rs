@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::ResponseError;
 use actix_web::body::to_bytes;
+use cigri_core::failure::Failure;
 use cigri_core::language::{CampaignSpec, ClusterSpec};
 use cigri_core::state::{JobState, Role};
 use cigri_store::{AdoptedArray, JobEnd, JobFilter, Look, NewCampaign, NewSubmission};
@@ -72,12 +73,12 @@ impl Bed {
             state: JobState::Failed,
             exit_code: Some(1),
             cause: "exit_code".into(),
+            failure: Some(Failure { class: Class::Exit, node: None, signature: None }),
             detail: None,
             started_at: Some(4000),
             stopped_at: Some(5000),
             killed: false,
             back: None,
-            failure: None,
         };
         let look = Look { finals: 1, ends: vec![end], ..Look::default() };
         store.record_look(&submission, &look, 6000).unwrap();
@@ -181,6 +182,9 @@ async fn closing_with_a_retry_tries_failed_tasks_again_and_drops_none() {
     let id = bed.campaign();
     let store = &bed.grid.store;
     bed.fail_one(id);
+    let event = bed.tell(NewEvent::note(Scope::campaign_on(id, "dahu"), Code::Walltime, "task 9"));
+    let words = bed.close("alice", event, true).await.1;
+    assert!(words.ends_with("; 0 failed tasks are tried again"), "of another kind: {words}");
     let event = bed.tell(NewEvent::note(Scope::campaign_on(id, "dahu"), Code::ExitError, "task 0"));
     assert_eq!(bed.close("alice", event, false).await.1, format!("Event {event} closed; its tasks stay failed"));
     assert_eq!((store.campaign(id).unwrap().failed, store.campaign(id).unwrap().pending), (1, 2));
