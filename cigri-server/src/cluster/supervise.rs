@@ -63,25 +63,34 @@ pub(crate) async fn run_all(grid: Arc<Grid>, stop: CancellationToken) {
     }
 }
 
-/// Runs the loop in a task of its own, so that a panic ends only that task, which is then started again.
+/// Runs what a cluster needs side by side.
 async fn supervise(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: CancellationToken) {
-    let sensor = tokio::spawn(sensors::watch(Arc::clone(&grid), Arc::clone(&handle), stop.clone()));
-    let tended = tokio::spawn(upkeep::watch(Arc::clone(&grid), Arc::clone(&handle), stop.clone()));
+    let each = || (Arc::clone(&grid), Arc::clone(&handle), stop.clone());
+    tokio::join!(
+        keep("loop", each(), rounds),
+        keep("sensor", each(), sensors::watch),
+        keep("upkeep", each(), upkeep::watch)
+    );
+}
+
+/// What one of a cluster's tasks is given.
+type Charge = (Arc<Grid>, Arc<ClusterHandle>, CancellationToken);
+
+/// Runs something in a task of its own, so that a panic ends only that task, which is told and started again.
+async fn keep<Run, Running>(what: &'static str, (grid, handle, stop): Charge, run: Run)
+where
+    Run: Fn(Arc<Grid>, Arc<ClusterHandle>, CancellationToken) -> Running,
+    Running: Future<Output = ()> + Send + 'static,
+{
     while !stop.is_cancelled() {
-        let task = tokio::spawn(rounds(Arc::clone(&grid), Arc::clone(&handle), stop.clone()));
-        match task.await {
-            Ok(()) => break,
-            Err(panic) => {
-                error!(cluster.name = %handle.row.name, "the cluster's loop failed, it starts again: {panic}");
-                let message = "the cluster's loop failed by a bug and was started again; the log says more";
-                let event = NewEvent::note(Scope::cluster(&handle.row.name), Code::ServiceFailure, message);
-                crate::blocking(&grid.store, move |store| store.open_events(&[event], now_ms())).await.ok();
-            }
-        }
-        pause(&stop, &handle.wake, Duration::from_secs(1)).await;
+        let task = tokio::spawn(run(Arc::clone(&grid), Arc::clone(&handle), stop.clone()));
+        let Err(panic) = task.await else { return };
+        error!(cluster.name = %handle.row.name, "the cluster's {what} failed, it starts again: {panic}");
+        let message = format!("the cluster's {what} failed by a bug and was started again; the log says more");
+        let event = NewEvent::note(Scope::cluster(&handle.row.name), Code::ServiceFailure, message);
+        crate::blocking(&grid.store, move |store| store.open_events(&[event], now_ms())).await.ok();
+        wait(&stop, Duration::from_secs(1)).await;
     }
-    sensor.await.ok();
-    tended.await.ok();
 }
 
 async fn rounds(grid: Arc<Grid>, handle: Arc<ClusterHandle>, stop: CancellationToken) {
@@ -157,5 +166,35 @@ async fn pause(stop: &CancellationToken, wake: &Notify, period: Duration) {
         () = tokio::time::sleep(period) => {}
         () = wake.notified() => {}
         () = stop.cancelled() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::secret::Sealer;
+
+    #[tokio::test]
+    async fn what_fails_by_a_bug_is_told_and_starts_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = cigri_store::Store::open_sqlite(std::path::Path::new(":memory:"), "test").unwrap();
+        let sealer = Sealer::open(&folder.path().join("key")).unwrap();
+        let grid = Arc::new(Grid::new(store, sealer, Vec::new(), None).unwrap());
+        let (name, url, limits) = ("dahu".to_owned(), "http://127.0.0.1:9/".to_owned(), ClusterLimits::default());
+        let kind = cigri_store::ClusterKind::Oar3;
+        grid.add_cluster(cigri_store::ClusterRow { name, kind, url, limits, last_round_at: None }).unwrap();
+        let handle = grid.cluster("dahu").unwrap();
+        let starts = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&starts);
+        let run = move |_, _, _| {
+            let start = counted.fetch_add(1, Ordering::SeqCst);
+            async move { assert!(start > 0, "a bug") }
+        };
+        keep("upkeep", (Arc::clone(&grid), handle, CancellationToken::new()), run).await;
+        assert_eq!(starts.load(Ordering::SeqCst), 2);
+        let told = grid.store.find_message(Code::ServiceFailure, &Scope::cluster("dahu")).unwrap();
+        assert!(told.unwrap().contains("upkeep failed by a bug"));
     }
 }
