@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::event::Severity;
 
 const DAY_S: i64 = 86_400;
-/// Days before its end at which the user is told, the first of them that from which it is renewed.
-const MARKS: [i64; 4] = [14, 7, 3, 1];
+/// Days before its end at which the user is told, the first of them that from which it is renewed; the last is its end.
+const MARKS: [i64; 5] = [14, 7, 3, 1, 0];
+/// Nobody is told of a token any more that ended so long ago, and that nobody needs.
+const FORGOTTEN_S: i64 = 3 * DAY_S;
 /// The marks of a short life are nearer: the first comes when this part of it is left.
 const PART: i64 = 3;
 /// What is left at these is urgent.
@@ -84,6 +86,11 @@ impl Life {
     pub fn marks(&self, now: i64) -> u32 {
         let left = self.left_s(now);
         MARKS.iter().filter(|mark| left <= self.left_at(**mark)).count() as u32
+    }
+
+    /// Whether it ended so long ago that its user, who has nothing to do there, has left.
+    pub fn is_forgotten(&self, now: i64) -> bool {
+        self.left_s(now) <= -FORGOTTEN_S
     }
 
     /// How long to wait after so many vain attempts to renew it: 1, 2, 4... hours, at most a day and at most a quarter of
@@ -178,15 +185,16 @@ mod tests {
     fn a_short_life_is_renewed_when_a_third_is_left() {
         let hour = Life { issued_at: Some(0), expires_at: 3600 };
         assert_eq!(hour.renew_at(), 2400);
-        assert_eq!((hour.marks(2399), hour.marks(2400), hour.marks(3600)), (0, 1, 4));
+        assert_eq!((hour.marks(2399), hour.marks(2400), hour.marks(3600)), (0, 1, 5));
         let month = Life { issued_at: Some(0), expires_at: 30 * DAY_S };
         assert_eq!(month.renew_at(), 20 * DAY_S);
     }
 
     #[test]
-    fn the_user_is_told_at_fourteen_seven_three_days_and_one() {
+    fn the_user_is_told_at_fourteen_seven_three_days_and_one_and_at_the_end() {
         let marks = |days_left: i64| LONG.marks((364 - days_left) * DAY_S);
-        assert_eq!([15, 14, 8, 7, 4, 3, 2, 1, 0, -5].map(marks), [0, 1, 1, 2, 2, 3, 3, 4, 4, 4]);
+        assert_eq!([15, 14, 8, 7, 4, 3, 2, 1, 0, -5].map(marks), [0, 1, 1, 2, 2, 3, 3, 4, 5, 5]);
+        assert_eq!([-2, -3].map(|days_left| LONG.is_forgotten((364 - days_left) * DAY_S)), [false, true]);
         assert_eq!([1, 2, 3, 4].map(severity), [Severity::Medium, Severity::Medium, Severity::High, Severity::High]);
     }
 

@@ -13,6 +13,7 @@ use tracing::info;
 
 use crate::admission::Admission;
 use crate::api;
+use crate::clock::now_ms;
 use crate::cluster::supervise;
 use crate::data_dir::{self, DataDir};
 use crate::grid::{Grid, GridError, http_transport};
@@ -56,6 +57,8 @@ async fn alone(settings: &Settings, folder: &DataDir, stop: CancellationToken) -
     let sealer = sealer(settings)?;
     let grid = Arc::new(configured(Grid::new(folder.store()?, sealer, settings.admins.clone(), None)?, settings)?);
     clusters(settings).into_iter().try_for_each(|row| grid.add_cluster(row))?;
+    let names: Vec<String> = settings.clusters.keys().cloned().collect();
+    grid.store.close_of_other_clusters(&names, now_ms()).map_err(GridError::Store)?;
     let server = serve(settings, &grid, &Arc::new(Leadership::alone()))?;
     info!(socket = %settings.socket.display(), clusters = settings.clusters.len(), "ready");
     supervise::run_all(grid, stop).await;

@@ -54,6 +54,8 @@ fn prepare(store: &Store, clusters: &[ClusterRow]) -> Result<(), StoreError> {
             warn!(cluster.name = %cluster.name, "a limit changed at run time has no effect any more: {problem}");
         }
     }
+    let names: Vec<String> = clusters.iter().map(|cluster| cluster.name.clone()).collect();
+    store.close_of_other_clusters(&names, now_ms())?;
     Ok(())
 }
 

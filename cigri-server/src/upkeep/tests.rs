@@ -153,7 +153,7 @@ async fn a_token_that_ends_soon_is_renewed_while_its_user_has_work() {
 }
 
 #[tokio::test]
-async fn a_user_is_told_four_times_in_one_event_what_to_type() {
+async fn a_user_is_told_four_times_in_one_event_what_to_type_and_once_that_it_has_ended() {
     let mut bed = Bed::new();
     let row = bed.grid.put_token("alice", "dahu", &token("alice", 13 * DAY_S)).unwrap();
     bed.grid.store.set_renewal("alice", "dahu", Renewal::Never).unwrap();
@@ -168,14 +168,39 @@ async fn a_user_is_told_four_times_in_one_event_what_to_type() {
         told.push((events[0].occurrences, events[0].severity.clone()));
     }
     told.dedup();
-    let expected = [(1, "medium"), (2, "medium"), (3, "high"), (4, "high")];
+    let expected = [(1, "medium"), (2, "medium"), (3, "high"), (4, "high"), (5, "high")];
     assert_eq!(told, expected.map(|(times, severity)| (times, severity.to_owned())));
     let message = &bed.open(Code::TokenExpires)[0].message;
+    assert!(message.contains("has ended: nothing more is sent there"), "{message}");
     assert!(message.contains("`cigri token add dahu`") && message.contains("--renew needed"), "{message}");
     assert_eq!((bed.asked("/get_new_token"), bed.token().secret), (0, row.secret), "its user does not want that");
     bed.grid.store.remove_token("alice", "dahu").unwrap();
     bed.tend().await;
     assert_eq!(bed.open(Code::TokenExpires), [], "there is none that could end");
+}
+
+#[tokio::test]
+async fn what_is_said_of_people_who_left_is_over_some_days_later() {
+    let mut bed = Bed::new();
+    bed.grid.put_token("alice", "dahu", &token("alice", DAY_S)).unwrap();
+    let begun = now_ms();
+    let mut open = Vec::new();
+    let scope = Scope::user_on("bob", "dahu");
+    let no_token = cigri_core::event::NewEvent::note(scope.clone(), Code::TokenNotFound, "bob has none");
+    bed.grid.store.open_events(&[no_token], begun).unwrap();
+    for day in [0, 2, 3, 5, 400] {
+        bed.now = begun + day * DAY_S * 1000;
+        bed.tend().await;
+        open.push((
+            bed.open(Code::TokenExpires).len(),
+            bed.grid.store.find_message(Code::TokenNotFound, &scope).unwrap(),
+        ));
+    }
+    let is_open = open.into_iter().map(|(ends, none)| (ends, none.is_some())).collect::<Vec<_>>();
+    assert_eq!(is_open, [(1, true), (1, true), (1, false), (0, false), (0, false)]);
+    bed.campaign();
+    bed.tend().await;
+    assert_eq!(bed.open(Code::TokenExpires).len(), 1, "back again, and without a token");
 }
 
 #[tokio::test]

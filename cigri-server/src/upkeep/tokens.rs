@@ -51,23 +51,17 @@ pub(super) async fn look_after(
     }
     let name = handle.row.name.clone();
     let read = move |store: &cigri_store::Store| {
-        Ok((store.cluster_tokens(&name)?, store.open_of_code(Code::TokenExpires, &name)?))
+        store.close_of_idle_users(&name, now)?;
+        let ending = ending(store.cluster_tokens(&name)?, now / 1000);
+        let working = if ending.is_empty() { Vec::new() } else { store.users_with_work(&name)? };
+        Ok((ending, store.open_of_code(Code::TokenExpires, &name)?, working))
     };
-    let (tokens, told) = crate::blocking(&grid.store, read).await?;
-    let ending: Vec<(TokenRow, Life)> = tokens
-        .into_iter()
-        .filter_map(|row| row.life().map(|life| (row, life)))
-        .filter(|(_, life)| life.renew_at() <= now / 1000)
-        .collect();
+    let (mut ending, told, working) = crate::blocking(&grid.store, read).await?;
+    ending.retain(|(row, life)| !life.is_forgotten(now / 1000) || working.contains(&row.owner));
     attempts.0.retain(|owner, _| ending.iter().any(|(row, _)| row.owner == *owner));
     let over = told.iter().filter_map(|event| event.owner.clone());
     let over = over.filter(|owner| ending.iter().all(|(row, _)| row.owner != *owner)).collect::<Vec<_>>();
     close(grid, handle, over, now).await?;
-    if ending.is_empty() {
-        return Ok(());
-    }
-    let name = handle.row.name.clone();
-    let working = crate::blocking(&grid.store, move |store| store.users_with_work(&name)).await?;
     let look = Look { grid, handle, told, working, is_open, now };
     for (row, life) in &ending {
         look.one(row, life, attempts).await?;
@@ -75,7 +69,13 @@ pub(super) async fn look_after(
     Ok(())
 }
 
-/// What was said of tokens that are no more, or no longer end soon.
+/// Tokens that it is time to renew, or that have ended; `now` in epoch seconds.
+fn ending(tokens: Vec<TokenRow>, now: i64) -> Vec<(TokenRow, Life)> {
+    let with_life = tokens.into_iter().filter_map(|row| row.life().map(|life| (row, life)));
+    with_life.filter(|(_, life)| life.renew_at() <= now).collect()
+}
+
+/// What was said of tokens that are no more, no longer end soon, or ended long ago and are missed by nobody.
 async fn close(grid: &Grid, handle: &ClusterHandle, owners: Vec<String>, now: i64) -> Result<(), GridError> {
     for owner in owners {
         let scope = Scope::user_on(&owner, &handle.row.name);
