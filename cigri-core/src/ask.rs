@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::language::{ClusterSpec, JobKind, parse_resources, parse_walltime};
+use crate::language::{ClusterSpec, parse_resources, parse_walltime};
 
 /// OAR adds walltimes to dates: a year and more is a slip.
 const LONGEST_S: u64 = 365 * 24 * 3600 - 1;
@@ -89,7 +89,7 @@ impl Ask {
             Some(Time::Times(factor)) => times(spec.walltime_s, factor),
             Some(Time::Seconds(seconds)) => seconds.min(LONGEST_S),
         };
-        let longest_s = longest_s.filter(|_| spec.kind == JobKind::BestEffort).unwrap_or(LONGEST_S);
+        let longest_s = longest_s.filter(|_| spec.kind.may_be_killed()).unwrap_or(LONGEST_S);
         ClusterSpec {
             walltime_s: wanted.min(longest_s.max(spec.walltime_s)),
             resources: self.resources.clone().unwrap_or_else(|| spec.resources.clone()),
@@ -106,6 +106,7 @@ fn times(seconds: u64, factor: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::JobKind;
 
     fn spec() -> ClusterSpec {
         ClusterSpec { walltime_s: 3600, ..ClusterSpec::new("./sim", "/home/alice") }
@@ -131,6 +132,8 @@ mod tests {
     #[test]
     fn a_cluster_has_its_limit_for_jobs_that_it_may_kill() {
         assert_eq!([walltime("x4", Some(7200)), walltime("x4", Some(60))], [7200, 3600], "never below the file's");
+        let by_day = ClusterSpec { kind: JobKind::SemiBestEffort, ..spec() };
+        assert_eq!(Ask::parse(Some("x4"), None).unwrap().apply(&by_day, Some(7200)).walltime_s, 7200);
         let normal = ClusterSpec { kind: JobKind::Normal, ..spec() };
         assert_eq!(Ask::parse(Some("x4"), None).unwrap().apply(&normal, Some(7200)).walltime_s, 14_400);
     }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use cigri_core::language::{CampaignSpec, Endless};
 use cigri_core::state::{BagState, CampaignState, Stage};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use crate::campaign::CampaignRow;
 use crate::connection::Database;
@@ -31,6 +33,8 @@ pub struct ActiveCampaign {
     pub live: i64,
     /// Tasks that succeeded.
     pub done: i64,
+    /// Some of its tasks were retried with other time or resources than its file says.
+    pub has_asks: bool,
 }
 
 impl ActiveCampaign {
@@ -56,12 +60,16 @@ impl From<&CampaignRow> for ActiveCampaign {
             pending: row.pending,
             live: row.live,
             done: row.done,
+            has_asks: false,
         }
     }
 }
 
-/// Id, owner, stage, bag; pending, live, done.
-type Columns = (i64, String, String, Option<String>, i64, i64, i64);
+/// Id, owner, stage, bag; pending, live, done; whether it has asks.
+type Columns = (i64, String, String, Option<String>, i64, i64, i64, bool);
+
+/// A part of the one statement: a round sends no other about campaigns without.
+const HAS_ASKS: &str = "EXISTS (SELECT 1 FROM retry_override WHERE retry_override.campaign_id = campaign.id)";
 
 /// Active campaigns with tasks to send. One that has nothing left at all waits for its epilogues.
 pub(crate) fn with_work(connection: &mut Database, specs: &Specs) -> Result<Vec<ActiveCampaign>> {
@@ -77,6 +85,7 @@ pub(crate) fn with_work(connection: &mut Database, specs: &Specs) -> Result<Vec<
             progress::pending,
             progress::live,
             progress::done,
+            sql::<Bool>(HAS_ASKS),
         ))
         .order(campaign::id)
         .load(connection)?;
@@ -86,7 +95,7 @@ pub(crate) fn with_work(connection: &mut Database, specs: &Specs) -> Result<Vec<
 }
 
 fn active(columns: Columns, specs: &mut SpecsById) -> Result<ActiveCampaign> {
-    let (id, owner, stage, bag, pending, live, done) = columns;
+    let (id, owner, stage, bag, pending, live, done, has_asks) = columns;
     Ok(ActiveCampaign {
         id,
         owner,
@@ -96,5 +105,6 @@ fn active(columns: Columns, specs: &mut SpecsById) -> Result<ActiveCampaign> {
         pending,
         live,
         done,
+        has_asks,
     })
 }

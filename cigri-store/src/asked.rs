@@ -3,8 +3,9 @@
 //! It goes by generations: from one on, all tasks ask for something, until a later one. A submission takes tasks of one
 //! such span only, because its jobs ask for the same.
 
+use std::collections::{BTreeMap, HashMap};
+
 use cigri_core::ask::Ask;
-use cigri_core::state::CampaignState;
 use diesel::dsl::{max, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
@@ -32,23 +33,68 @@ impl Asked {
     }
 }
 
+/// A campaign with something to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender {
+    /// Its id.
+    pub id: i64,
+    /// Its other clusters that are open to it.
+    pub open_elsewhere: Vec<String>,
+    /// The levels of escalation of its tasks, beside 0.
+    pub levels: Vec<u32>,
+}
+
+/// By level of escalation.
+pub type Levels = BTreeMap<u32, Asked>;
+
 /// All spans of a campaign, in order; none if its tasks always ask for what its file says.
 pub(crate) fn spans(connection: &mut Database, id: i64) -> Result<Vec<Asked>> {
-    let found: Vec<(i32, String)> = retry_override::table
-        .filter(retry_override::campaign_id.eq(id))
-        .select((retry_override::generation_from, retry_override::ask))
-        .order(retry_override::generation_from)
+    Ok(spans_of(connection, &[id])?.remove(&id).unwrap_or_default())
+}
+
+fn spans_of(connection: &mut Database, ids: &[i64]) -> Result<HashMap<i64, Vec<Asked>>> {
+    let found: Vec<(i64, i32, String)> = retry_override::table
+        .filter(retry_override::campaign_id.eq_any(ids))
+        .select((retry_override::campaign_id, retry_override::generation_from, retry_override::ask))
+        .order((retry_override::campaign_id, retry_override::generation_from))
         .load(connection)?;
-    let mut spans: Vec<Asked> = Vec::new();
-    for (from, text) in found {
+    let mut all: HashMap<i64, Vec<Asked>> = HashMap::new();
+    for (id, from, text) in found {
         let ask = serde_json::from_str(&text).map_err(StoreError::corrupt)?;
-        match spans.last_mut() {
-            Some(last) => last.to = Some(from),
-            None => spans.push(Asked { from: 1, to: Some(from), ask: Ask::default() }),
+        let spans = all.entry(id).or_insert_with(|| vec![Asked { from: 1, ..Asked::default() }]);
+        if let Some(last) = spans.last_mut() {
+            last.to = Some(from);
         }
         spans.push(Asked { from, to: None, ask });
     }
-    Ok(spans)
+    Ok(all)
+}
+
+fn levels(
+    connection: &mut Database,
+    (campaign, cluster): (&Sender, &str),
+    spans: &[Asked],
+    now: i64,
+) -> Result<Levels> {
+    let barred = failed_on::barred(connection, (campaign.id, cluster), &campaign.open_elsewhere)?;
+    let mut all = Levels::new();
+    for level in campaign.levels.iter().copied().chain([0]) {
+        let wanted = Wanted { limit: 1, level: level as i32, now };
+        let generation = match first(connection, (campaign.id, &barred), 1, wanted)? {
+            Some(generation) => generation,
+            None if level == 0 && has_untried(connection, campaign.id)? => 1,
+            None => first(connection, (campaign.id, &barred), 0, wanted)?.unwrap_or(1),
+        };
+        all.extend(spans.iter().find(|asked| asked.has(generation)).map(|asked| (level, asked.clone())));
+    }
+    Ok(all)
+}
+
+/// The tasks that ask for the same as these did when they were looked at: some may have been retried with other things
+/// since.
+pub(crate) fn current(connection: &mut Database, id: i64, known: Option<&Asked>) -> Result<Option<Asked>> {
+    let generation = known.map_or(1, |asked| asked.from);
+    Ok(spans(connection, id)?.into_iter().find(|asked| asked.has(generation)))
 }
 
 /// What tasks of a generation ask for.
@@ -84,28 +130,18 @@ pub(crate) fn begin(connection: &mut Database, id: i64, ask: &Ask) -> Result<i32
 }
 
 impl Store {
-    /// What the tasks ask for that a cluster would be sent next; `None` where the campaign's file says it. Tasks that
-    /// failed there are left to the clusters open elsewhere; only those of a level are meant, that need not wait.
-    pub fn asked_next(
-        &self,
-        id: i64,
-        (cluster, open_elsewhere): (&str, &[String]),
-        (level, now): (u32, i64),
-    ) -> Result<Option<Asked>> {
+    /// What the tasks were retried with that a cluster would be sent next, for each of these campaigns, by level. Tasks
+    /// that failed there are left to the clusters open elsewhere; of those of a level, only those that need not wait.
+    pub fn asked_next(&self, cluster: &str, campaigns: &[Sender], now: i64) -> Result<HashMap<i64, Levels>> {
         self.read(|connection| {
-            let spans = spans(connection, id)?;
-            let state: String = campaign::table.find(id).select(campaign::state).first(connection)?;
-            if spans.is_empty() || state != CampaignState::Active.as_str() {
-                return Ok(None);
+            let ids: Vec<i64> = campaigns.iter().map(|campaign| campaign.id).collect();
+            let mut spans = spans_of(connection, &ids)?;
+            let mut all = HashMap::new();
+            for campaign in campaigns {
+                let Some(spans) = spans.remove(&campaign.id) else { continue };
+                all.insert(campaign.id, levels(connection, (campaign, cluster), &spans, now)?);
             }
-            let barred = failed_on::barred(connection, (id, cluster), open_elsewhere)?;
-            let wanted = Wanted { limit: 1, level: level as i32, now };
-            let generation = match first(connection, (id, &barred), 1, wanted)? {
-                Some(generation) => generation,
-                None if level == 0 && has_untried(connection, id)? => 1,
-                None => first(connection, (id, &barred), 0, wanted)?.unwrap_or(1),
-            };
-            Ok(spans.into_iter().find(|asked| asked.has(generation)))
+            Ok(all)
         })
     }
 

@@ -1,6 +1,6 @@
 //! Our live remote jobs on a cluster, by campaign, role and shape.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cigri_core::state::{JobState, Role};
 use diesel::prelude::*;
@@ -30,10 +30,20 @@ pub struct Here {
     pub waiting: i64,
     /// Jobs seen running.
     pub running: i64,
+    /// Ids of their submissions.
+    pub submissions: Vec<i64>,
 }
 
 /// Campaign, owner, role, project, level, shape.
 type Kind = (i64, String, &'static str, Option<String>, i32, String);
+
+/// Jobs of one kind.
+#[derive(Default)]
+struct Numbers {
+    waiting: i64,
+    running: i64,
+    submissions: BTreeSet<i64>,
+}
 
 /// Those of a cluster, whose unsettled submissions are these.
 pub(crate) fn on(
@@ -47,15 +57,18 @@ pub(crate) fn on(
     old.sort_unstable();
     old.dedup();
     let specs = if old.is_empty() { SpecsById::new() } else { specs.of(connection, &old)? };
-    let mut all: BTreeMap<Kind, (Role, i64, i64)> = BTreeMap::new();
+    let mut all: BTreeMap<Kind, (Role, Numbers)> = BTreeMap::new();
     for (id, state, number) in counts(connection, cluster)? {
         let Ok(at) = submissions.binary_search_by_key(&id, |submission| submission.row.id) else { continue };
         let kind = kind(&submissions[at], &specs);
-        let (_, waiting, running) = all.entry(kind).or_insert((submissions[at].row.role, 0, 0));
-        *(if state == JobState::Running.as_str() { running } else { waiting }) += number;
+        let (_, numbers) = all.entry(kind).or_insert((submissions[at].row.role, Numbers::default()));
+        numbers.submissions.insert(id);
+        *(if state == JobState::Running.as_str() { &mut numbers.running } else { &mut numbers.waiting }) += number;
     }
-    let here = |((campaign, owner, _, project, level, shape), (role, waiting, running)): (Kind, (Role, i64, i64))| {
-        Here { campaign, owner, role, project, shape, level: level.max(0) as u32, waiting, running }
+    let here = |((campaign, owner, _, project, level, shape), (role, numbers)): (Kind, (Role, Numbers))| {
+        let Numbers { waiting, running, submissions } = numbers;
+        let submissions = submissions.into_iter().collect();
+        Here { campaign, owner, role, project, shape, level: level.max(0) as u32, waiting, running, submissions }
     };
     Ok(all.into_iter().map(here).collect())
 }

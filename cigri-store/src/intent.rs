@@ -12,7 +12,7 @@ use crate::connection::Database;
 use crate::schema::{cluster as clusters, submission};
 use crate::specs::SpecsById;
 use crate::submission::{self as submissions, SubmissionRow};
-use crate::{Asked, Result, Store, StoreError, endless, failed_on, parameters, reserve, steps};
+use crate::{Asked, Result, Store, StoreError, asked, endless, failed_on, parameters, reserve, steps};
 
 /// A submission about to be written down.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +37,8 @@ pub struct NewSubmission<'a> {
     pub group: Option<NewGroup>,
     /// Other clusters of the campaign that are open to it: tasks that failed here are left to them.
     pub open_elsewhere: &'a [String],
-    /// Only tasks of these generations, which ask for the same in place of what the campaign's file says.
+    /// Only tasks of these generations, which ask for the same in place of what the campaign's file says. None: of those
+    /// that ask for what it says.
     pub asked: Option<&'a Asked>,
 }
 
@@ -46,7 +47,7 @@ pub struct NewSubmission<'a> {
 pub struct Raised {
     /// The level, from 0.
     pub level: u32,
-    /// The cluster's longest walltime of jobs that were raised, seconds.
+    /// The cluster's longest walltime of jobs that ask for more than the campaign's file says, seconds.
     pub longest_s: Option<u64>,
 }
 
@@ -95,6 +96,8 @@ impl Store {
         now: i64,
     ) -> Result<Option<Intent>> {
         self.write(|connection| {
+            let asked = asked::current(connection, new.campaign_id, new.asked)?;
+            let new = &NewSubmission { asked: asked.as_ref().filter(|_| !new.role.is_step()), ..new.clone() };
             let taken = taken(connection, new, now)?;
             let Some((last, _)) = taken.last() else { return Ok(None) };
             let remote_jobs = last.task.array_index;
@@ -120,7 +123,8 @@ type Kind = (Option<String>, Option<String>);
 
 fn kind(specs: &SpecsById, new: &NewSubmission<'_>) -> Kind {
     let spec = specs.get(&new.campaign_id).and_then(|spec| spec.clusters.get(new.cluster));
-    let own = |spec: &ClusterSpec| new.asked.map_or_else(|| spec.clone(), |asked| asked.ask.apply(spec, None));
+    let own =
+        |spec: &ClusterSpec| new.asked.map_or_else(|| spec.clone(), |asked| asked.ask.apply(spec, new.level.longest_s));
     let shape = |spec: &ClusterSpec| own(spec).at_level(new.level.level, new.level.longest_s).shape();
     spec.map_or((None, None), |spec| (Some(shape(spec)), spec.project.clone()))
 }

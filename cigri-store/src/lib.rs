@@ -71,7 +71,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use account::{AccountFilter, AccountRow, CampaignNames};
 pub use active::ActiveCampaign;
 pub use addition::NewTasks;
-pub use asked::Asked;
+pub use asked::{Asked, Levels, Sender};
 pub use audit::AuditRow;
 pub use backup::{Backup, BackupError};
 pub use bag::Task;

@@ -19,7 +19,7 @@ use crate::others::Others;
 use crate::setback::{self, Setback};
 use crate::specs::Part;
 use crate::submission::{self as submissions, SubmissionRow};
-use crate::{Result, Store, group, schema, usage};
+use crate::{Asked, Result, Store, group, schema, usage};
 
 /// A campaign that names the cluster.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +40,8 @@ pub struct RoundCampaign {
     pub unanswered: u32,
     /// What its tasks ask for there: see `ClusterSpec::shape`.
     pub shape: Arc<str>,
+    /// By level of escalation, what the tasks that go next were retried with; see [`Store::asked_next`].
+    pub asked: BTreeMap<u32, Asked>,
     /// What was seen of its grouped tasks there.
     pub pace: Pace,
     /// Its tasks that wait for their next try.
@@ -182,6 +184,7 @@ fn round_campaign(read: &mut Read, row: ActiveCampaign, part: Part) -> RoundCamp
     let mut campaign = RoundCampaign {
         pending_here: 0,
         shape: part.shape,
+        asked: BTreeMap::new(),
         facts: read.steps.facts(&row, spec, 0),
         pace: read.paces.get(&id).copied().filter(|_| part.is_grouped).unwrap_or_default(),
         live_here: read.live_here.get(&id).copied().unwrap_or_default(),

@@ -143,6 +143,7 @@ on_every_database! {
     a_condition_that_one_task_cannot_answer_changes_nothing
     a_cancelled_campaign_stays_as_it_is
     what_is_retried_with_more_time_is_sent_by_itself
+    a_round_that_knows_nothing_of_a_retry_leaves_its_tasks
     a_retry_under_a_key_is_kept_with_its_answer
     thousands_of_tasks_are_retried_page_by_page
     a_task_avoids_every_cluster_it_failed_on_until_it_failed_on_all

@@ -114,6 +114,13 @@ pub enum JobKind {
     Nightly,
 }
 
+impl JobKind {
+    /// Whether jobs of this kind are best-effort at some hour: the cluster's longest walltime for such jobs holds for them.
+    pub fn may_be_killed(self) -> bool {
+        matches!(self, JobKind::BestEffort | JobKind::SemiBestEffort)
+    }
+}
+
 impl ClusterSpec {
     /// Best-effort jobs of one core and OAR's default walltime of two hours.
     pub fn new(exec_file: impl Into<String>, exec_directory: impl Into<String>) -> Self {

@@ -20,8 +20,7 @@ fn raised_shape(round: &Round<'_>, campaign: &RoundCampaign, level: u32) -> Arc<
     if level == 0 {
         return Arc::clone(&campaign.shape);
     }
-    let Some(spec) = campaign.row.spec.clusters.get(round.name()) else { return Arc::default() };
-    raise::spec(round, spec, level).shape().into()
+    raise::spec(round, campaign, level).map(|spec| spec.shape().into()).unwrap_or_default()
 }
 
 /// How many more jobs of a level of escalation, above 0, should wait there: they are of a shape, and a law, of their own.
@@ -40,8 +39,7 @@ pub(super) fn room(
 /// Which law's jobs a submission holds: those of steps and samples are no law's. `view` is the picture in which it was
 /// live.
 pub(super) fn key_of(round: &Round<'_>, view: &RoundView, submission: &SubmissionRow) -> Option<Key> {
-    let of = |submission: &SubmissionRow| (submission.campaign_id, submission.role, submission.level);
-    let is_same = |here: &&Here| (here.campaign, here.role, here.level) == of(submission);
+    let is_same = |here: &&Here| here.submissions.binary_search(&submission.id).is_ok();
     let here = view.here.iter().filter(|here| here.role == Role::Tasks).find(is_same)?;
     Some(key_of_here(round, here))
 }

@@ -2,12 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
+use cigri_core::ask::Ask;
 use cigri_core::event::{Code, Scope};
-use cigri_core::language::{AfterTest, TestMode};
+use cigri_core::language::{AfterTest, ClusterSpec, TestMode};
 use cigri_core::meter::limits::{FileServerSettings, StressLimit};
 use cigri_core::meter::{ClusterLimits, Metering, Mode, Reading};
 use cigri_core::state::{CampaignState, JobState, Role, Wish};
-use cigri_store::{CampaignRow, JobFilter};
+use cigri_store::{CampaignRow, JobFilter, Retry};
 use oar_local::chaos::Plan;
 use oar_local::machine::{Query, Request};
 
@@ -306,4 +307,26 @@ async fn a_job_that_somebody_wants_dead_in_vain_does_not_keep_the_others_from_be
         rounds += 1;
     }
     assert_eq!(live(&server, id).0, 1, "after {rounds} rounds");
+}
+
+#[tokio::test]
+async fn tasks_retried_with_more_time_are_of_a_law_of_their_own() {
+    let mut server = VirtualServer::new(5, Plan::default());
+    let id = server.campaign_with("alice", 100, |spec| {
+        spec.clusters.values_mut().for_each(|cluster| cluster.exec_file = "./sim fails=0..100".into());
+    });
+    until(&mut server, "all failed", |server| row(server, id).failed == 100).await;
+    let ask = Ask::parse(Some("0:20:00"), None).unwrap();
+    let retry = Retry { ask, ..Retry::default() };
+    assert_eq!(server.grid.store.retry(id, &retry, None, server.now()).unwrap().tasks, 100);
+    let longer = server.grid.store.campaign(id).unwrap().spec.clusters["dahu"].clone();
+    let shape = ClusterSpec { walltime_s: 1200, ..longer }.shape();
+    for _ in 0..10 {
+        server.round(None).await;
+        hold_back(&server, 1200);
+    }
+    assert_eq!(decision(&server, id).0, "backlog");
+    let here = server.grid.store.round_view("dahu").unwrap().here;
+    let waiting: i64 = here.iter().filter(|here| here.shape == shape).map(|here| here.waiting).sum();
+    assert!((1..=20).contains(&waiting), "nothing of them starts, and more are sent all the same: {here:?}");
 }

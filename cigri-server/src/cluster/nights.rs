@@ -7,9 +7,9 @@ use cigri_core::language::{ClusterSpec, JobKind};
 use cigri_core::state::Role;
 use cigri_store::{RoundView, SubmissionRow};
 
-use super::{Memory, Round, StepError, withdraw};
+use super::{Memory, Round, StepError, raise, withdraw};
 
-/// What a campaign's kind says about its jobs on the cluster: nothing for those that know no night.
+/// What a submission's kind says about its jobs, and how long they may take: nothing for those that know no night.
 pub(super) type Kinds = HashMap<i64, Option<(JobKind, u64)>>;
 
 /// Whether the cluster may kill jobs that are sent at `at`.
@@ -38,7 +38,7 @@ pub(super) async fn withdraw(round: &Round<'_>, memory: &mut Memory, view: &Roun
     // Steps and samples run by day as well.
     let adopted = |s: &&SubmissionRow| s.role == Role::Tasks && withdraw::is_adopted(s);
     for submission in view.submissions.iter().filter(adopted) {
-        let Some((kind, longest_s)) = memory.kinds.get(&submission.campaign_id).copied().flatten() else { continue };
+        let Some((kind, longest_s)) = memory.kinds.get(&submission.id).copied().flatten() else { continue };
         if is_late(round, calendar, (kind, longest_s), submission.created_at) {
             left -= withdraw::take_back(round, memory, submission, left).await?;
         }
@@ -56,18 +56,22 @@ fn is_late(round: &Round<'_>, calendar: &Calendar, (kind, longest_s): (JobKind, 
     }
 }
 
-/// Reads once, for each campaign with something there, what its kind is.
+/// Reads once, for each submission there, what its kind is, and how long its jobs were told that they may take.
 async fn remember_kinds(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -> Result<(), StepError> {
-    memory.kinds.retain(|id, _| view.submissions.iter().any(|submission| submission.campaign_id == *id));
+    memory.kinds.retain(|id, _| view.submissions.iter().any(|submission| submission.id == *id));
     for submission in &view.submissions {
-        let campaign = submission.campaign_id;
-        if memory.kinds.contains_key(&campaign) {
+        if memory.kinds.contains_key(&submission.id) {
             continue;
         }
-        let row = round.store(move |store| store.campaign(campaign)).await?;
+        let (id, campaign) = (submission.id, submission.campaign_id);
+        let (row, ask) = round.store(move |store| Ok((store.campaign(campaign)?, store.asked_of(id)?))).await?;
         let spec = row.spec.clusters.get(round.name());
         let nightly = spec.filter(|spec| matches!(spec.kind, JobKind::Nightly | JobKind::SemiBestEffort));
-        memory.kinds.insert(campaign, nightly.map(|spec| (spec.kind, calendar::longest_s(spec))));
+        let longest_s = |spec: &ClusterSpec| {
+            let bound_s = raise::raised(round, spec.kind, submission.level).longest_s;
+            calendar::longest_s(&ask.apply(spec, bound_s).at_level(submission.level, bound_s))
+        };
+        memory.kinds.insert(id, nightly.map(|spec| (spec.kind, longest_s(spec))));
     }
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! Campaigns that know day from night, over two days of virtual time. The cluster has the default calendar; its clock
 //! starts on Wednesday 2033-05-18 at 03:33 UTC.
 
+use cigri_core::ask::Ask;
 use cigri_core::calendar::Calendar;
 use cigri_core::language::{CampaignSpec, JobKind};
 use cigri_core::state::{CampaignState, JobState};
-use cigri_store::{CampaignRow, JobFilter};
+use cigri_store::{CampaignRow, JobFilter, Retry};
 use oar_local::chaos::Plan;
 use oar_local::machine::{Query, State};
 
@@ -117,4 +118,21 @@ async fn semi_best_effort_jobs_that_still_wait_in_the_morning_are_sent_again_as_
     {
         assert_eq!(best_effort, start * 1000 >= morning, "job that started at {start}");
     }
+}
+
+#[tokio::test]
+async fn a_nightly_job_that_is_retried_with_more_time_waits_for_a_night_that_has_it() {
+    let mut server = VirtualServer::new(3, Plan::default());
+    let id = server.campaign_with("alice", 1, |spec| {
+        of_kind(JobKind::Nightly, 600)(spec);
+        spec.clusters.values_mut().for_each(|cluster| cluster.exec_file = "./sim fails=0..1".into());
+    });
+    while row(&server, id).failed == 0 {
+        server.round(None).await;
+    }
+    let retry = Retry { ask: Ask::parse(Some("4:00"), None).unwrap(), ..Retry::default() };
+    assert_eq!(server.grid.store.retry(id, &retry, None, server.now()).unwrap().tasks, 1);
+    server.round(None).await;
+    assert!(why(&server, id).starts_with("nightly: a job of 4 h passes dahu's morning"), "{}", why(&server, id));
+    assert_eq!(row(&server, id).live, 0);
 }

@@ -157,6 +157,7 @@ async fn plan_and_submit(round: &Round<'_>, memory: &mut Memory) -> Result<(bool
     for campaign in &mut view.campaigns {
         elsewhere.narrow(round, campaign, &tokens)?;
     }
+    raise::read_asked(round, &mut view).await?;
     let is_there = |id: &i64| view.submissions.iter().any(|submission| submission.id == *id);
     memory.listed.retain(|id, _| is_there(id));
     memory.stuck.retain(is_there);
@@ -271,7 +272,8 @@ fn campaign_view(round: &Round<'_>, memory: &Memory, (view, campaign): (&RoundVi
         token_problem: None,
         in_doubt: campaign.in_doubt.max(0) as u64,
         // Epilogues and samples run by day as well; a prologue waits with the tasks that it is for.
-        calendar: nights::problem(round, spec).filter(|_| !matches!(turn, Turn::Epilogue | Turn::Sample(_))),
+        calendar: nights::problem(round, raise::spec(round, campaign, 0).as_ref())
+            .filter(|_| !matches!(turn, Turn::Epilogue | Turn::Sample(_))),
         turn,
     }
 }

@@ -24,7 +24,7 @@ pub(super) async fn submit(
     campaign: &RoundCampaign,
     (role, allowed, level): (Role, u64, u32),
 ) -> Result<u64, StepError> {
-    let Some(wish) = &as_asked(round, campaign, (role, level)).await? else { return Ok(0) };
+    let Some(wish) = &as_asked(round, campaign, (role, level)) else { return Ok(0) };
     let spec = &nodes::avoiding(round, memory, wish.spec.clone());
     let Ok((token, login)) = round.grid.token(&campaign.row.owner, round.handle)? else { return Ok(0) };
     if let Some(event) = property_problem(round, campaign, spec).await? {
@@ -105,24 +105,14 @@ struct Wish {
     raised: Raised,
 }
 
-async fn as_asked(
-    round: &Round<'_>,
-    campaign: &RoundCampaign,
-    (role, level): (Role, u32),
-) -> Result<Option<Wish>, StepError> {
-    let Some(spec) = campaign.row.spec.clusters.get(round.name()) else { return Ok(None) };
-    let raised = raise::raised(round, spec.kind, level);
+fn as_asked(round: &Round<'_>, campaign: &RoundCampaign, (role, level): (Role, u32)) -> Option<Wish> {
+    let own = campaign.row.spec.clusters.get(round.name())?;
+    let raised = raise::raised(round, own.kind, level);
     if role.is_step() {
-        let spec = steps::as_sent(spec, role, round.limits.normal_jobs);
-        return Ok(Some(Wish { spec, asked: None, raised }));
+        return Some(Wish { spec: steps::as_sent(own, role, round.limits.normal_jobs), asked: None, raised });
     }
-    let (id, cluster, now) = (campaign.row.id, round.name().to_owned(), round.now);
-    let open_elsewhere = campaign.open_elsewhere();
-    let asked = round.store(move |store| store.asked_next(id, (&cluster, &open_elsewhere), (level, now))).await?;
-    let longest_s = round.grid.admission.best_effort_walltime_s.get(round.name()).copied();
-    let spec = asked.as_ref().map_or_else(|| spec.clone(), |asked| asked.ask.apply(spec, longest_s));
-    let spec = steps::as_sent(&spec.at_level(level, raised.longest_s), role, round.limits.normal_jobs);
-    Ok(Some(Wish { spec, asked, raised }))
+    let spec = steps::as_sent(&raise::spec(round, campaign, level)?, role, round.limits.normal_jobs);
+    Some(Wish { spec, asked: campaign.asked.get(&level).cloned(), raised })
 }
 
 /// Why the id that a cluster just gave a gate shows that its database was reset.

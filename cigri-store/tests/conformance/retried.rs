@@ -4,7 +4,7 @@ use cigri_core::ask::Ask;
 use cigri_core::condition::Condition;
 use cigri_core::failure::Class;
 use cigri_core::state::{CampaignState, JobState};
-use cigri_store::{NewKey, NewSubmission, Retry, Store, StoreError, Which};
+use cigri_store::{Asked, NewKey, NewSubmission, Retry, Sender, Store, StoreError, Which};
 
 use super::databases::Fresh;
 use super::failed::{Ending, ends};
@@ -86,9 +86,14 @@ pub(super) fn a_cancelled_campaign_stays_as_it_is(database: &Fresh) {
     assert_eq!(counters(&store, id)[4..6], [1, 1]);
 }
 
+fn next(store: &Store, id: i64) -> Option<Asked> {
+    let sender = Sender { id, open_elsewhere: Vec::new(), levels: Vec::new() };
+    store.asked_next("dahu", &[sender], i64::MAX).unwrap().remove(&id)?.remove(&0)
+}
+
 /// Sends what one submission takes, as the cluster's round does; the walltime that its jobs ask for, its tasks.
 fn send(store: &Store, id: i64) -> Option<(u64, Vec<i64>)> {
-    let asked = store.asked_next(id, ("dahu", &[]), (0, i64::MAX)).unwrap();
+    let asked = next(store, id);
     let new = NewSubmission { asked: asked.as_ref(), ..new_submission(id, "dahu", 100) };
     let (submission, tasks) = store.intend(&new, |id| format!("cigri.test.{id}"), 2000).unwrap()?;
     let ask = store.asked_of(submission.id).unwrap();
@@ -97,14 +102,15 @@ fn send(store: &Store, id: i64) -> Option<(u64, Vec<i64>)> {
     let asked = ask.apply(&spec.clusters["dahu"], None);
     adopt(store, &submission);
     let here = store.round_view("dahu").unwrap().here;
-    assert!(here.iter().any(|here| here.shape == asked.shape()), "{here:?}");
+    let of = here.iter().find(|here| here.submissions.contains(&submission.id)).unwrap();
+    assert_eq!(of.shape, asked.shape(), "the meter counts it as what it is");
     Some((asked.walltime_s, tasks.iter().map(|(task, _)| task.index).collect()))
 }
 
 pub(super) fn what_is_retried_with_more_time_is_sent_by_itself(database: &Fresh) {
     let store = database.store();
     let id = campaign(&store, &["dahu"], &["a", "b", "c", "d"]);
-    assert_eq!(store.asked_next(id, ("dahu", &[]), (0, i64::MAX)).unwrap(), None);
+    assert_eq!(next(&store, id), None);
     finish(&store, &submit(&store, id, "dahu", 3), &[JobState::Failed; 3]);
     let time = |text: &str| Ask::parse(Some(text), None).unwrap();
     let one = |index: i64, ask: Ask| Retry { which: Which::Tasks(vec![(index, index)]), ask, ..Retry::default() };
@@ -125,6 +131,21 @@ pub(super) fn what_is_retried_with_more_time_is_sent_by_itself(database: &Fresh)
     assert_eq!(send(&store, id), Some((28_800, vec![1])));
     assert_eq!(retried(&store, id, &Retry::default()).1, 3);
     assert_eq!(send(&store, id), Some((28_800, vec![0, 2, 3])), "what was asked for last holds from then on");
+}
+
+pub(super) fn a_round_that_knows_nothing_of_a_retry_leaves_its_tasks(database: &Fresh) {
+    let store = database.store();
+    let id = campaign(&store, &["dahu"], &["a", "b"]);
+    finish(&store, &submit(&store, id, "dahu", 1), &[JobState::Failed]);
+    let has_asks = || store.round_view("dahu").unwrap().campaigns[0].row.has_asks;
+    assert!(!has_asks());
+    let ask = Ask::parse(Some("x2"), None).unwrap();
+    assert_eq!(retried(&store, id, &Retry { ask, ..Retry::default() }).1, 1);
+    assert!(has_asks());
+    let (_, tasks) =
+        store.intend(&new_submission(id, "dahu", 10), |id| format!("cigri.test.{id}"), 2000).unwrap().unwrap();
+    assert_eq!(tasks.iter().map(|(task, _)| task.index).collect::<Vec<_>>(), [1]);
+    assert_eq!(send(&store, id), Some((14_400, vec![0])));
 }
 
 pub(super) fn a_retry_under_a_key_is_kept_with_its_answer(database: &Fresh) {
