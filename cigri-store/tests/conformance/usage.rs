@@ -138,7 +138,9 @@ pub(super) fn jobs_are_charged_for_what_they_asked_for_themselves(database: &Fre
         Some(Escalation { walltime: 2.0, most: 2, resources: vec!["/core=1".into(), "/core=4".into()] });
     let id = open(&store, "alice", &spec, 1);
     let attempt = |level: u32| {
-        let asked = store.asked_next(id, ("dahu", &[]), (level, i64::MAX)).unwrap();
+        let sender = cigri_store::Sender { id, open_elsewhere: Vec::new(), levels: vec![1] };
+        let mut asked = store.asked_next("dahu", &[sender], i64::MAX).unwrap().remove(&id).unwrap_or_default();
+        let asked = asked.remove(&level);
         let level = cigri_store::Raised { level, longest_s: None };
         let new = cigri_store::NewSubmission { asked: asked.as_ref(), level, ..new_submission(id, "dahu", 1) };
         let row = store.intend(&new, |id| format!("cigri.test.{id}"), 2000).unwrap().unwrap().0;
