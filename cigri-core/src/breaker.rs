@@ -10,7 +10,8 @@
 //! half_open > closed     the job that tried ended well
 //! half_open > open       it failed: a pause of twice the length
 //! ```
-//! Nobody has to help.
+//! Nobody has to help. A campaign whose owner closes the event is `exempt` from then on: that all its tasks fail opens
+//! its breaker no more, and what the cluster fails does.
 
 mod judge;
 pub mod nodes;
@@ -19,7 +20,7 @@ mod window;
 
 use serde::{Deserialize, Serialize};
 
-pub use judge::{Beside, campaign, cluster};
+pub use judge::{Beside, Serves, campaign, cluster};
 pub use settings::BreakerSettings;
 pub use window::{End, Verdict, Window, verdict};
 
@@ -78,6 +79,8 @@ pub enum State {
         /// When the pause was over.
         since: i64,
     },
+    /// Nothing is held back: the owner wants a campaign to go on although everything fails.
+    Exempt,
 }
 
 impl State {
@@ -87,13 +90,14 @@ impl State {
             State::Closed => "closed",
             State::Open { .. } => "open",
             State::HalfOpen { .. } => "half_open",
+            State::Exempt => "exempt",
         }
     }
 
     /// Its time; 0 without one.
     pub fn time(self) -> i64 {
         match self {
-            State::Closed => 0,
+            State::Closed | State::Exempt => 0,
             State::Open { until } => until,
             State::HalfOpen { since } => since,
         }
@@ -103,6 +107,7 @@ impl State {
     pub fn read(word: &str, time: i64) -> Option<State> {
         match word {
             "closed" => Some(State::Closed),
+            "exempt" => Some(State::Exempt),
             "open" => Some(State::Open { until: time }),
             "half_open" => Some(State::HalfOpen { since: time }),
             _ => None,
@@ -179,7 +184,17 @@ impl Breaker {
 
     /// Whether nothing but one job that tries may be sent.
     pub fn holds(&self) -> bool {
-        self.state != State::Closed
+        matches!(self.state, State::Open { .. } | State::HalfOpen { .. })
+    }
+
+    /// In another state from now on.
+    pub fn moved(self, state: State, now: i64) -> Breaker {
+        Breaker { state, changed_at: now, ..self }
+    }
+
+    /// Whether it let one job try for as long as its first pause, and nothing came of it.
+    pub fn is_tried_in_vain(&self, now: i64, pauses: Pauses) -> bool {
+        matches!(self.state, State::HalfOpen { since } if now - since >= pauses.after(1))
     }
 }
 
@@ -246,7 +261,7 @@ mod tests {
 
     #[test]
     fn states_are_read_back_from_what_is_stored() {
-        for state in [State::Closed, State::Open { until: 7 }, State::HalfOpen { since: 9 }] {
+        for state in [State::Closed, State::Exempt, State::Open { until: 7 }, State::HalfOpen { since: 9 }] {
             assert_eq!(State::read(state.as_str(), state.time()), Some(state));
         }
         assert_eq!(State::read("ajar", 0), None);

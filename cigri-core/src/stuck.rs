@@ -71,8 +71,13 @@ pub fn remedy(stand: Stand, for_s: u64, walltime_s: u64, limits: &StuckLimits) -
     let over = |limit_s: u64| for_s >= limit_s;
     match stand {
         Stand::Waiting => over(limits.waiting_s).then_some(Remedy::Move),
+        Stand::Launching if over(limits.launching_s.saturating_add(limits.give_up_s)) => Some(Remedy::GiveUp),
         Stand::Launching => over(limits.launching_s).then_some(Remedy::TakeBack),
-        Stand::Running => over(walltime_s.saturating_add(limits.over_walltime_s)).then_some(Remedy::TakeBack),
+        Stand::Running => {
+            let limit_s = walltime_s.saturating_add(limits.over_walltime_s);
+            let in_vain = over(limit_s.saturating_add(limits.give_up_s)).then_some(Remedy::GiveUp);
+            in_vain.or_else(|| over(limit_s).then_some(Remedy::TakeBack))
+        }
         Stand::Held if over(limits.give_up_s) => Some(Remedy::TakeBack),
         Stand::Held => over(limits.held_s).then_some(Remedy::Tell),
         Stand::Finishing if over(limits.give_up_s) => Some(Remedy::GiveUp),
@@ -91,7 +96,7 @@ pub struct Ticks {
 }
 
 impl Ticks {
-    /// A round at `now`, epoch milliseconds.
+    /// A round that saw its cluster at `now`, epoch milliseconds.
     pub fn tick(&mut self, now: i64) {
         let step = self.last.map_or(0, |last| now.saturating_sub(last));
         self.passed_ms += step.clamp(0, LONGEST_TICK_MS);
@@ -131,6 +136,15 @@ mod tests {
         assert_eq!(of(Stand::Held, 86_400), Some(Remedy::TakeBack));
         assert_eq!((of(Stand::Finishing, 1799), of(Stand::Finishing, 1800)), (None, Some(Remedy::Tell)));
         assert_eq!(of(Stand::Finishing, 86_400), Some(Remedy::GiveUp));
+        // What was deleted for a day, and does not die.
+        assert_eq!(
+            (of(Stand::Launching, 600 + 86_399), of(Stand::Launching, 600 + 86_400)),
+            (Some(Remedy::TakeBack), Some(Remedy::GiveUp))
+        );
+        assert_eq!(
+            (of(Stand::Running, 5400 + 86_399), of(Stand::Running, 5400 + 86_400)),
+            (Some(Remedy::TakeBack), Some(Remedy::GiveUp))
+        );
     }
 
     #[test]

@@ -42,18 +42,45 @@ pub struct End {
     pub at: i64,
     /// The campaign of its task.
     pub campaign: i64,
+    /// Whose campaign that is.
+    pub owner: Arc<str>,
     /// What kind of failure it was; `None`: it ended well.
     pub class: Option<Class>,
     /// Exit code of its program, where it has one.
     pub exit_code: Option<i32>,
     /// Its node, where known.
     pub node: Option<Arc<str>>,
+    /// Whether the program ended by itself, so that a class of trouble there is its own word for it.
+    pub by_itself: bool,
 }
 
 impl End {
-    /// What it says; `None`: nothing.
+    /// What it says of its campaign there; `None`: nothing.
     pub fn verdict(&self) -> Option<Verdict> {
         self.class.map_or(Some(Verdict::Well), verdict)
+    }
+
+    /// What it says of the whole cluster: a program that ended by itself was run, whatever it wrote.
+    pub fn verdict_on_cluster(&self) -> Option<Verdict> {
+        match self.verdict() {
+            Some(Verdict::Cluster) if self.by_itself => Some(Verdict::Program),
+            verdict => verdict,
+        }
+    }
+
+    /// Whether it failed, for whatever reason.
+    pub fn is_failure(&self) -> bool {
+        self.class.is_some()
+    }
+
+    /// Whether its campaign fares so by the cluster's fault.
+    pub(super) fn is_by_cluster(&self) -> bool {
+        self.verdict() == Some(Verdict::Cluster)
+    }
+
+    /// Whether the cluster itself failed it.
+    pub(super) fn is_against_cluster(&self) -> bool {
+        self.verdict_on_cluster() == Some(Verdict::Cluster)
     }
 
     fn label(&self) -> String {
@@ -86,6 +113,11 @@ impl Window {
         self.0.retain(|end| (0..=window_ms).contains(&(now - end.at)));
     }
 
+    /// Forgets what the cluster itself failed: its own breaker is open for that.
+    pub fn forget_cluster_failures(&mut self) {
+        self.0.retain(|end| end.verdict_on_cluster() != Some(Verdict::Cluster));
+    }
+
     /// Forgets everything: a breaker that opened begins anew.
     pub fn clear(&mut self) {
         self.0.clear();
@@ -97,7 +129,7 @@ impl Window {
     }
 
     /// Whether all that `is_failure` picks happened on one node: the others may be well.
-    pub(super) fn is_of_one_node(&self, is_failure: impl Fn(Verdict) -> bool) -> bool {
+    pub(super) fn is_of_one_node(&self, is_failure: impl Fn(&End) -> bool) -> bool {
         let nodes: BTreeSet<Option<&str>> = self.failed(is_failure).map(|end| end.node.as_deref()).collect();
         nodes.len() == 1 && !nodes.contains(&None)
     }
@@ -117,31 +149,31 @@ impl Window {
         self.0.len() as u64
     }
 
-    /// How many of them say something that `is_failure` picks.
-    pub fn failures(&self, is_failure: impl Fn(Verdict) -> bool) -> u64 {
+    /// How many of them `is_failure` picks.
+    pub fn failures(&self, is_failure: impl Fn(&End) -> bool) -> u64 {
         self.failed(is_failure).count() as u64
     }
 
     /// Part of the ends that failed, for whatever reason; `None` with fewer than `least` ends.
     pub fn rate(&self, least: u64) -> Option<f64> {
-        let failed = self.failures(|verdict| verdict != Verdict::Well);
+        let failed = self.failures(End::is_failure);
         (self.len() >= least.max(1)).then(|| failed as f64 / self.len() as f64)
     }
 
-    /// How many campaigns they are of.
-    pub fn campaigns(&self) -> usize {
-        self.0.iter().map(|end| end.campaign).collect::<BTreeSet<_>>().len()
+    /// Its ends.
+    pub(super) fn ends(&self) -> impl Iterator<Item = &End> {
+        self.0.iter()
     }
 
     /// What was counted, with the most frequent kind of failure.
-    pub(super) fn trip(&self, is_failure: impl Fn(Verdict) -> bool) -> Trip {
+    pub(super) fn trip(&self, is_failure: impl Fn(&End) -> bool) -> Trip {
         let mut labels: BTreeMap<String, u32> = BTreeMap::new();
         let failures = self.failed(is_failure).map(|end| *labels.entry(end.label()).or_default() += 1).count() as u32;
         let mostly = labels.into_iter().max_by_key(|(_, count)| *count).map(|(label, _)| label).unwrap_or_default();
         Trip { failures, ends: self.len() as u32, mostly }
     }
 
-    fn failed(&self, is_failure: impl Fn(Verdict) -> bool) -> impl Iterator<Item = &End> {
-        self.0.iter().filter(move |end| end.verdict().is_some_and(&is_failure))
+    fn failed(&self, is_failure: impl Fn(&End) -> bool) -> impl Iterator<Item = &End> {
+        self.0.iter().filter(move |end| is_failure(end))
     }
 }
