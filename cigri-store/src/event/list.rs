@@ -1,7 +1,9 @@
 //! Looking events up: one, or those that a person may see and wants to.
 
-use cigri_core::event::Severity;
+use cigri_core::event::{Class, Severity};
+use diesel::IntoSql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::EventRow;
 use crate::connection::Database;
@@ -16,6 +18,8 @@ pub enum About {
     Everything,
     /// A user's own, those of their campaigns, and those of clusters as a whole.
     User(String),
+    /// The same with what this service itself has to mend.
+    Admin(String),
     /// Those of a campaign, and those of its clusters that concern its owner.
     Campaign {
         /// The campaign.
@@ -75,10 +79,12 @@ fn about(about: &About) -> Boxed<'_> {
     let of_all = || event::campaign_id.is_null().and(event::owner.is_null());
     match about {
         About::Everything => event::table.into_boxed(),
-        About::User(login) => {
+        About::User(login) | About::Admin(login) => {
             let own = campaign::table.filter(campaign::owner.eq(login)).select(campaign::id.nullable());
             let theirs = event::owner.eq(login).or(event::campaign_id.eq_any(own));
-            event::table.filter(of_all().or(theirs)).into_boxed()
+            let all_too = matches!(about, About::Admin(_)).into_sql::<Bool>();
+            let for_everybody = event::cluster.is_not_null().or(event::class.ne(Class::Log.as_str())).or(all_too);
+            event::table.filter(of_all().and(for_everybody).or(theirs)).into_boxed()
         }
         About::Campaign { id, owner, clusters } => {
             let of_cluster = event::campaign_id.is_null().and(event::cluster.eq_any(clusters.iter().map(Some)));

@@ -260,16 +260,22 @@ pub(super) fn events_are_looked_up_by_whom_they_concern_and_what_they_are(databa
         NewEvent::note(Scope::user_on("bob", "dahu"), Code::NoAccount, "none"),
         NewEvent::note(Scope::cluster("luke"), Code::WaitsTooLong, "3 jobs"),
         NewEvent::note(Scope::campaign(999), Code::OnlyFailures, "another's"),
+        NewEvent::note(Scope::service(), Code::MailFailed, "535"),
     ];
     events
         .iter()
-        .zip([10, 20, 30, 40])
+        .zip([10, 20, 30, 40, 5])
         .for_each(|(event, at)| store.open_events(std::slice::from_ref(event), at).unwrap());
     let everything = EventFilter::default();
-    assert_eq!(codes(&store, &everything), ["ONLY_FAILURES", "REMOTE_WAITING_FRAG", "NO_ACCOUNT", "EXIT_ERROR"]);
+    assert_eq!(
+        codes(&store, &everything),
+        ["ONLY_FAILURES", "REMOTE_WAITING_FRAG", "NO_ACCOUNT", "EXIT_ERROR", "MAIL_FAILED"]
+    );
     let of = |login: &str| EventFilter { about: About::User(login.into()), ..everything.clone() };
     assert_eq!(codes(&store, &of("alice")), ["REMOTE_WAITING_FRAG", "EXIT_ERROR"]);
     assert_eq!(codes(&store, &of("bob")), ["REMOTE_WAITING_FRAG", "NO_ACCOUNT"]);
+    let of_admin = EventFilter { about: About::Admin("bob".into()), ..everything.clone() };
+    assert_eq!(codes(&store, &of_admin), ["REMOTE_WAITING_FRAG", "NO_ACCOUNT", "MAIL_FAILED"]);
     let of_campaign = |owner: &str| {
         let about = About::Campaign { id, owner: owner.into(), clusters: vec!["dahu".into()] };
         codes(&store, &EventFilter { about, oldest_first: true, ..everything.clone() })
@@ -281,10 +287,10 @@ pub(super) fn events_are_looked_up_by_whom_they_concern_and_what_they_are(databa
         ["REMOTE_WAITING_FRAG"]
     );
     assert_eq!(codes(&store, &EventFilter { code: Some("NO_ACCOUNT".into()), ..everything.clone() }), ["NO_ACCOUNT"]);
-    assert_eq!(codes(&store, &EventFilter { at_least: Some(Severity::Medium), ..everything.clone() }).len(), 3);
+    assert_eq!(codes(&store, &EventFilter { at_least: Some(Severity::Medium), ..everything.clone() }).len(), 4);
     assert_eq!(codes(&store, &EventFilter { since: Some(30), ..everything.clone() }).len(), 2);
     let (page, total) = store.list_events(&EventFilter { page: (1, 2), ..everything }).unwrap();
-    assert_eq!((page.len(), total, page[0].code.as_str()), (2, 4, "REMOTE_WAITING_FRAG"));
+    assert_eq!((page.len(), total, page[0].code.as_str()), (2, 5, "REMOTE_WAITING_FRAG"));
 }
 
 pub(super) fn old_closed_events_are_dropped_but_not_those_of_a_campaign_that_goes_on(database: &Fresh) {

@@ -177,6 +177,17 @@ async fn everybody_sees_their_own_and_what_concerns_all() {
 }
 
 #[actix_web::test]
+async fn what_this_service_has_to_mend_is_for_admins() {
+    let bed = bed();
+    let lost = bed.tell(NewEvent::note(Scope::service(), Code::NoticesLost, "3 notifications"));
+    assert_eq!(bed.codes("ada", "").await.unwrap(), ["NOTIFICATIONS_LOST"]);
+    assert_eq!(bed.codes("alice", "").await.unwrap(), Vec::<String>::new());
+    let shown = async |login: &str| show(bed.grid.clone(), caller(login), lost.into()).await.map(|event| event.id);
+    assert_eq!(shown("ada").await.unwrap(), lost);
+    assert_eq!(shown("alice").await.unwrap_err().status_code(), 403);
+}
+
+#[actix_web::test]
 async fn closing_with_a_retry_tries_failed_tasks_again_and_drops_none() {
     let bed = bed();
     let id = bed.campaign();
