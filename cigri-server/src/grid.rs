@@ -21,6 +21,7 @@ use crate::clock::now_ms;
 use crate::cluster::Board;
 use crate::members::Members;
 use crate::metrics::Metrics;
+use crate::notices::Turns;
 use crate::secret::{Sealer, SecretError};
 use crate::sensors::Sensor;
 use crate::settings::{NotificationSettings, Settings as Configuration};
@@ -152,6 +153,8 @@ pub(crate) struct Grid {
     pub(crate) local: Option<LocalPool>,
     /// How notifications go out.
     pub(crate) notifications: NotificationSettings,
+    /// Who tried their addresses lately.
+    pub(crate) notice_tests: Turns,
     /// Turns of reading whole files on clusters.
     pub(crate) files: Semaphore,
     /// What the administrator says to campaigns.
@@ -185,6 +188,7 @@ impl Grid {
             metrics: Metrics::default(),
             local,
             notifications: NotificationSettings::default(),
+            notice_tests: Turns::default(),
             files: Semaphore::new(FILES),
             admission,
             clusters,

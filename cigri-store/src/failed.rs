@@ -227,6 +227,24 @@ impl Store {
     }
 }
 
+#[derive(QueryableByName)]
+struct ClassColumns {
+    #[diesel(sql_type = Text)]
+    class: String,
+    #[diesel(sql_type = BigInt)]
+    failed: i64,
+}
+
+/// Tasks of a campaign that are failed, by the class of their failure, the most frequent first.
+pub(crate) fn by_class(connection: &mut Database, campaign: i64) -> Result<Vec<(String, i64)>> {
+    let query = format!(
+        "{} SELECT class, count(*) AS failed FROM kept WHERE stands = 1 GROUP BY class ORDER BY failed DESC, class",
+        Told { campaign, attempts: false }.kept()
+    );
+    let found: Vec<ClassColumns> = rows!(connection, query);
+    Ok(found.into_iter().map(|row| (row.class, row.failed)).collect())
+}
+
 /// By cluster and by host.
 type Shares = (Vec<(String, i64)>, Vec<(String, i64)>);
 

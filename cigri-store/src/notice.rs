@@ -1,16 +1,18 @@
 //! What subscriptions are to be told. Events go into notices by a count of their own (`event.told`), in the transaction
 //! that writes the notices: none is missed and none is counted twice, whatever stops in between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use cigri_core::event::Code;
 use cigri_core::notice::{self as policy, Finish, Kind};
-use cigri_core::state::JobState;
 use diesel::prelude::*;
 
 use crate::connection::{Database, storable};
-use crate::schema::{job, notice, subscription, untold_event};
-use crate::{Result, Store, StoreError, SubscriptionRow, campaign};
+use crate::failed::by_class;
+use crate::schema::{campaign, notice, progress, subscription, untold_event};
+use crate::{Result, Store, SubscriptionRow};
+
+/// Messages of one subscription in a period; what comes then waits for its end and goes together.
+const MOST_MESSAGES: usize = 10;
 
 /// An event with occurrences that went into no notice. Times are epoch milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub struct Untold {
     pub owner: Option<String>,
     /// In words.
     pub message: String,
+    /// What to do about it.
+    pub advice: String,
     /// How often it happened in all.
     pub occurrences: i64,
     /// How many of these were told.
@@ -83,43 +87,42 @@ pub struct NoticeRow {
     pub due_at: i64,
     /// When it was told last.
     pub sent_at: Option<i64>,
+    /// What to do about it.
+    pub advice: String,
 }
 
-type Columns = (i64, String, String, Option<i64>, Option<String>, Option<String>, String, i64, i64, i64, i64);
+type Columns = (i64, String, String, Option<i64>, Option<String>, Option<String>, String, i64, i64, i64, i64, String);
 
-fn untold(connection: &mut Database, columns: Columns) -> Result<Untold> {
-    let (event, code, severity, campaign, cluster, owner, mut message, occurrences, opened_at, last_at, told) = columns;
-    let row = match campaign.map(|id| campaign::get(connection, id)).transpose() {
-        // Swept since: nobody's.
-        Err(StoreError::Missing(_)) => None,
-        other => other?,
-    };
-    if let (Some(row), true) = (&row, code == Code::Finished.as_str()) {
-        let lasted_ms = last_at - row.submitted_at;
-        let (done, failed, cancelled, kills) = (row.done, row.failed, row.cancelled, row.kills);
-        let causes = if failed > 0 { causes(connection, row.id)? } else { Vec::new() };
-        message = Finish { done, failed, cancelled, kills, lasted_ms, causes }.text();
-    }
-    let owner = row.as_ref().map(|row| row.owner.clone()).or(owner);
-    let campaign = campaign.map(|id| (id, row.map(|row| row.spec.name.clone()).unwrap_or_default()));
-    Ok(Untold { event, code, severity, campaign, cluster, owner, message, occurrences, told, opened_at, last_at })
+/// Owner and name of a campaign are all that is read of it: one that cannot be read stops nobody's messages.
+type OfCampaign = (Option<String>, Option<String>);
+
+fn untold((columns, (of, name)): (Columns, OfCampaign)) -> Untold {
+    let (event, code, severity, campaign, cluster, owner, message, occurrences, opened_at, last_at, told, advice) =
+        columns;
+    // Of a campaign that was swept since nobody is told.
+    let campaign = campaign.map(|id| (id, name.unwrap_or_default()));
+    let owner = of.or(owner);
+    Untold { event, code, severity, campaign, cluster, owner, message, advice, occurrences, told, opened_at, last_at }
 }
 
-/// Failed attempts of a campaign by cause, the most frequent first.
-fn causes(connection: &mut Database, campaign: i64) -> Result<Vec<(String, i64)>> {
-    let found: Vec<(Option<String>, i64)> = job::table
-        .filter(job::campaign_id.eq(campaign))
-        .filter(job::state.eq(JobState::Failed.as_str()))
-        .filter(job::task_index.ge(0))
-        .group_by(job::cause)
-        .select((job::cause, diesel::dsl::count_star()))
+/// No message of a subscription before: the end of the period in which it had so many; 0 if it had fewer.
+fn not_before(connection: &mut Database, subscription: i64, (now, period_ms): (i64, i64)) -> Result<i64> {
+    // What is told in one message has one time.
+    let recent: Vec<Option<i64>> = notice::table
+        .filter(notice::subscription_id.eq(subscription))
+        .filter(notice::sent_at.gt(now - period_ms))
+        .select(notice::sent_at)
+        .distinct()
         .load(connection)?;
-    let mut causes: Vec<_> = found.into_iter().map(|(cause, count)| (cause.unwrap_or_default(), count)).collect();
-    causes.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-    Ok(causes)
+    let first = recent.iter().flatten().min().filter(|_| recent.len() >= MOST_MESSAGES);
+    Ok(first.map_or(0, |first| first + period_ms))
 }
 
-fn queue(connection: &mut Database, (new, of): (&NewNotice, &Untold), now: (i64, i64)) -> Result<()> {
+fn queue(
+    connection: &mut Database,
+    (new, of): (&NewNotice, &Untold),
+    (now, not_before): ((i64, i64), i64),
+) -> Result<()> {
     let key = notice::table.find((new.subscription, &new.topic));
     let known: Option<NoticeRow> = key.first(connection).optional()?;
     let sent_at = known.as_ref().and_then(|row| row.sent_at);
@@ -129,13 +132,13 @@ fn queue(connection: &mut Database, (new, of): (&NewNotice, &Untold), now: (i64,
         Some(row) if row.waiting > 0 => (row.first_at, row.due_at),
         _ => {
             let first = if of.told == 0 { of.opened_at } else { of.last_at };
-            (first, policy::due_at(&of.code, new.digest_h, sent_at, now))
+            (first, policy::due_at(&of.code, new.digest_h, sent_at, now).max(not_before))
         }
     };
     let changing = (
         notice::severity.eq(&of.severity),
         notice::cluster.eq(of.cluster.as_deref()),
-        notice::message.eq(storable(&of.message)),
+        (notice::message.eq(storable(&of.message)), notice::advice.eq(storable(&of.advice))),
         (notice::first_at.eq(first_at), notice::last_at.eq(of.last_at), notice::due_at.eq(due_at)),
     );
     if let Some(row) = known {
@@ -157,12 +160,30 @@ impl Store {
     /// Up to `limit` events that went into no notice yet, or happened again since.
     pub fn untold_events(&self, limit: i64) -> Result<Vec<Untold>> {
         self.read(|connection| {
-            let found: Vec<Columns> = untold_event::table
+            let found: Vec<(Columns, OfCampaign)> = untold_event::table
+                .left_join(campaign::table.on(untold_event::campaign_id.eq(campaign::id.nullable())))
                 .filter(untold_event::told.lt(untold_event::occurrences))
                 .order(untold_event::id)
                 .limit(limit)
+                .select((untold_event::all_columns, (campaign::owner.nullable(), campaign::name.nullable())))
                 .load(connection)?;
-            found.into_iter().map(|columns| untold(connection, columns)).collect()
+            Ok(found.into_iter().map(untold).collect())
+        })
+    }
+
+    /// How a campaign that ended at `ended_at` went, with the failures that stand; `None` if it was swept since.
+    pub fn finish(&self, id: i64, ended_at: i64) -> Result<Option<Finish>> {
+        self.read(|connection| {
+            let counts = (progress::done, progress::failed, progress::cancelled, progress::kills);
+            let found: Option<((i64, i64, i64, i64), i64)> = progress::table
+                .inner_join(campaign::table.on(campaign::id.eq(progress::campaign_id)))
+                .filter(campaign::id.eq(id))
+                .select((counts, campaign::submitted_at))
+                .first(connection)
+                .optional()?;
+            let Some(((done, failed, cancelled, kills), submitted_at)) = found else { return Ok(None) };
+            let causes = if failed > 0 { by_class(connection, id)? } else { Vec::new() };
+            Ok(Some(Finish { done, failed, cancelled, kills, lasted_ms: ended_at - submitted_at, causes }))
         })
     }
 
@@ -173,10 +194,15 @@ impl Store {
             return Ok(());
         }
         self.write(|connection| {
-            let alive: Vec<i64> = subscription::table.select(subscription::id).load(connection)?;
-            for notice in new.iter().filter(|notice| alive.contains(&notice.subscription)) {
-                if let Some(of) = events.get(notice.event) {
-                    queue(connection, (notice, of), now)?;
+            let mut alive: BTreeMap<i64, i64> = BTreeMap::new();
+            let concerned: BTreeSet<i64> = new.iter().map(|notice| notice.subscription).collect();
+            let concerned = subscription::table.filter(subscription::id.eq_any(concerned));
+            for id in concerned.select(subscription::id).load(connection)? {
+                alive.insert(id, not_before(connection, id, now)?);
+            }
+            for notice in new {
+                if let (Some(of), Some(not_before)) = (events.get(notice.event), alive.get(&notice.subscription)) {
+                    queue(connection, (notice, of), (now, *not_before))?;
                 }
             }
             for event in events {

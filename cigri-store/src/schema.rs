@@ -329,6 +329,7 @@ diesel::table! {
         opened_at -> BigInt,
         last_at -> BigInt,
         told -> BigInt,
+        advice -> Text,
     }
 }
 diesel::table! {
@@ -363,6 +364,7 @@ diesel::table! {
         last_at -> BigInt,
         due_at -> BigInt,
         sent_at -> Nullable<BigInt>,
+        advice -> Text,
     }
 }
 diesel::table! {
@@ -398,6 +400,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     submission,
     job,
     event,
+    untold_event,
     returned_task,
     parameter_chunk,
     decision,

@@ -197,6 +197,9 @@ on_every_database! {
     what_happens_while_nothing_can_be_sent_is_counted_in_one_row
     a_failed_try_pauses_its_subscription_and_old_ones_are_given_up
     a_campaign_that_ends_is_one_event_with_a_summary
+    a_campaign_that_cannot_be_read_stops_no_messages
+    a_notice_repeats_what_its_event_says_to_do
+    after_ten_messages_in_a_period_the_rest_goes_together
     a_muted_campaign_is_remembered_by_user
     what_was_told_long_ago_is_forgotten
     breakers_and_what_is_told_of_them_change_together

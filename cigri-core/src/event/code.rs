@@ -188,7 +188,7 @@ codes! {
         "the admin looks at `[notifications.xmpp]` in server.toml and at the Jabber server; what waits is sent later";
     /// Notifications were tried for days in vain, and given up.
     NoticesLost = "NOTIFICATIONS_LOST", Log, High, Quiet(72), Admin,
-        "the admin looks at the addresses named, and removes those that exist no more";
+        "the admin sees why with `cigri notify list --user USER`, and removes addresses that exist no more";
     /// An admin closed the cluster as CiGri 3's clients do.
     ClusterDisabled = "CLUSTER_MANUALLY_DISABLED", Cluster, High, Person("cigri events close"), Admin,
         "an admin closes this event to have {cluster} used again";

@@ -15,7 +15,7 @@ pub struct Finish {
     pub kills: i64,
     /// From its submission to its end, milliseconds.
     pub lasted_ms: i64,
-    /// Failed tasks by cause, as stored with jobs.
+    /// Failed tasks by the word of their failure's class.
     pub causes: Vec<(String, i64)>,
 }
 
@@ -45,13 +45,13 @@ impl Finish {
     }
 }
 
-/// A stored cause in words.
-fn words(cause: &str) -> String {
-    match cause {
-        "exit_code" => "the program ended with an error code".to_owned(),
+/// A class in words.
+fn words(class: &str) -> String {
+    match class {
+        "exit" => "the program ended with an error code".to_owned(),
         "signal" => "the program was ended by a signal".to_owned(),
         "walltime" => "the walltime was too short".to_owned(),
-        "program_missing" => "the program was not found".to_owned(),
+        "program" => "the program was not found".to_owned(),
         other => other.replace('_', " "),
     }
 }
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn an_end_tells_counts_duration_and_causes() {
-        let causes = vec![("exit_code".to_owned(), 2), ("walltime".to_owned(), 1)];
+        let causes = vec![("exit".to_owned(), 2), ("walltime".to_owned(), 1)];
         let finish = Finish { done: 39_997, failed: 3, kills: 12, lasted_ms: 7_500_000, causes, ..Finish::default() };
         let text = finish.text();
         assert!(text.starts_with("finished after 2 h 5 min: 39 997 done, 3 failed, 0 cancelled."), "{text}");

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Code, Severity};
 
 pub use finish::Finish;
-pub use text::{Item, Message, compose, test_message};
+pub use text::{Item, Message, compose, fitting, test_message};
 
 /// How a message goes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -2,12 +2,14 @@
 
 use serde::Serialize;
 
-use crate::event::{Code, Severity};
+use crate::event::{Class, Code, Severity};
 
 /// Bytes of an event's own message that are passed on.
 const MOST_BYTES: usize = 4000;
 /// Topics that one message tells.
 const MOST_ITEMS: usize = 50;
+/// Bytes of all paragraphs together: Jabber servers refuse much longer messages.
+const MOST_TEXT: usize = 30_000;
 
 /// One topic to tell of. Times in epoch milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,6 +26,8 @@ pub struct Item {
     pub title: String,
     /// The last event's own words.
     pub message: String,
+    /// What to do about it; empty: nothing is known.
+    pub advice: String,
     /// How often it happened since it was told last.
     pub times: i64,
     /// The first of these.
@@ -43,6 +47,24 @@ pub struct Message {
     pub text: String,
 }
 
+/// The first of these topics, as many as one message tells, with what strangers wrote cut short and cleaned.
+pub fn fitting(items: &[Item]) -> Vec<Item> {
+    let mut left = MOST_TEXT;
+    let mut fitting = Vec::new();
+    for item in items.iter().take(MOST_ITEMS) {
+        let title = one_line(&item.title);
+        let (message, advice) = (cut(&clean(&item.message)), cut(&clean(&item.advice)));
+        let item = Item { title, message, advice, ..item.clone() };
+        let length = paragraph(&item).len();
+        if length > left {
+            break;
+        }
+        left -= length;
+        fitting.push(item);
+    }
+    fitting
+}
+
 /// Words for topics that are due together.
 pub fn compose(items: &[Item]) -> Message {
     let severity = items.iter().map(|item| item.severity).max().unwrap_or(Severity::Low);
@@ -50,9 +72,10 @@ pub fn compose(items: &[Item]) -> Message {
         [item] => format!("{}: {}", item.title, item.code),
         _ => format!("{} messages", items.len()),
     };
-    let mut text: Vec<String> = items.iter().take(MOST_ITEMS).map(paragraph).collect();
-    if items.len() > MOST_ITEMS {
-        text.push(format!("And {} more: `cigri list --all` shows your campaigns.", items.len() - MOST_ITEMS));
+    let mut text: Vec<String> = fitting(items).iter().map(paragraph).collect();
+    let more = items.len() - text.len();
+    if more > 0 {
+        text.push(format!("And {more} more: `cigri events` shows what happened."));
     }
     text.push(FOOT.to_owned());
     Message { subject: one_line(&format!("[CIGRI] ({}): {subject}", severity.as_str())), text: text.join("\n\n") }
@@ -61,9 +84,10 @@ pub fn compose(items: &[Item]) -> Message {
 const FOOT: &str = "-- \nCiGri. `cigri notify list` shows what you are told and how; `cigri notify mute CAMPAIGN` ends the \
                     messages of one campaign.";
 
-/// What `cigri notify test` sends.
-pub fn test_message(login: &str) -> Message {
-    let text = format!("This is a test: notifications for {login} arrive here.\n\n{FOOT}");
+/// What `cigri notify test` sends at a time in epoch seconds, which tells it from the one before.
+pub fn test_message(login: &str, at: i64) -> Message {
+    let moment = chrono::DateTime::from_timestamp(at, 0).unwrap_or_default().format("%Y-%m-%d %H:%M:%S UTC");
+    let text = format!("This is a test of {moment}: notifications for {login} arrive here.\n\n{FOOT}");
     Message { subject: "[CIGRI] (low): test".to_owned(), text }
 }
 
@@ -77,23 +101,26 @@ fn paragraph(item: &Item) -> String {
         None if item.times > 1 => format!("{} from {} on", times(item.times, "time"), time(item.first_at)),
         None => time(item.last_at),
     };
-    let message = cut(&clean(&item.message));
-    format!("{}{place}: {} ({}; {head})\n{message}\n{}", item.title, item.code, item.severity.as_str(), commands(item))
+    let Item { title, code, message, advice, .. } = item;
+    let advice = if advice.is_empty() { String::new() } else { format!("What to do: {advice}.\n") };
+    format!("{title}{place}: {code} ({}; {head})\n{message}\n{advice}{}", item.severity.as_str(), commands(item))
 }
 
 fn more(count: i64) -> String {
     format!("{} more {}", number(count), if count == 1 { "time" } else { "times" })
 }
 
-/// What to type to see more, and to mend it.
+/// What to type to see more.
 fn commands(item: &Item) -> String {
-    let Some(id) = item.campaign else {
-        return "See: cigri clusters".to_owned();
-    };
-    if item.code == Code::Finished.as_str() {
-        return format!("See: cigri status {id}; cigri jobs {id} --state failed; again: cigri retry {id}");
+    let code: Option<Code> = item.code.parse().ok();
+    match (item.campaign, code) {
+        (None, _) => "See: cigri events; cigri clusters".to_owned(),
+        (Some(id), Some(Code::Finished)) => format!("See: cigri status {id}; cigri failures {id}"),
+        (Some(id), Some(code)) if code == Code::Walltime || code.class() == Class::Job => {
+            format!("See: cigri failures {id}; cigri events {id}; cigri why {id}")
+        }
+        (Some(id), _) => format!("See: cigri events {id}; cigri why {id}"),
     }
-    format!("See: cigri events {id}; cigri why {id}; once it is mended: cigri resume {id}")
 }
 
 fn time(ms: i64) -> String {
@@ -119,14 +146,18 @@ pub(super) fn number(value: i64) -> String {
     text
 }
 
-/// Without control characters, which a terminal or a mail reader might obey, and XML cannot hold.
+/// Without what a terminal or a mail reader might obey, or XML cannot hold.
 fn clean(text: &str) -> String {
-    text.trim().chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+    text.trim().chars().filter(|c| is_text(*c)).map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
 }
 
 fn one_line(text: &str) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    line.chars().take(200).collect()
+    text.chars().filter(|c| is_text(*c)).map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
+}
+
+/// Whether it is one of XML's characters (XML 1.0, section 2.2), as far as those above the controls go.
+fn is_text(c: char) -> bool {
+    !matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 fn cut(text: &str) -> String {
@@ -150,6 +181,7 @@ mod tests {
             cluster: Some("dahu".to_owned()),
             title: "campaign 7 (sweep)".to_owned(),
             message: "the program was not found: check exec_file".to_owned(),
+            advice: "install it, then `cigri resume 7`".to_owned(),
             times,
             first_at: 0,
             last_at: 60_000,
@@ -167,6 +199,22 @@ mod tests {
     }
 
     #[test]
+    fn what_to_do_is_the_events_own_advice() {
+        let advice = "mend the program, then `cigri retry 7`".to_owned();
+        let text = compose(&[Item { advice, ..item("EXIT_ERROR", 1, None) }]).text;
+        assert!(text.contains("What to do: mend the program, then `cigri retry 7`.\nSee: cigri failures 7;"), "{text}");
+        assert!(!text.contains("resume"), "{text}");
+        let text = compose(&[Item { advice: String::new(), campaign: None, ..item("NEW_CODE", 1, None) }]).text;
+        assert!(text.contains("exec_file\nSee: cigri events"), "{text}");
+    }
+
+    #[test]
+    fn tests_are_told_from_each_other() {
+        assert_ne!(test_message("alice", 1), test_message("alice", 2));
+        assert!(test_message("alice", 61).text.contains("1970-01-01 00:01:01 UTC"));
+    }
+
+    #[test]
     fn repetitions_are_counted_since_the_last_message() {
         let text = compose(&[item("EXIT_ERROR", 39_999, Some(0))]).text;
         assert!(text.contains("39 999 more times since 1970-01-01 00:00 UTC"), "{text}");
@@ -179,15 +227,21 @@ mod tests {
         let long = Item { message: "é".repeat(100_000), ..item("EXIT_ERROR", 1, None) };
         let message = compose(&vec![long; 1000]);
         assert_eq!(message.subject, "[CIGRI] (high): 1000 messages");
-        assert!(message.text.len() < 300_000 && message.text.contains("And 950 more"));
+        assert!(message.text.len() < 31_000 && message.text.contains("And 993 more"), "{}", message.text.len());
+        let message = compose(&vec![item("EXIT_ERROR", 1, None); 60]);
+        assert!(message.text.contains("And 10 more"));
     }
 
     #[test]
     fn no_control_character_gets_through() {
-        let evil = Item { title: "a\r\nBcc: eve".to_owned(), message: "\u{1b}[2Jx\0".to_owned(), ..item("A", 1, None) };
+        let evil = Item {
+            title: "a\r\nBcc: eve".to_owned(),
+            message: "\u{1b}[2Jx\0\u{ffff}".to_owned(),
+            ..item("A", 1, None)
+        };
         let message = compose(&[evil]);
         assert_eq!(message.subject, "[CIGRI] (high): a  Bcc: eve: A");
-        assert!(!message.text.contains(['\u{1b}', '\0']));
+        assert!(!message.text.contains(['\u{1b}', '\0', '\r', '\u{ffff}']));
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! servers of its database pass on, over TLS: they sign who called them. Every user of the socket
 //! may submit, and see which campaigns and clusters there are and how far they got; what is inside a campaign (its file,
 //! parameters, jobs, output, events) and every change are for its owner, root and the configured admins. Tokens and
-//! notifications are the caller's own. Events of clusters as a whole everybody may read and admins close. How clusters are
+//! notifications are the caller's own (admins may see and remove others' subscriptions). Events of clusters as a whole
+//! everybody may read and admins close; those of the service itself are for admins. How clusters are
 //! used, and what all together had of each, everybody may see; accounts are their users'. What is under `/admin`, changes
 //! to clusters' limits, and the acceptance of a reset are for admins alone: root, the configured ones, and in a data
 //! directory its user.

@@ -37,9 +37,28 @@ fn shown((row, waiting): (SubscriptionRow, i64)) -> Subscription {
     }
 }
 
-/// The caller's own subscriptions.
-pub(super) async fn list(grid: web::Data<Grid>, caller: Caller) -> Result<web::Json<List<Subscription>>, ApiError> {
-    let rows = crate::blocking(&grid.store, move |store| store.subscriptions(Some(&caller.login))).await?;
+/// Whose subscriptions are meant: the caller's, where nobody is named.
+#[derive(Debug, Deserialize)]
+pub(super) struct Whose {
+    user: Option<String>,
+}
+
+/// The login that is meant: another's is for admins.
+fn whose(grid: &Grid, caller: Caller, user: Option<String>) -> Result<String, ApiError> {
+    match user {
+        Some(user) if user != caller.login => caller.administers(grid).map(|()| user),
+        _ => Ok(caller.login),
+    }
+}
+
+/// `GET /notifications`: the caller's subscriptions, or another user's (admins).
+pub(super) async fn list(
+    grid: web::Data<Grid>,
+    caller: Caller,
+    query: web::Query<Whose>,
+) -> Result<web::Json<List<Subscription>>, ApiError> {
+    let login = whose(&grid, caller, query.into_inner().user)?;
+    let rows = crate::blocking(&grid.store, move |store| store.subscriptions(Some(&login))).await?;
     let items: Vec<Subscription> = rows.into_iter().map(shown).collect();
     Ok(web::Json(List { total: items.len() as u64, items, next: None }))
 }
@@ -127,19 +146,24 @@ fn webhook_secret(given: Option<String>) -> Result<String, ApiError> {
 pub(super) struct Which {
     #[serde(default)]
     identity: String,
+    user: Option<String>,
 }
 
-/// Ends a subscription of the caller.
+/// Ends a subscription of the caller, or of another user (admins).
 pub(super) async fn remove(
     grid: web::Data<Grid>,
     caller: Caller,
     kind: web::Path<String>,
     which: web::Query<Which>,
 ) -> Result<HttpResponse, ApiError> {
-    let (kind, identity) = (known(&kind)?, which.into_inner().identity);
+    let (kind, Which { identity, user }) = (known(&kind)?, which.into_inner());
+    let by = caller.login.clone();
+    let login = whose(&grid, caller, user)?;
+    let whom = if login == by { "you have".to_owned() } else { format!("{login} has") };
     let message = format!("no more notifications by {} to {identity}", kind.as_str());
-    let none = format!("you have no notifications by {} to `{identity}`", kind.as_str());
-    let gone = crate::blocking(&grid.store, move |store| store.remove_subscription(&caller.login, kind, &identity));
+    let none = format!("{whom} no notifications by {} to `{identity}`", kind.as_str());
+    tracing::info!(user = %by, owner = %login, kind = kind.as_str(), "a subscription is removed");
+    let gone = crate::blocking(&grid.store, move |store| store.remove_subscription(&login, kind, &identity));
     if gone.await? { Ok(accepted("Deleted", message)) } else { Err(ApiError::not_found(none)) }
 }
 
@@ -147,11 +171,15 @@ fn accepted(title: &str, message: String) -> HttpResponse {
     HttpResponse::Accepted().json(Accepted { status: 202, title: title.to_owned(), message })
 }
 
-/// Sends a test message to each subscription of the caller, and tells what became of it.
+/// Sends a test message to each subscription of the caller, once a minute, and tells what became of it.
 pub(super) async fn test(grid: web::Data<Grid>, caller: Caller) -> Result<web::Json<List<Tested>>, ApiError> {
+    let now = now_ms();
+    if let Err(wait_s) = grid.notice_tests.take(&caller.login, now) {
+        return Err(ApiError::too_soon("your addresses were tried less than a minute ago", wait_s));
+    }
     let login = caller.login.clone();
     let rows = crate::blocking(&grid.store, move |store| store.subscriptions(Some(&login))).await?;
-    let message = test_message(&caller.login);
+    let message = test_message(&caller.login, now / 1000);
     let (grid, message) = (&grid, &message);
     let tries = rows.into_iter().map(|(row, _)| async move {
         let sent = notices::send(grid, &row, message, &[]).await;
@@ -186,4 +214,28 @@ async fn set_mute(grid: &Grid, caller: Caller, id: i64, quiet: bool) -> Result<H
         (false, false) => "it was not muted",
     };
     Ok(accepted("Accepted", format!("campaign {id}: {how}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::ResponseError;
+
+    use super::*;
+    use crate::secret::Sealer;
+
+    #[test]
+    fn admins_alone_may_ask_for_anothers_subscriptions() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = cigri_store::Store::open_sqlite(std::path::Path::new(":memory:"), "test").unwrap();
+        let sealer = Sealer::open(&folder.path().join("key")).unwrap();
+        let grid = Grid::new(store, sealer, vec!["ada".to_owned()], None).unwrap();
+        let asks = |login: &str, user: Option<&str>| {
+            let login = whose(&grid, Caller { login: login.to_owned() }, user.map(str::to_owned));
+            login.map_err(|error| error.status_code().as_u16())
+        };
+        assert_eq!(asks("alice", None).unwrap(), "alice");
+        assert_eq!(asks("alice", Some("alice")).unwrap(), "alice");
+        assert_eq!(asks("alice", Some("bob")), Err(403));
+        assert_eq!(asks("ada", Some("bob")).unwrap(), "bob");
+    }
 }

@@ -54,6 +54,12 @@ impl ApiError {
         ApiError(error.0, Some(wait_s))
     }
 
+    /// What may be asked for now and then only; worth another try after so many seconds.
+    pub(super) fn too_soon(message: impl Into<String>, wait_s: u64) -> ApiError {
+        let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::Conflict, message.into());
+        ApiError(error.0, Some(wait_s))
+    }
+
     /// Passed on, and no answer came back.
     pub(super) fn doubtful(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::BAD_GATEWAY, ErrorCode::Internal, message.into())

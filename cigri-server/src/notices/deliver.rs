@@ -44,7 +44,10 @@ pub(super) async fn run(grid: Arc<Grid>, kind: Kind, stop: CancellationToken) {
 
 async fn tick(grid: &Grid, kind: Kind) -> Result<(), StoreError> {
     let now = now_ms();
-    let due = crate::blocking(&grid.store, move |store| store.due_notices(kind, now)).await?;
+    let mut due = crate::blocking(&grid.store, move |store| store.due_notices(kind, now)).await?;
+    // Not always the same first: no single one can hold the others up.
+    let first = secret::nonce().unwrap_or(0) as usize % due.len().max(1);
+    due.rotate_left(first);
     match kind {
         Kind::Webhook => {
             let posts: Vec<BoxFuture<'_, _>> = due.iter().map(|due| tell(grid, due).boxed()).collect();
@@ -74,19 +77,31 @@ fn code(kind: Kind) -> Option<Code> {
     }
 }
 
-/// Of a server that takes nothing one try is enough.
+/// Of a server that takes nothing one try is enough where it says why for good, else two for different subscriptions: the
+/// message of the first may be what it stumbles over.
 async fn one_by_one(grid: &Grid, code: Option<Code>, due: &[Due]) -> Result<(), StoreError> {
+    let mut doubt: Option<(&SubscriptionRow, String)> = None;
     for (at, one) in due.iter().enumerate() {
         match tell(grid, one).await? {
-            Ok(()) => close(grid, code).await?,
+            Ok(()) => {
+                close(grid, code).await?;
+                if let Some((row, text)) = doubt.take() {
+                    fail(grid, &[row], &text).await?;
+                }
+            }
             Err(Failure::Recipient(_)) => {}
+            Err(Failure::Channel { text, lasting: false }) if doubt.is_none() => doubt = Some((&one.0, text)),
             Err(Failure::Channel { text, lasting }) => {
-                let rest: Vec<&SubscriptionRow> = due[at..].iter().map(|(row, _)| row).collect();
+                let first = doubt.iter().map(|(row, _)| *row);
+                let rest: Vec<&SubscriptionRow> = first.chain(due[at..].iter().map(|(row, _)| row)).collect();
                 return away(grid, code, &rest, (text, lasting)).await;
             }
         }
     }
-    Ok(())
+    match doubt {
+        Some((row, text)) => away(grid, code, &[row], (text, false)).await,
+        None => Ok(()),
+    }
 }
 
 /// Sends what one subscription is to be told. What did not reach it alone has its pause already.
@@ -115,6 +130,7 @@ fn item(row: &NoticeRow) -> Item {
         cluster: row.cluster.clone(),
         title: row.title.clone(),
         message: row.message.clone(),
+        advice: row.advice.clone(),
         times: row.waiting,
         first_at: row.first_at,
         last_at: row.last_at,

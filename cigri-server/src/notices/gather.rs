@@ -1,6 +1,6 @@
 //! Events that were not told yet become notices; what nobody took for days is given up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cigri_core::event::{Code, NewEvent, Scope, Severity};
@@ -50,7 +50,7 @@ async fn tick(grid: &Arc<Grid>, cleans: bool) -> Result<(), StoreError> {
 
 /// Writes notices of the next events; how many events these were.
 fn gather(grid: &Grid, store: &Store, now: i64) -> Result<usize, StoreError> {
-    let events = store.untold_events(CHUNK)?;
+    let mut events = store.untold_events(CHUNK)?;
     if events.is_empty() {
         return Ok(0);
     }
@@ -68,8 +68,20 @@ fn gather(grid: &Grid, store: &Store, now: i64) -> Result<usize, StoreError> {
             digest_h: row.digest_h,
         }));
     }
+    let told: BTreeSet<usize> = new.iter().map(|notice| notice.event).collect();
+    for at in told {
+        summarize(store, &mut events[at])?;
+    }
     store.queue_notices(&events, &new, (now, grid.notice_period_ms()))?;
     Ok(events.len())
+}
+
+/// The end of a campaign is told in figures.
+fn summarize(store: &Store, event: &mut Untold) -> Result<(), StoreError> {
+    let ended = event.campaign.as_ref().filter(|_| event.code == Code::Finished.as_str());
+    let finish = ended.map(|(id, _)| store.finish(*id, event.last_at)).transpose()?.flatten();
+    finish.into_iter().for_each(|finish| event.message = finish.text());
+    Ok(())
 }
 
 fn happened(event: &Untold) -> Happened<'_> {
@@ -110,17 +122,76 @@ fn clean(grid: &Grid, store: &Store, now: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Who was not reached, and why.
+/// Users whose lost notifications are told one by one.
+const MOST_LOST: usize = 20;
+
+/// Who was not reached. Addresses are their users' alone: everybody may read this.
 fn lost_words(lost: &[(SubscriptionRow, NoticeRow)], hours: i64) -> String {
-    let mut reasons: Vec<String> = Vec::new();
+    let mut by: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for (row, _) in lost {
-        let why = row.last_error.as_deref().unwrap_or("no reason is known");
-        let reason = format!("{} of {} by {}: {why}", row.identity, row.owner, row.kind);
-        if !reasons.contains(&reason) {
-            reasons.push(reason);
-        }
+        *by.entry((&row.owner, &row.kind)).or_default() += 1;
+    }
+    let told = by.iter().take(MOST_LOST).map(|((owner, kind), count)| format!("{count} of {owner} by {kind}"));
+    let mut words = told.collect::<Vec<String>>().join(", ");
+    if by.len() > MOST_LOST {
+        words.push_str(&format!(", and those of {} more", by.len() - MOST_LOST));
     }
     let count = lost.len();
     let what = if count == 1 { "1 notification was".to_owned() } else { format!("{count} notifications were") };
-    format!("{what} tried for {hours} h in vain and given up. {}", reasons.join("; "))
+    format!("{what} tried for {hours} h in vain and given up: {words}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lost(owner: &str) -> (SubscriptionRow, NoticeRow) {
+        let text = str::to_owned;
+        let subscription = SubscriptionRow {
+            id: 1,
+            owner: text(owner),
+            kind: text("webhook"),
+            identity: text("https://example.org/secret"),
+            severity: text("low"),
+            digest_h: None,
+            admins: false,
+            secret: None,
+            created_at: 0,
+            tries: 9,
+            retry_at: 0,
+            last_error: Some(text("https://example.org/secret answers 500")),
+        };
+        let notice = NoticeRow {
+            subscription: 1,
+            topic: text("t"),
+            code: text("EXIT_ERROR"),
+            severity: text("high"),
+            campaign: None,
+            cluster: None,
+            title: text("t"),
+            message: text("m"),
+            waiting: 1,
+            first_at: 0,
+            last_at: 0,
+            due_at: 0,
+            sent_at: None,
+            advice: String::new(),
+        };
+        (subscription, notice)
+    }
+
+    #[test]
+    fn what_is_lost_is_counted_by_user_without_addresses() {
+        let words = lost_words(&[lost("alice"), lost("bob"), lost("alice")], 72);
+        assert!(words.contains("3 notifications were") && words.contains("2 of alice by webhook, 1 of bob"), "{words}");
+        assert!(!words.contains("secret"), "{words}");
+    }
+
+    #[test]
+    fn what_many_lost_is_few_words() {
+        let many: Vec<_> = (0..50_000).map(|n| lost(&format!("user{}", n % 5000))).collect();
+        let words = lost_words(&many, 72);
+        assert!(words.contains("10 of user0 by webhook") && words.contains("those of 4980 more"), "{words}");
+        assert!(words.len() < 2000, "{}", words.len());
+    }
 }

@@ -6,6 +6,7 @@
 mod deliver;
 mod gather;
 mod mail;
+mod turns;
 mod webhook;
 mod xmpp;
 
@@ -13,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cigri_core::notice::{Item, Kind, Message};
+use cigri_core::notice::{Item, Kind, Message, fitting};
 use cigri_store::SubscriptionRow;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,7 @@ use crate::grid::Grid;
 use crate::settings::{NotificationSettings, Password};
 
 pub(crate) use mail::is_address as is_mail_address;
+pub(crate) use turns::Turns;
 pub(crate) use webhook::check as check_url;
 pub(crate) use xmpp::is_address as is_xmpp_address;
 
@@ -52,6 +54,12 @@ impl Failure {
         Failure::Channel { text, lasting: false }
     }
 
+    fn into_text(self) -> String {
+        match self {
+            Failure::Channel { text, .. } | Failure::Recipient(text) => text,
+        }
+    }
+
     pub(crate) fn text(&self) -> &str {
         match self {
             Failure::Channel { text, .. } | Failure::Recipient(text) => text,
@@ -59,15 +67,38 @@ impl Failure {
     }
 }
 
-/// Gathers and delivers until `stop`. A task that panics is started again by its next turn of the loop.
+/// How long a task that panicked rests.
+const REST: Duration = Duration::from_secs(1);
+
+/// Gathers and delivers until `stop`.
 pub(crate) async fn run(grid: Arc<Grid>, stop: CancellationToken) {
-    let mut tasks = vec![tokio::spawn(gather::run(Arc::clone(&grid), stop.clone()))];
-    tasks.extend(Kind::ALL.map(|kind| tokio::spawn(deliver::run(Arc::clone(&grid), kind, stop.clone()))));
-    for task in tasks {
-        if let Err(error) = task.await {
-            tracing::error!("notifications stopped: {error}");
+    let gathers = keep(REST, &stop, || gather::run(Arc::clone(&grid), stop.clone()));
+    let delivers = Kind::ALL.map(|kind| {
+        let (grid, stop) = (&grid, &stop);
+        keep(REST, stop, move || deliver::run(Arc::clone(grid), kind, stop.clone()))
+    });
+    futures_util::join!(gathers, futures_util::future::join_all(delivers));
+}
+
+/// Runs a task, again and again if it panics: the others go on meanwhile.
+async fn keep<F: Future<Output = ()> + Send + 'static>(
+    rest: Duration,
+    stop: &CancellationToken,
+    start: impl Fn() -> F,
+) {
+    while let Err(error) = tokio::spawn(start()).await {
+        tracing::error!("a task of notifications failed and is started again: {error}");
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            () = stop.cancelled() => return,
         }
     }
+}
+
+/// Work that reads files, on a thread made for it.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(Failure::passing(format!("the preparation of a message failed: {error}"))))
 }
 
 /// Sends one message to a subscriber; what the other side said when it took it.
@@ -98,9 +129,17 @@ async fn post(
     let sealed = to.secret.as_deref().unwrap_or_default();
     let secret = grid.sealer.unseal(sealed).map_err(|error| Failure::Recipient(error.to_string()))?;
     let at = now_ms() / 1000;
-    let body = json!({"version": 1, "subject": message.subject, "text": message.text, "events": items, "sent_at": at});
-    let post = webhook::Post { url: &to.identity, secret: &secret, body: body.to_string(), at };
+    let body = body(message, items, at);
+    let post = webhook::Post { url: &to.identity, secret: &secret, body, at };
     webhook::send(&settings.webhook, post).await
+}
+
+/// What a URL gets: as many events as the text has, and how many `more` there are.
+fn body(message: &Message, items: &[Item], at: i64) -> String {
+    let events = fitting(items);
+    let more = items.len() - events.len();
+    let (subject, text) = (&message.subject, &message.text);
+    json!({"version": 1, "subject": subject, "text": text, "events": events, "more": more, "sent_at": at}).to_string()
 }
 
 /// A password of the configuration, or of the file that it names.
@@ -110,4 +149,49 @@ fn secret_of(password: &Password, file: &Path) -> Result<String, String> {
     }
     let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use cigri_core::event::Severity;
+    use cigri_core::notice::compose;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panics_is_started_again() {
+        let starts = Arc::new(AtomicU32::new(0));
+        let stop = CancellationToken::new();
+        keep(Duration::ZERO, &stop, || {
+            let starts = Arc::clone(&starts);
+            async move { assert!(starts.fetch_add(1, Ordering::Relaxed) == 2, "it panics twice") }
+        })
+        .await;
+        assert_eq!(starts.load(Ordering::Relaxed), 3);
+    }
+
+    #[test]
+    fn a_url_gets_a_body_of_bounded_length() {
+        let item = Item {
+            code: "EXIT_ERROR".to_owned(),
+            severity: Severity::High,
+            campaign: Some(7),
+            cluster: None,
+            title: "campaign 7".to_owned(),
+            message: "x".repeat(100_000),
+            advice: String::new(),
+            times: 1,
+            first_at: 0,
+            last_at: 0,
+            told_at: None,
+        };
+        let items = vec![item; 1000];
+        let text = body(&compose(&items), &items, 0);
+        assert!(text.len() < 100_000, "{}", text.len());
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let told = value["events"].as_array().unwrap().len() as u64;
+        assert!(told > 0 && value["more"] == 1000 - told, "{told}");
+    }
 }

@@ -41,7 +41,9 @@ async fn try_send(settings: &WebhookSettings, post: Post<'_>) -> Result<String, 
     let client = Client::builder().redirect(redirect::Policy::none()).retry(retry::never()).no_proxy();
     // Only to the addresses that were looked at: the name may be another one's a moment later.
     let client = client.resolve_to_addrs(&host, &addresses).pool_max_idle_per_host(0).referer(false);
-    let client = client.build().map_err(|error| error.to_string())?;
+    // The system's certificates are read.
+    let client = tokio::task::spawn_blocking(|| client.build()).await.map_err(|error| error.to_string())?;
+    let client = client.map_err(|error| error.to_string())?;
     let request = client
         .post(url)
         .header("Content-Type", "application/json")

@@ -24,10 +24,10 @@ use tokio_xmpp::parsers::{ns, stanza};
 use tokio_xmpp::xmlstream::{ReadError, StreamHeader, Timeouts, XmppStream, XmppStreamElement, initiate_stream};
 use tokio_xmpp::{Error, client_login};
 
-use super::{Failure, secret_of};
+use super::{Failure, blocking, secret_of};
 use crate::settings::XmppSettings;
 
-/// How long a message may take in all.
+/// How long a login may take, and then a message.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 type Secure = BufStream<TlsStream<TcpStream>>;
@@ -39,10 +39,14 @@ pub(super) async fn send(settings: &XmppSettings, to: &str, message: &Message) -
             "this server has no Jabber account: its admin would set [notifications.xmpp]".to_owned(),
         ));
     }
-    match tokio::time::timeout(PATIENCE, deliver(settings, to, message)).await {
-        Ok(answer) => answer,
-        Err(_) => Err(Failure::passing(format!("the Jabber server gives no answer within {} s", PATIENCE.as_secs()))),
-    }
+    let from: Jid = settings.jid.parse().map_err(|error| Failure::lasting(format!("xmpp.jid: {error}")))?;
+    let to: Jid = to.parse().map_err(|error| Failure::Recipient(format!("{to}: {error}")))?;
+    let silent = || format!("the Jabber server gives no answer within {} s", PATIENCE.as_secs());
+    let stream = tokio::time::timeout(PATIENCE, login(settings, &from)).await;
+    let mut stream = stream.unwrap_or_else(|_| Err(Failure::passing(silent())))?;
+    // The server took the login: what goes wrong now is about this message.
+    let taken = tokio::time::timeout(PATIENCE, hand_over(&mut stream, &from, to, message)).await;
+    taken.map_or_else(|_| Err(silent()), |taken| taken.map_err(Failure::into_text)).map_err(Failure::Recipient)
 }
 
 /// Whether a message can be addressed so: an account, without a resource.
@@ -50,14 +54,18 @@ pub(crate) fn is_address(text: &str) -> bool {
     text.parse::<BareJid>().is_ok_and(|jid| jid.node().is_some())
 }
 
-async fn deliver(settings: &XmppSettings, to: &str, message: &Message) -> Result<String, Failure> {
-    let from: Jid = settings.jid.parse().map_err(|error| Failure::lasting(format!("xmpp.jid: {error}")))?;
-    let to: Jid = to.parse().map_err(|error| Failure::Recipient(format!("{to}: {error}")))?;
-    let password = secret_of(&settings.password, &settings.password_file).map_err(Failure::lasting)?;
+/// A session with the server.
+async fn login(settings: &XmppSettings, from: &Jid) -> Result<XmppStream<Secure>, Failure> {
+    let own = settings.clone();
+    let secrets = move || {
+        let password = secret_of(&own.password, &own.password_file).map_err(Failure::lasting)?;
+        Ok((password, trust(&own)?))
+    };
+    let (password, trust) = blocking(secrets).await?;
     let domain = from.domain().as_str();
     let place = if settings.server.is_empty() { format!("{domain}:5222") } else { settings.server.clone() };
     let plain = TcpStream::connect(&place).await.map_err(|error| Failure::passing(format!("{place}: {error}")))?;
-    let secure = starttls(plain, domain, settings).await?;
+    let secure = starttls(plain, domain, trust).await?;
     let (features, stream) = open(secure, domain).await?;
     let user = from.node().map(|node| node.as_str().to_owned()).unwrap_or_default();
     let credentials =
@@ -67,7 +75,7 @@ async fn deliver(settings: &XmppSettings, to: &str, message: &Message) -> Result
     let (_, mut stream): (StreamFeatures, XmppStream<Secure>) =
         stream.recv_features().await.map_err(|error| failure(&error.into()))?;
     bind(&mut stream).await?;
-    hand_over(&mut stream, &from, to, message).await
+    Ok(stream)
 }
 
 fn header(domain: &str) -> StreamHeader<'_> {
@@ -85,7 +93,7 @@ where
     stream.recv_features().await.map_err(|error| failure(&error.into()))
 }
 
-async fn starttls(plain: TcpStream, domain: &str, settings: &XmppSettings) -> Result<Secure, Failure> {
+async fn starttls(plain: TcpStream, domain: &str, trust: ClientConfig) -> Result<Secure, Failure> {
     let (features, mut stream) = open(BufStream::new(plain), domain).await?;
     if !features.can_starttls() {
         return Err(Failure::lasting("the Jabber server offers no TLS: no password is sent there".to_owned()));
@@ -95,7 +103,7 @@ async fn starttls(plain: TcpStream, domain: &str, settings: &XmppSettings) -> Re
     while !matches!(next(&mut stream).await?, XmppStreamElement::Starttls(Nonza::Proceed(_))) {}
     let plain = stream.into_inner().into_inner();
     let name = ServerName::try_from(domain.to_owned()).map_err(|error| Failure::lasting(error.to_string()))?;
-    let tls = TlsConnector::from(Arc::new(trust(settings)?)).connect(name, plain).await;
+    let tls = TlsConnector::from(Arc::new(trust)).connect(name, plain).await;
     let tls = tls.map_err(|error| Failure::lasting(format!("TLS with the Jabber server: {error}")))?;
     Ok(BufStream::new(tls))
 }

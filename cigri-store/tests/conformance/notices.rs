@@ -116,7 +116,7 @@ pub(super) fn a_campaign_that_ends_is_one_event_with_a_summary(database: &Fresh)
     let store = database.store();
     let id = campaign(&store, &["dahu"], &["a", "b"]);
     let submission = submit(&store, id, "dahu", 2);
-    finish(&store, &submission, &[JobState::Done, JobState::Failed]);
+    super::failed::ends(&store, &submission, &[None, Some((3, None, "boom"))], false);
     let ends = || -> Vec<_> {
         let untold = store.untold_events(100).unwrap();
         untold.into_iter().filter(|event| event.code == "FINISHED_CAMPAIGN").collect()
@@ -124,14 +124,61 @@ pub(super) fn a_campaign_that_ends_is_one_event_with_a_summary(database: &Fresh)
     let told = ends();
     assert_eq!((told.len(), told[0].owner.as_deref(), told[0].occurrences), (1, Some("alice"), 1));
     assert_eq!(told[0].campaign, Some((id, "sweep".to_owned())));
-    assert!(told[0].message.contains("1 done, 1 failed, 0 cancelled"), "{}", told[0].message);
-    assert!(told[0].message.contains("by cause"), "{}", told[0].message);
+    let told = store.finish(id, told[0].last_at).unwrap().unwrap();
+    assert_eq!((told.done, told.failed, told.cancelled), (1, 1, 0));
+    assert_eq!(told.causes, [("exit".to_owned(), 1)]);
     let open = store.campaign_events(id, &[], false).unwrap();
     assert!(open.iter().all(|event| event.code != "FINISHED_CAMPAIGN"), "it asks for nothing");
     store.retry_failed(id, 5000).unwrap();
     let submission = submit(&store, id, "dahu", 2);
     finish(&store, &submission, &[JobState::Done]);
     assert_eq!(ends().len(), 2, "another end is another event");
+    let told = store.finish(id, 9000).unwrap().unwrap();
+    assert_eq!((told.done, told.failed, told.causes), (2, 0, Vec::new()), "what was done again is no failure");
+    assert_eq!(store.finish(id + 1, 9000).unwrap(), None);
+}
+
+pub(super) fn a_campaign_that_cannot_be_read_stops_no_messages(database: &Fresh) {
+    let store = database.store();
+    let id = campaign(&store, &["dahu"], &["a"]);
+    database.execute(&format!("UPDATE campaign SET spec = 'x' WHERE id = {id}")).unwrap();
+    assert!(store.campaign(id).is_err());
+    store.open_events(&[NewEvent::note(Scope::campaign(id), Code::ExitError, "exit 3")], 1).unwrap();
+    happen(&store, 1, 10);
+    let untold = store.untold_events(100).unwrap();
+    let told: Vec<_> = untold.iter().map(|event| (event.code.as_str(), event.owner.as_deref())).collect();
+    assert_eq!(told, [("EXIT_ERROR", Some("alice")), ("CLUSTER_API_SERVER_ERROR", None)]);
+    assert_eq!(untold[0].campaign, Some((id, "sweep".to_owned())));
+}
+
+pub(super) fn a_notice_repeats_what_its_event_says_to_do(database: &Fresh) {
+    let store = database.store();
+    let row = mail(&store);
+    let note = NewEvent::note(Scope::cluster("dahu"), Code::ApiFailure, "it answers 500");
+    store.open_events(&[note.advised("wait for its reboot")], 10).unwrap();
+    gather(&store, &row, 20);
+    assert_eq!(due(&store, 20)[0].advice, "wait for its reboot");
+}
+
+pub(super) fn after_ten_messages_in_a_period_the_rest_goes_together(database: &Fresh) {
+    let store = database.store();
+    let row = mail(&store);
+    let mut sent = Vec::new();
+    for minute in 0..15 {
+        let now = minute * 60_000;
+        store
+            .open_events(&[NewEvent::note(Scope::cluster(&format!("c{minute}")), Code::ApiFailure, "500")], now)
+            .unwrap();
+        let events = store.untold_events(100).unwrap();
+        let topic = format!("API|c{minute}");
+        let new = NewNotice { subscription: row.id, topic, event: 0, title: String::new(), digest_h: None };
+        store.queue_notices(&events, &[new], (now, HOUR)).unwrap();
+        let due = due(&store, now);
+        store.notices_told(&row, &due, (now, HOUR)).unwrap();
+        sent.push(due.len());
+    }
+    assert_eq!(sent, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0]);
+    assert_eq!((due(&store, HOUR - 1).len(), due(&store, HOUR).len()), (0, 5));
 }
 
 pub(super) fn a_muted_campaign_is_remembered_by_user(database: &Fresh) {

@@ -67,6 +67,8 @@ async fn an_end_is_told_by_mail_and_what_waits_for_the_mail_server_comes_once() 
     let folder = tempfile::tempdir().unwrap();
     let oar = Oar::start(folder.path());
     let server = Server::start_with(folder.path(), &oar, &mail(&exim, "hunter2")).await;
+    let (status, refused) = server.post("/notifications/mail", &json!({"identity": "é@example.org"})).await;
+    assert_eq!(status, 400, "{refused}");
     subscribe(&server, "mail", "alice@example.org").await;
     let tested = test(&server).await;
     assert_eq!(tested[0]["taken"], true, "{tested}");
@@ -75,7 +77,12 @@ async fn an_end_is_told_by_mail_and_what_waits_for_the_mail_server_comes_once() 
     let first = run(&server, &oar, folder.path()).await;
     exim.wait_for(&format!("Subject: [CIGRI] (high): campaign {} (c): FINISHED_CAMPAIGN", first["id"]), SOON).await;
     let mails = exim.taken();
-    for words in ["1 done, 1 failed, 0 cancelled", "the program ended with an error code: 1 task", "Auto-Submitted"] {
+    for words in [
+        "1 done, 1 failed, 0 cancelled",
+        "the program ended with an error code: 1 task",
+        "Auto-Submitted",
+        "What to do:",
+    ] {
         assert!(mails.contains(words), "{words}: {mails}");
     }
     exim.stop();
@@ -228,6 +235,12 @@ async fn subscriptions_are_checked_listed_and_removed() {
     assert_eq!((status, &again["code"]), (409, &json!("conflict")));
     assert_eq!(server.get("/notifications").await["items"][0]["type"], "log");
     assert_eq!(test(&server).await[0]["taken"], true);
+    let again = server.client.post("http://localhost/notifications/test").json(&json!({})).send().await.unwrap();
+    let wait: u64 = again.headers()["Retry-After"].to_str().unwrap().parse().unwrap();
+    assert!(again.status() == 429 && (1..=60).contains(&wait), "{again:?}");
+    assert_eq!(server.get("/notifications?user=nobody").await["total"], 0);
+    let others = server.client.delete("http://localhost/notifications/log?identity=&user=nobody").send().await.unwrap();
+    assert_eq!(others.status(), 404);
     let remove = || server.client.delete("http://localhost/notifications/log?identity=").send();
     assert_eq!(remove().await.unwrap().status(), 202);
     assert_eq!(remove().await.unwrap().status(), 404);
