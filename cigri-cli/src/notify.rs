@@ -15,9 +15,11 @@ use crate::show::table::Table;
 /// Carries out `cigri notify ...`.
 pub(crate) async fn notify(place: &Place, command: &NotifyCommand, screen: &Screen) -> Result<Exit, Failure> {
     with_server(place, async |api| match command {
-        NotifyCommand::List => list(api, screen).await,
+        NotifyCommand::List { user } => list(api, user.as_deref(), screen).await,
         NotifyCommand::Add(new) => add(api, new, screen).await,
-        NotifyCommand::Remove { kind, address } => remove(api, *kind, address, screen).await,
+        NotifyCommand::Remove { kind, address, user } => {
+            remove(api, *kind, &Which { identity: address, user: user.as_deref() }, screen).await
+        }
         NotifyCommand::Mute { campaign } => mute(api, *campaign, true, screen).await,
         NotifyCommand::Unmute { campaign } => mute(api, *campaign, false, screen).await,
         NotifyCommand::Test => test(api, screen).await,
@@ -25,8 +27,15 @@ pub(crate) async fn notify(place: &Place, command: &NotifyCommand, screen: &Scre
     .await
 }
 
-async fn list(api: &Api, screen: &Screen) -> Result<Exit, Failure> {
-    let found: List<Subscription> = api.get("/notifications").await?;
+/// Whose subscriptions: the caller's own, or another user's.
+#[derive(Serialize)]
+struct Whose<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+}
+
+async fn list(api: &Api, user: Option<&str>, screen: &Screen) -> Result<Exit, Failure> {
+    let found: List<Subscription> = api.get_with("/notifications", &Whose { user }).await?;
     if screen.json {
         screen.value(&found)?;
         return Ok(Exit::Success);
@@ -71,13 +80,15 @@ async fn add(api: &Api, new: &AddNotification, screen: &Screen) -> Result<Exit, 
 
 /// What names a subscription.
 #[derive(Serialize)]
-struct Identity<'a> {
+struct Which<'a> {
     identity: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
 }
 
-async fn remove(api: &Api, kind: NotificationKind, identity: &str, screen: &Screen) -> Result<Exit, Failure> {
+async fn remove(api: &Api, kind: NotificationKind, which: &Which<'_>, screen: &Screen) -> Result<Exit, Failure> {
     let path = format!("/notifications/{}", kind.as_str());
-    done(api.delete_with(&path, &Identity { identity }).await?, screen)
+    done(api.delete_with(&path, which).await?, screen)
 }
 
 async fn mute(api: &Api, campaign: Selector, quiet: bool, screen: &Screen) -> Result<Exit, Failure> {

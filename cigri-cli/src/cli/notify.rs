@@ -17,7 +17,11 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub(crate) enum NotifyCommand {
     /// List how you are told, and what waits
-    List,
+    List {
+        /// How another user is told (admins only)
+        #[arg(long)]
+        user: Option<String>,
+    },
     /// Be told of your campaigns: of each kind of event once, then how often it happened in an hour
     Add(AddNotification),
     /// End a subscription
@@ -27,6 +31,9 @@ pub(crate) enum NotifyCommand {
         /// The address, as `cigri notify list` shows it
         #[arg(default_value = "", hide_default_value = true)]
         address: String,
+        /// Another user's (admins only)
+        #[arg(long)]
+        user: Option<String>,
     },
     /// Be told nothing more of a campaign
     Mute {
@@ -38,7 +45,7 @@ pub(crate) enum NotifyCommand {
         /// Its number, or `last`
         campaign: Selector,
     },
-    /// Send a test message to each of your addresses, and show what became of it
+    /// Send a test message to each of your addresses, and show what became of it: once a minute
     Test,
 }
 
