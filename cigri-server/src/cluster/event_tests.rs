@@ -118,8 +118,9 @@ fn closes(source: &str, code: Code) -> bool {
     source.match_indices(&name).any(|(at, _)| {
         let begin = source[..at].rfind([';', '{', '}']).unwrap_or_default();
         let is_whole = !source[at + name.len()..].starts_with(char::is_alphanumeric);
-        // A breaker's are collected in a list of what is over.
-        is_whole && ["close", "over.push"].iter().any(|call| source[begin..at].contains(call))
+        // A breaker's are collected in a list of what is over; notifications' are told by a function.
+        let is_named = source[begin..at].contains("close") || source[begin..at].contains("over.push");
+        is_whole && (is_named || source.contains("close_event(code, &Scope::service()"))
     })
 }
 
