@@ -14,6 +14,36 @@ pub const DAY_MS: i64 = 86_400_000;
 /// Core-milliseconds of a core-hour.
 pub const CORE_HOUR_MS: f64 = 3_600_000.0;
 
+/// What accounts are told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// Whose campaigns they are of.
+    User,
+    /// The campaign.
+    Campaign,
+    /// The cluster.
+    Cluster,
+    /// The day (UTC).
+    Day,
+}
+
+impl By {
+    /// The word of a query.
+    pub fn parse(word: &str) -> Option<By> {
+        [By::User, By::Campaign, By::Cluster, By::Day].into_iter().find(|by| by.as_str() == word)
+    }
+
+    /// The shown word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            By::User => "user",
+            By::Campaign => "campaign",
+            By::Cluster => "cluster",
+            By::Day => "day",
+        }
+    }
+}
+
 /// What became of the time of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {

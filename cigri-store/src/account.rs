@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use cigri_core::language::ClusterSpec;
 use cigri_core::state::JobState;
-use cigri_core::usage::{self, Account, Ended, Outcome, Rate};
+use cigri_core::usage::{self, Account, By, Ended, Outcome, Rate};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Double;
 
 use crate::connection::Database;
 use crate::job::{JobEnd, LiveJob};
@@ -46,6 +48,21 @@ pub struct AccountRow {
     pub cluster: String,
     /// The day (UTC), counted from the epoch.
     pub day: i64,
+    /// What was charged.
+    pub account: Account,
+}
+
+/// Accounts added up by something, which is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountSum {
+    /// A user's login.
+    pub owner: Option<String>,
+    /// A campaign's id.
+    pub campaign: Option<i64>,
+    /// A cluster's name.
+    pub cluster: Option<String>,
+    /// A day (UTC), counted from the epoch.
+    pub day: Option<i64>,
     /// What was charged.
     pub account: Account,
 }
@@ -205,14 +222,10 @@ fn of(columns: Columns) -> Account {
     Account { useful_ms, lost_ms, failed_ms, cancelled_ms, done, killed, failed, cancelled, guessed, untimed }
 }
 
-impl Store {
-    /// Accounts, by campaign, cluster and day.
-    pub fn accounts(&self, filter: &AccountFilter) -> Result<Vec<AccountRow>> {
-        let mut query = account::table
-            .inner_join(campaign::table.on(campaign::id.eq(account::campaign_id)))
-            .order((account::campaign_id, account::cluster, account::day))
-            .select((account::campaign_id, campaign::owner, account::cluster, account::day, columns!()))
-            .into_boxed();
+/// Leaves out what a filter does not want, of a boxed query.
+macro_rules! wanted {
+    ($query:expr, $filter:expr) => {{
+        let (mut query, filter) = ($query.into_boxed(), $filter);
         if let Some(from) = filter.from {
             query = query.filter(account::day.ge(from));
         }
@@ -228,6 +241,81 @@ impl Store {
         if let Some(cluster) = &filter.cluster {
             query = query.filter(account::cluster.eq(cluster.clone()));
         }
+        query
+    }};
+}
+
+/// Accounts added up by some columns: these, and the sums.
+macro_rules! sums {
+    ($connection:expr, $filter:expr, $by:expr) => {{
+        let query = account::table.inner_join(campaign::table.on(campaign::id.eq(account::campaign_id)));
+        wanted!(query.group_by($by).select(($by, sums())).order($by), $filter).load($connection)?
+    }};
+}
+
+type Sum = diesel::expression::SqlLiteral<Double>;
+type Sums = (Sum, Sum, Sum, Sum, Sum, Sum, Sum, Sum, Sum, Sum);
+type Summed = (f64, f64, f64, f64, f64, f64, f64, f64, f64, f64);
+
+/// In the order of `columns!`. A sum of integers may be beyond them.
+fn sums() -> Sums {
+    let sum = |column: &str| sql::<Double>(&format!("SUM(CAST(account.{column} AS DOUBLE PRECISION))"));
+    let (useful, lost, failed, cancelled) = (sum("useful_ms"), sum("lost_ms"), sum("failed_ms"), sum("cancelled_ms"));
+    let jobs = (sum("done"), sum("killed"), sum("failed"), sum("cancelled"), sum("guessed"), sum("untimed"));
+    (useful, lost, failed, cancelled, jobs.0, jobs.1, jobs.2, jobs.3, jobs.4, jobs.5)
+}
+
+/// A float above all numbers becomes the largest one.
+fn summed(sums: Summed) -> Account {
+    let whole = |sum: f64| sum.round() as i64;
+    Account {
+        useful_ms: whole(sums.0),
+        lost_ms: whole(sums.1),
+        failed_ms: whole(sums.2),
+        cancelled_ms: whole(sums.3),
+        done: whole(sums.4),
+        killed: whole(sums.5),
+        failed: whole(sums.6),
+        cancelled: whole(sums.7),
+        guessed: whole(sums.8),
+        untimed: whole(sums.9),
+    }
+}
+
+impl Store {
+    /// Accounts added up by users, campaigns (with their owners), clusters or days, in their order.
+    pub fn account_sums(&self, filter: &AccountFilter, by: By) -> Result<Vec<AccountSum>> {
+        let sum = |account| AccountSum { account: summed(account), ..AccountSum::default() };
+        self.read(|connection| {
+            Ok(match by {
+                By::User => {
+                    let rows: Vec<(String, Summed)> = sums!(connection, filter, campaign::owner);
+                    rows.into_iter().map(|(owner, rest)| AccountSum { owner: Some(owner), ..sum(rest) }).collect()
+                }
+                By::Campaign => {
+                    let rows: Vec<((i64, String), Summed)> = sums!(connection, filter, (campaign::id, campaign::owner));
+                    let row = |((id, owner), rest)| AccountSum { campaign: Some(id), owner: Some(owner), ..sum(rest) };
+                    rows.into_iter().map(row).collect()
+                }
+                By::Cluster => {
+                    let rows: Vec<(String, Summed)> = sums!(connection, filter, account::cluster);
+                    rows.into_iter().map(|(name, rest)| AccountSum { cluster: Some(name), ..sum(rest) }).collect()
+                }
+                By::Day => {
+                    let rows: Vec<(i64, Summed)> = sums!(connection, filter, account::day);
+                    rows.into_iter().map(|(day, rest)| AccountSum { day: Some(day), ..sum(rest) }).collect()
+                }
+            })
+        })
+    }
+
+    /// Accounts, by campaign, cluster and day.
+    pub fn accounts(&self, filter: &AccountFilter) -> Result<Vec<AccountRow>> {
+        let query = account::table
+            .inner_join(campaign::table.on(campaign::id.eq(account::campaign_id)))
+            .order((account::campaign_id, account::cluster, account::day))
+            .select((account::campaign_id, campaign::owner, account::cluster, account::day, columns!()));
+        let query = wanted!(query, filter);
         let found: Vec<(i64, String, String, i64, Columns)> = self.read(|connection| Ok(query.load(connection)?))?;
         let row = |(campaign_id, owner, cluster, day, columns)| AccountRow {
             campaign_id,

@@ -2,7 +2,9 @@
 
 use cigri_core::state::JobState;
 use cigri_core::usage::{GridUsage, Rate};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
 
 use crate::connection::Database;
 use crate::schema::{grid_usage, job, submission};
@@ -19,6 +21,19 @@ pub struct GridUsageRow {
     pub at: i64,
     /// What was seen.
     pub usage: GridUsage,
+}
+
+/// Which samples to read. Times are epoch milliseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SampleFilter {
+    /// From this moment.
+    pub from: i64,
+    /// To this moment, included.
+    pub to: i64,
+    /// Of this cluster only.
+    pub cluster: Option<String>,
+    /// Those of so many milliseconds become their mean, at the beginning of that time; 0: as they are.
+    pub step_ms: i64,
 }
 
 type Columns = (String, i64, i64, i64, i64, i64);
@@ -62,25 +77,37 @@ impl Store {
         }
     }
 
-    /// Samples from one moment to another (epoch milliseconds, both included), by time and cluster; at most `most`.
-    pub fn samples(&self, (from, to): (i64, i64), most: i64) -> Result<Vec<GridUsageRow>> {
-        self.read(|connection| {
-            let found: Vec<Columns> = grid_usage::table
-                .filter(grid_usage::at.between(from, to))
-                .order((grid_usage::at, grid_usage::cluster))
-                .limit(most)
-                .load(connection)?;
-            Ok(found.into_iter().map(row).collect())
-        })
+    /// Samples that are wanted, by time and cluster; at most `most`.
+    pub fn samples(&self, wanted: &SampleFilter, most: i64) -> Result<Vec<GridUsageRow>> {
+        // A number of the program's own.
+        let at = format!("grid_usage.at / {0} * {0}", wanted.step_ms.max(1));
+        let mean = |column: &str| sql::<BigInt>(&format!("CAST(ROUND(AVG(grid_usage.{column})) AS BIGINT)"));
+        let usage = (mean("total"), mean("used"), mean("ours"), mean("unavailable"));
+        let mut query = grid_usage::table
+            .filter(grid_usage::at.between(wanted.from, wanted.to))
+            .group_by(sql::<BigInt>(&format!("{at}, grid_usage.cluster")))
+            .select((sql::<Text>("grid_usage.cluster"), sql::<BigInt>(&at), usage.0, usage.1, usage.2, usage.3))
+            .order(sql::<BigInt>(&format!("{at}, grid_usage.cluster")))
+            .limit(most)
+            .into_boxed();
+        if let Some(cluster) = &wanted.cluster {
+            query = query.filter(grid_usage::cluster.eq(cluster.clone()));
+        }
+        let found: Vec<Columns> = self.read(|connection| Ok(query.load(connection)?))?;
+        Ok(found.into_iter().map(row).collect())
     }
 
-    /// The last sample of each cluster that has one, by time and cluster.
-    pub fn last_samples(&self) -> Result<Vec<GridUsageRow>> {
+    /// The last sample of each cluster that has one, or of this one, by time and cluster.
+    pub fn last_samples(&self, cluster: Option<&str>) -> Result<Vec<GridUsageRow>> {
         self.read(|connection| {
-            let latest: Vec<(String, Option<i64>)> = grid_usage::table
+            let mut latest = grid_usage::table
                 .group_by(grid_usage::cluster)
                 .select((grid_usage::cluster, diesel::dsl::max(grid_usage::at)))
-                .load(connection)?;
+                .into_boxed();
+            if let Some(cluster) = cluster {
+                latest = latest.filter(grid_usage::cluster.eq(cluster));
+            }
+            let latest: Vec<(String, Option<i64>)> = latest.load(connection)?;
             let mut rows = Vec::with_capacity(latest.len());
             for (cluster, at) in latest {
                 let found: Option<Columns> =

@@ -68,7 +68,7 @@ mod wish;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use account::{AccountFilter, AccountRow, CampaignNames};
+pub use account::{AccountFilter, AccountRow, AccountSum, CampaignNames};
 pub use active::ActiveCampaign;
 pub use addition::NewTasks;
 pub use asked::{Asked, Levels, Sender};
@@ -85,7 +85,7 @@ pub use delayed::Delayed;
 pub use event::{About, EventFilter, EventRow, HandClosed};
 pub use failed::{FailureGroup, FailureReport, FailureSample, Sameness};
 pub use gate_test::{GateTestRow, GateTestState};
-pub use grid_usage::GridUsageRow;
+pub use grid_usage::{GridUsageRow, SampleFilter};
 pub use here::Here;
 pub use idempotency::{KnownKey, NewKey};
 pub use intake::{CHUNK, MOST_TASKS, NewCampaign, Origin};

@@ -166,6 +166,8 @@ on_every_database! {
     a_reset_that_lost_our_jobs_lost_their_time
     accounts_are_read_by_owner_campaign_cluster_and_day
     samples_are_kept_once_read_in_order_and_pruned
+    samples_are_read_by_cluster_and_as_means
+    accounts_are_added_up_by_what_is_asked
     our_running_cores_are_counted_by_remote_job
     a_renewed_token_replaces_only_the_one_it_was_made_of
     who_has_work_on_a_cluster_is_known

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use cigri_api::{ClusterPreview, CommandLine, DryRun};
 use cigri_core::command;
 use cigri_core::language::{CampaignSpec, ClusterSpec, JobKind, Parameters, Problem};
-use cigri_store::{ClusterKind, ClusterRow};
+use cigri_store::{ClusterKind, ClusterRow, Store};
 
 use super::identity::Caller;
 use super::incoming::Incoming;
@@ -44,7 +44,7 @@ pub(super) async fn report(
         campaign.weigh_again(grid, caller, count)?;
     }
     let spec = &campaign.resolved.spec;
-    let rows = rows(grid, spec);
+    let rows = rows(grid, spec).await?;
     let ends_within_s = ends.count.and_then(|count| ends_within(grid, count, spec, &rows));
     let mut warnings: Vec<String> = problems.iter().map(Problem::to_string).collect();
     for (name, cluster) in &spec.clusters {
@@ -112,16 +112,22 @@ async fn received_ends(incoming: Incoming, warnings: &mut Vec<Problem>, once: &m
 }
 
 /// The clusters of the campaign; one that would become a local one as it would be.
-pub(super) fn rows(grid: &Grid, spec: &CampaignSpec) -> BTreeMap<String, ClusterRow> {
+pub(super) async fn rows(grid: &Grid, spec: &CampaignSpec) -> Result<BTreeMap<String, ClusterRow>, ApiError> {
     let row = |name: &String| match grid.cluster(name) {
-        Some(handle) => {
-            // What an admin changed at run time counts.
-            let limits = grid.store.cluster_limits(name).unwrap_or_else(|_| handle.row.limits.clone());
-            ClusterRow { limits, ..handle.row.clone() }
-        }
-        None => grid.local_row(name.clone()),
+        Some(handle) => (handle.row.clone(), true),
+        None => (grid.local_row(name.clone()), false),
     };
-    spec.clusters.keys().map(|name| (name.clone(), row(name))).collect()
+    let rows: Vec<(ClusterRow, bool)> = spec.clusters.keys().map(row).collect();
+    let read = move |store: &Store| {
+        let with_limits = |(row, is_known): (ClusterRow, bool)| {
+            // What an admin changed at run time counts.
+            let changed = is_known.then(|| store.cluster_limits(&row.name).ok()).flatten();
+            let limits = changed.unwrap_or_else(|| row.limits.clone());
+            (row.name.clone(), ClusterRow { limits, ..row })
+        };
+        Ok(rows.into_iter().map(with_limits).collect())
+    };
+    Ok(crate::blocking(&grid.store, read).await?)
 }
 
 /// In how many seconds all tasks have ended at most, if as many run at a time as may on the fastest cluster.

@@ -55,9 +55,10 @@ pub(super) async fn doubts(
     let read = move |store: &Store| Ok((store.list_tokens(&login)?, recent(store, now)?));
     let (tokens, accounts) = crate::blocking(&grid.store, read).await?;
     let tasks = tasks.filter(|_| spec.endless.is_none());
+    let rows = dry_run::rows(grid, spec).await?;
     let prospect = Prospect {
         tasks,
-        at_best_s: tasks.and_then(|count| dry_run::ends_within(grid, count, spec, &dry_run::rows(grid, spec))),
+        at_best_s: tasks.and_then(|count| dry_run::ends_within(grid, count, spec, &rows)),
         walltime_s: spec.clusters.values().map(preview::longest_walltime_s).max().unwrap_or_default(),
         jobs_a_day: jobs_a_day(&accounts, &names, usage::day(now)),
     };

@@ -263,6 +263,10 @@ async fn a_disabled_cluster_is_asked_for_nothing() {
     assert_eq!(*bed.way.asked.lock().unwrap(), Vec::<String>::new());
 }
 
+fn every() -> cigri_store::SampleFilter {
+    cigri_store::SampleFilter { to: i64::MAX, ..Default::default() }
+}
+
 #[tokio::test]
 async fn an_idle_cluster_is_sampled_twelve_times_less_often_and_one_that_fails_leaves_a_gap() {
     let mut bed = Bed::new();
@@ -274,7 +278,7 @@ async fn an_idle_cluster_is_sampled_twelve_times_less_often_and_one_that_fails_l
         bed.now += EVERY_MS / 2;
         bed.tend().await;
     }
-    let samples = bed.grid.store.samples((0, i64::MAX), 99).unwrap();
+    let samples = bed.grid.store.samples(&every(), 99).unwrap();
     let usage = GridUsage { total: 4, used: 0, ours: 0, unavailable: 0 };
     let found: Vec<_> = samples.iter().map(|sample| (sample.at - start, sample.usage)).collect();
     assert_eq!(found, [(0, usage), (24 * EVERY_MS, usage)], "each stands for the beginning of its slot");
@@ -305,7 +309,7 @@ async fn a_cluster_with_our_jobs_is_sampled_in_every_slot_and_old_samples_go() {
         bed.now = start + slot * EVERY_MS;
         bed.tend().await;
     }
-    let samples = bed.grid.store.samples((0, i64::MAX), 99).unwrap();
+    let samples = bed.grid.store.samples(&every(), 99).unwrap();
     let found: Vec<_> = samples.iter().map(|sample| (sample.at - start) / EVERY_MS).collect();
     assert_eq!(found, [120_000], "more than 400 days later the others are forgotten");
 }

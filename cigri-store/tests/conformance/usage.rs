@@ -4,8 +4,10 @@ use cigri_core::event::{Code, NewEvent, Scope, Severity};
 use cigri_core::language::{CampaignSpec, Escalation, Step};
 use cigri_core::state::{JobState, Role};
 use cigri_core::token::Renewal;
-use cigri_core::usage::{Account, DAY_MS, GridUsage};
-use cigri_store::{AccountFilter, AccountRow, GridUsageRow, JobEnd, LiveJob, NewCampaign, Store, TokenRow};
+use cigri_core::usage::{Account, By, DAY_MS, GridUsage};
+use cigri_store::{
+    AccountFilter, AccountRow, AccountSum, GridUsageRow, JobEnd, LiveJob, NewCampaign, SampleFilter, Store, TokenRow,
+};
 
 use super::databases::Fresh;
 use super::fixture::*;
@@ -212,19 +214,69 @@ fn sample(cluster: &str, at: i64, used: i64) -> GridUsageRow {
     GridUsageRow { cluster: cluster.into(), at, usage: GridUsage { total: 8, used, ours: 1, unavailable: 2 } }
 }
 
+fn between(from: i64, to: i64) -> SampleFilter {
+    SampleFilter { from, to, ..SampleFilter::default() }
+}
+
+pub(super) fn samples_are_read_by_cluster_and_as_means(database: &Fresh) {
+    let store = database.store();
+    for (cluster, at, used) in [("luke", 300, 1), ("dahu", 300, 2), ("dahu", 600, 3), ("dahu", 1200, 7)] {
+        store.keep_sample(&sample(cluster, at, used)).unwrap();
+    }
+    let of = |cluster: &str, step_ms| SampleFilter { cluster: Some(cluster.into()), step_ms, ..between(0, 9000) };
+    assert_eq!(store.samples(&of("luke", 0), 1).unwrap(), [sample("luke", 300, 1)], "others fill no answer");
+    assert_eq!(store.samples(&of("dahu", 1000), 9).unwrap(), [sample("dahu", 0, 3), sample("dahu", 1000, 7)]);
+    let all = SampleFilter { step_ms: 1000, ..between(0, 9000) };
+    assert_eq!(store.samples(&all, 2).unwrap(), [sample("dahu", 0, 3), sample("luke", 0, 1)]);
+    assert_eq!(store.last_samples(Some("luke")).unwrap(), [sample("luke", 300, 1)]);
+}
+
+pub(super) fn accounts_are_added_up_by_what_is_asked(database: &Fresh) {
+    let store = database.store();
+    let both = spec(&["dahu", "luke"]);
+    let (one, other) = (open(&store, "alice", &both, 9), open(&store, "bob", &both, 9));
+    for (id, cluster, day) in [(one, "dahu", 0), (one, "luke", 1), (other, "dahu", 1)] {
+        let submission = submit(&store, id, cluster, 1);
+        let live = store.live_jobs(submission.id).unwrap();
+        let at = day * DAY_MS + 5000;
+        let ends = [lasted(&live[0], JobState::Done, (at - 1000, at))];
+        store.record_look(&submission, &look(0, 1, &[], &ends), at).unwrap();
+    }
+    let sums = |by: By, filter: AccountFilter| -> Vec<(String, i64, i64)> {
+        let told = |sum: AccountSum| {
+            let key = match by {
+                By::User => sum.owner,
+                By::Campaign => sum.campaign.zip(sum.owner).map(|(id, owner)| format!("{id} {owner}")),
+                By::Cluster => sum.cluster,
+                By::Day => sum.day.map(|day| day.to_string()),
+            };
+            (key.unwrap(), sum.account.useful_ms, sum.account.done)
+        };
+        store.account_sums(&filter, by).unwrap().into_iter().map(told).collect()
+    };
+    let any = AccountFilter::default;
+    let row = |key: &str, jobs: i64| (key.to_owned(), jobs * 1000, jobs);
+    assert_eq!(sums(By::User, any()), [row("alice", 2), row("bob", 1)]);
+    assert_eq!(sums(By::Campaign, any()), [row(&format!("{one} alice"), 2), row(&format!("{other} bob"), 1)]);
+    assert_eq!(sums(By::Cluster, any()), [row("dahu", 2), row("luke", 1)]);
+    assert_eq!(sums(By::Day, any()), [row("0", 1), row("1", 2)]);
+    assert_eq!(sums(By::Day, AccountFilter { owner: Some("alice".into()), to: Some(0), ..any() }), [row("0", 1)]);
+    assert_eq!(sums(By::User, AccountFilter { cluster: Some("yeti".into()), ..any() }), []);
+}
+
 pub(super) fn samples_are_kept_once_read_in_order_and_pruned(database: &Fresh) {
     let store = database.store();
-    assert_eq!(store.last_samples().unwrap(), []);
+    assert_eq!(store.last_samples(None).unwrap(), []);
     for (cluster, at, used) in [("luke", 300, 1), ("dahu", 300, 2), ("dahu", 600, 3), ("dahu", 600, 9)] {
         store.keep_sample(&sample(cluster, at, used)).unwrap();
     }
     let (first, second, third) = (sample("dahu", 300, 2), sample("luke", 300, 1), sample("dahu", 600, 3));
-    assert_eq!(store.samples((0, 600), 9).unwrap(), [first.clone(), second.clone(), third.clone()]);
-    assert_eq!(store.samples((301, 600), 9).unwrap(), std::slice::from_ref(&third));
-    assert_eq!(store.samples((0, 600), 1).unwrap(), [first]);
-    assert_eq!(store.last_samples().unwrap(), [second.clone(), third.clone()]);
+    assert_eq!(store.samples(&between(0, 600), 9).unwrap(), [first.clone(), second.clone(), third.clone()]);
+    assert_eq!(store.samples(&between(301, 600), 9).unwrap(), std::slice::from_ref(&third));
+    assert_eq!(store.samples(&between(0, 600), 1).unwrap(), [first]);
+    assert_eq!(store.last_samples(None).unwrap(), [second.clone(), third.clone()]);
     assert_eq!((store.prune_samples("dahu", 600).unwrap(), store.prune_samples("dahu", 600).unwrap()), (1, 0));
-    assert_eq!(store.samples((0, 600), 9).unwrap(), [second, third], "those of others stay");
+    assert_eq!(store.samples(&between(0, 600), 9).unwrap(), [second, third], "those of others stay");
 }
 
 pub(super) fn our_running_cores_are_counted_by_remote_job(database: &Fresh) {

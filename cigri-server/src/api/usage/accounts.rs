@@ -1,86 +1,34 @@
 //! Accounts put together by user, campaign, cluster or day.
 
-use std::collections::BTreeMap;
-
 use cigri_api::{CoreHours, JobCounts, Usage, UsageRow};
-use cigri_core::usage::{Account, CORE_HOUR_MS};
-use cigri_store::{AccountRow, CampaignNames};
-
-/// What rows are told apart by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum By {
-    User,
-    Campaign,
-    Cluster,
-    Day,
-}
-
-impl By {
-    /// The word of a query.
-    pub(super) fn parse(word: &str) -> Option<By> {
-        [By::User, By::Campaign, By::Cluster, By::Day].into_iter().find(|by| by.as_str() == word)
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            By::User => "user",
-            By::Campaign => "campaign",
-            By::Cluster => "cluster",
-            By::Day => "day",
-        }
-    }
-
-    /// What rows are put together and ordered by.
-    fn key(self, row: &AccountRow) -> (i64, String) {
-        match self {
-            By::User => (0, row.owner.clone()),
-            By::Campaign => (row.campaign_id, String::new()),
-            By::Cluster => (0, row.cluster.clone()),
-            By::Day => (row.day, String::new()),
-        }
-    }
-
-    /// A row without figures.
-    fn head(self, row: &AccountRow, names: &CampaignNames) -> UsageRow {
-        let mut head = UsageRow::default();
-        match self {
-            By::User => head.user = Some(row.owner.clone()),
-            By::Campaign => {
-                head.user = Some(row.owner.clone());
-                head.campaign = Some(row.campaign_id);
-                head.name = names.get(&row.campaign_id).cloned();
-            }
-            By::Cluster => head.cluster = Some(row.cluster.clone()),
-            By::Day => head.day = Some(date(row.day)),
-        }
-        head
-    }
-}
+use cigri_core::usage::{Account, By, CORE_HOUR_MS};
+use cigri_store::{AccountSum, CampaignNames};
 
 /// The answer.
 pub(super) fn usage(
     by: By,
     user: Option<String>,
     (from, to): (Option<i64>, Option<i64>),
-    rows: &[AccountRow],
+    sums: &[AccountSum],
     names: &CampaignNames,
 ) -> Usage {
-    let mut sums: BTreeMap<(i64, String), (UsageRow, Account)> = BTreeMap::new();
-    let mut sum = Account::default();
-    for row in rows {
-        let (_, account) = sums.entry(by.key(row)).or_insert_with(|| (by.head(row, names), Account::default()));
-        *account = account.and(row.account);
-        sum = sum.and(row.account);
-    }
-    let items: Vec<UsageRow> = sums.into_values().map(|(head, account)| figures(head, &account)).collect();
+    let row = |sum: &AccountSum| UsageRow {
+        user: sum.owner.clone(),
+        campaign: sum.campaign,
+        name: sum.campaign.and_then(|id| names.get(&id).cloned()),
+        cluster: sum.cluster.clone(),
+        day: sum.day.map(date),
+        ..UsageRow::default()
+    };
+    let all = sums.iter().fold(Account::default(), |all, sum| all.and(sum.account));
     Usage {
         by: by.as_str().to_owned(),
         user,
         from: from.map(date),
         to: to.map(date),
-        total: items.len() as u64,
-        items,
-        sum: figures(UsageRow::default(), &sum),
+        total: sums.len() as u64,
+        items: sums.iter().map(|sum| figures(row(sum), &sum.account)).collect(),
+        sum: figures(UsageRow::default(), &all),
     }
 }
 

@@ -1,9 +1,9 @@
 //! What may be asked of usage, and what is said of anything else.
 
 use chrono::NaiveDate;
+use cigri_core::usage::By;
 use serde::Deserialize;
 
-use super::accounts::By;
 use crate::api::respond::ApiError;
 
 /// Query of `GET /usage`. Everything comes as text, so that what is wrong can be told in words.

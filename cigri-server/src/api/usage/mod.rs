@@ -13,9 +13,9 @@ mod tests;
 
 use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, web};
-use cigri_store::{AccountFilter, AccountRow, CampaignNames, Store, StoreError};
+use cigri_core::usage::By;
+use cigri_store::{AccountFilter, AccountSum, CampaignNames, SampleFilter, Store, StoreError};
 
-use self::accounts::By;
 use self::asked::{GridQuery, UsageQuery};
 use super::identity::Caller;
 use super::respond::ApiError;
@@ -44,10 +44,10 @@ pub(super) async fn accounts(
     if csv { Ok(table::answer(table::of_usage(&usage)?)) } else { Ok(HttpResponse::Ok().json(usage)) }
 }
 
-fn read(store: &Store, filter: &AccountFilter, by: By) -> Result<(Vec<AccountRow>, CampaignNames), StoreError> {
-    let rows = store.accounts(filter)?;
+fn read(store: &Store, filter: &AccountFilter, by: By) -> Result<(Vec<AccountSum>, CampaignNames), StoreError> {
+    let rows = store.account_sums(filter, by)?;
     let names = match by {
-        By::Campaign => store.campaign_names(rows.iter().map(|row| row.campaign_id).collect())?,
+        By::Campaign => store.campaign_names(rows.iter().filter_map(|row| row.campaign).collect())?,
         _ => CampaignNames::new(),
     };
     Ok((rows, names))
@@ -78,17 +78,20 @@ pub(super) async fn grid(
     let csv = wants_csv(&request, query.format.as_deref())?;
     let range = query.range()?;
     let step_s = query.step()?;
-    let most = if step_s.is_some() { grid::MOST_READ } else { grid::MOST_SHOWN };
+    let cluster = query.cluster.clone();
     let found = crate::blocking(&grid.store, move |store| match range {
-        Some(range) => store.samples((range.0 * 1000, range.1.saturating_mul(1000).saturating_add(999)), most + 1),
-        None => store.last_samples(),
+        None => store.last_samples(cluster.as_deref()),
+        Some((from, to)) => {
+            let (from, to) = (from * 1000, to.saturating_mul(1000).saturating_add(999));
+            let step_ms = step_s.unwrap_or_default() * 1000;
+            store.samples(&SampleFilter { from, to, cluster, step_ms }, grid::MOST_SHOWN + 1)
+        }
     });
-    let mut rows = found.await?;
-    if rows.len() as i64 > most {
+    let rows = found.await?;
+    if rows.len() as i64 > grid::MOST_SHOWN {
         return Err(grid::too_many(step_s.is_some()));
     }
-    rows.retain(|row| query.cluster.as_ref().is_none_or(|name| *name == row.cluster));
-    let usage = grid::usage(range, step_s, &rows, request.uri().path_and_query().map_or("", |place| place.as_str()));
+    let usage = grid::usage(range, &rows, request.uri().path_and_query().map_or("", |place| place.as_str()));
     if csv { Ok(table::answer(table::of_grid(&usage)?)) } else { Ok(HttpResponse::Ok().json(usage)) }
 }
 
