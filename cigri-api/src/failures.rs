@@ -125,6 +125,9 @@ pub struct RetryRequest {
     /// Only tasks that failed for these classes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<String>,
+    /// Only tasks whose last failure was on these clusters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clusters: Vec<String>,
     /// Only tasks whose last attempt ended with these exit codes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exits: Vec<i32>,

@@ -31,6 +31,15 @@ pub enum ConditionError {
         /// What is wrong with it, and where.
         reason: String,
     },
+    /// It was not answered for all tasks in the time that there is for it.
+    #[error(
+        "the condition takes too long: it was answered for {answered} tasks. Make it simpler, or look at fewer tasks with \
+         `--tasks`, `--class`, `--cluster` or `--exit`"
+    )]
+    Long {
+        /// For how many it was.
+        answered: u64,
+    },
     /// It cannot be answered for a task.
     #[error("the condition cannot be answered for task {task} (`{parameters}`): {reason}")]
     Task {
@@ -68,6 +77,11 @@ impl Condition {
         let known: Vec<&str> = all.collect();
         let failed = |reason: String| ConditionError::Text { text: text.to_owned(), reason: shortened(reason) };
         let expression = Expression::compile(text, &known).map_err(failed)?;
+        if expression.calls("matches") {
+            // It would compile its pattern anew for each task.
+            let reason = "`matches` is for admins' rules: use `contains`, `startsWith`, `endsWith` or `in`";
+            return Err(failed(reason.to_owned()));
+        }
         Ok(Condition { expression, names: names.to_vec(), functions: Context::default() })
     }
 
@@ -169,6 +183,8 @@ mod tests {
         assert!(unknown.contains("`beta` is no variable here") && unknown.ends_with("p1, p2..."), "{unknown}");
         assert!(wrong("alpha").contains("task 7 (`1 2 3`)"), "{}", wrong("alpha"));
         assert!(wrong(&"(".repeat(400)).contains("nested"), "{}", wrong(&"(".repeat(400)));
+        let pattern = wrong("name.matches(\"a+\")");
+        assert!(pattern.contains("use `contains`"), "{pattern}");
         let texts = holds("alpha < 1", "x 2 3").unwrap_err();
         assert!(texts.contains("task 7 (`x 2 3`)"), "{texts}");
     }

@@ -154,6 +154,20 @@ pub fn code_of(class: Class) -> Code {
     }
 }
 
+/// The classes of failures that an event tells of; none where it tells of something else.
+pub fn classes_of(code: Code) -> Vec<Class> {
+    let held = match code {
+        Code::ProgramMissing => Some(Class::Program),
+        Code::WorkingDirectory => Some(Class::Directory),
+        Code::OutputFiles => Some(Class::Output),
+        _ => None,
+    };
+    held.map_or_else(
+        || Class::ALL.iter().copied().filter(|class| code_of(*class) == code).collect(),
+        |class| vec![class],
+    )
+}
+
 /// Why a task failed for good, and what helps.
 fn advice(cause: &Cause, class: Class, used: u32) -> String {
     let what = match (cause, class) {

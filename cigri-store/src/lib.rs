@@ -97,7 +97,7 @@ pub use limits::ClusterSettings;
 pub use live::LiveJobs;
 pub use notice::{NewNotice, NoticeRow, Untold};
 pub use restore::{Restored, restore};
-pub use retry::{RetriedTasks, Retry, Which};
+pub use retry::{MakeKey, Meant, RetriedTasks, Retry, Which};
 pub use round::{RoundCampaign, RoundView};
 pub use submission::{AdoptedArray, SubmissionRow};
 pub use subscription::{NewSubscription, SubscriptionRow};

@@ -40,3 +40,12 @@ pub(crate) fn count_anew(connection: &mut Database, campaign: i64) -> Result<()>
         .execute(connection)?;
     Ok(())
 }
+
+/// So many of its failures are none any more: they were counted before, and those to come are counted in full.
+pub(crate) fn count_less(connection: &mut Database, campaign: i64, retried: i64) -> Result<()> {
+    let from: i64 = progress::table.find(campaign).select(progress::failures_from).first(connection)?;
+    diesel::update(progress::table.find(campaign))
+        .set(progress::failures_from.eq((from - retried).max(0)))
+        .execute(connection)?;
+    Ok(())
+}

@@ -1,12 +1,13 @@
 //! Trying tasks again that have ended: those that failed, a list, or all; in a new generation each.
 //!
-//! Tasks are looked at, and put into the bag, some thousands at a time, each in a transaction of its own: rounds go on
+//! Tasks are looked at, and then put into the bag, some thousands at a time, each in a transaction of its own: rounds go on
 //! meanwhile. A task that waits or lives is left, so a retry that was cut off can be given again.
 
 mod ended;
+mod meant;
 
 use cigri_core::ask::Ask;
-use cigri_core::condition::{Condition, Subject};
+use cigri_core::condition::Condition;
 use cigri_core::failure::Class;
 use cigri_core::state::{CampaignState, JobState};
 use diesel::prelude::*;
@@ -15,8 +16,10 @@ use crate::bag::Back;
 use crate::campaign::{self, CampaignRow};
 use crate::connection::Database;
 use crate::schema::progress;
-use crate::{NewKey, Result, Store, StoreError, asked, bulk, control, event, idempotency, max_failures, parameters};
-use ended::{Cursor, Ended};
+use crate::{NewKey, Result, Store, StoreError, asked, bulk, control, event, idempotency, max_failures};
+use ended::Ended;
+
+pub use meant::Meant;
 
 /// Runs of indices that are told one by one.
 const MOST_RUNS: usize = 100;
@@ -40,6 +43,8 @@ pub struct Retry {
     pub which: Which,
     /// Of these, only those that failed for one of these classes, unless there are none.
     pub classes: Vec<Class>,
+    /// Only those whose last failure was on one of these clusters, unless there are none.
+    pub clusters: Vec<String>,
     /// Only those whose last attempt ended with one of these exit codes, unless there are none.
     pub exits: Vec<i32>,
     /// Only those that meet a condition.
@@ -47,6 +52,27 @@ pub struct Retry {
     /// What they ask for in place of what the campaign's file says.
     pub ask: Ask,
 }
+
+impl Retry {
+    /// Whether only some tasks are asked for.
+    pub fn is_narrowed(&self) -> bool {
+        let is_any = self.classes.is_empty() && self.clusters.is_empty() && self.exits.is_empty();
+        !is_any || self.condition.is_some() || matches!(self.which, Which::Tasks(_))
+    }
+
+    /// Whether a task is meant, its condition aside.
+    fn admits(&self, task: &Ended) -> bool {
+        let class = |class: &Class| task.class.as_deref() == Some(class.as_str());
+        let cluster = |cluster: &String| task.cluster.as_ref() == Some(cluster);
+        (self.which != Which::Failed || task.state != JobState::Done)
+            && (self.classes.is_empty() || self.classes.iter().any(class))
+            && (self.clusters.is_empty() || self.clusters.iter().any(cluster))
+            && (self.exits.is_empty() || task.exit_code.is_some_and(|code| self.exits.contains(&code)))
+    }
+}
+
+/// Makes the key that is kept with what a retry did.
+pub type MakeKey<'a> = &'a dyn Fn(&RetriedTasks) -> NewKey;
 
 /// What a retry did, or would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,74 +103,33 @@ impl RetriedTasks {
     }
 }
 
-/// A retry's way through a campaign.
-struct Way<'a> {
-    retry: &'a Retry,
-    id: i64,
-    cursor: Cursor,
-    /// Generation of tasks at least.
-    least: i32,
-}
-
-impl Way<'_> {
-    /// The next tasks that are meant; `None` at the end.
-    fn page(&mut self, connection: &mut Database) -> Result<Option<Vec<Ended>>> {
-        let Some(mut page) = self.cursor.page(connection, self.id)? else { return Ok(None) };
-        let (classes, exits) = (&self.retry.classes, &self.retry.exits);
-        page.retain(|task| {
-            classes.is_empty() || classes.iter().any(|class| task.class.as_deref() == Some(class.as_str()))
-        });
-        page.retain(|task| exits.is_empty() || task.exit_code.is_some_and(|code| exits.contains(&code)));
-        let Some(condition) = &self.retry.condition else { return Ok(Some(page)) };
-        let indices: Vec<i64> = page.iter().map(|task| task.index).collect();
-        let texts = parameters::texts(connection, self.id, &indices)?;
-        let mut met = Vec::with_capacity(page.len());
-        for (task, text) in page.into_iter().zip(texts) {
-            if condition.holds(&subject(&task, &text))? {
-                met.push(task);
-            }
-        }
-        Ok(Some(met))
+/// Puts tasks into the bag, in this generation at least, and opens the campaign again if it had ended.
+fn put(connection: &mut Database, id: i64, (tasks, least): (&[Ended], i32)) -> Result<()> {
+    if tasks.is_empty() {
+        return Ok(());
     }
-
-    /// Puts tasks into the bag, and opens the campaign again if it had ended.
-    fn put(&self, connection: &mut Database, tasks: &[Ended]) -> Result<()> {
-        if tasks.is_empty() {
-            return Ok(());
-        }
-        let back = |task: &Ended| Back {
-            index: task.index,
-            generation: (task.generation + 1).max(self.least),
-            attempts: task.attempts,
-            place: 1,
-            failed_on: None,
-            not_before: 0,
-            level: 0,
-        };
-        bulk::insert_returned(connection, self.id, &tasks.iter().map(back).collect::<Vec<_>>())?;
-        let number = |state: JobState| tasks.iter().filter(|task| task.state == state).count() as i64;
-        diesel::update(progress::table.find(self.id))
-            .set((
-                progress::done.eq(progress::done - number(JobState::Done)),
-                progress::failed.eq(progress::failed - number(JobState::Failed)),
-                progress::cancelled.eq(progress::cancelled - number(JobState::Cancelled)),
-                progress::pending.eq(progress::pending + tasks.len() as i64),
-            ))
-            .execute(connection)?;
-        let row = campaign::get(connection, self.id)?;
-        control::reopen(connection, &row)
-    }
-}
-
-fn subject<'a>(task: &'a Ended, parameters: &'a str) -> Subject<'a> {
-    Subject {
-        task: task.index,
-        parameters,
-        exit: task.exit_code,
-        class: task.class.as_deref(),
-        node: task.node.as_deref(),
+    let back = |task: &Ended| Back {
+        index: task.index,
+        generation: (task.generation + 1).max(least),
         attempts: task.attempts,
-    }
+        place: 1,
+        failed_on: None,
+        not_before: 0,
+        level: 0,
+    };
+    bulk::insert_returned(connection, id, &tasks.iter().map(back).collect::<Vec<_>>())?;
+    let number = |state: JobState| tasks.iter().filter(|task| task.state == state).count() as i64;
+    diesel::update(progress::table.find(id))
+        .set((
+            progress::done.eq(progress::done - number(JobState::Done)),
+            progress::failed.eq(progress::failed - number(JobState::Failed)),
+            progress::cancelled.eq(progress::cancelled - number(JobState::Cancelled)),
+            progress::pending.eq(progress::pending + tasks.len() as i64),
+        ))
+        .execute(connection)?;
+    max_failures::count_less(connection, id, number(JobState::Failed))?;
+    let row = campaign::get(connection, id)?;
+    control::reopen(connection, &row)
 }
 
 /// What was cancelled stays so.
@@ -164,39 +149,43 @@ impl Store {
         self.retry(id, &Retry::default(), None, now)
     }
 
-    /// What [`Store::retry`] would do now, but for holds.
-    pub fn retry_dry(&self, id: i64, retry: &Retry) -> Result<RetriedTasks> {
-        Ok(self.survey(id, retry)?.0)
+    /// Gives each of the tasks that are meant a new generation; see [`Store::retry_meant`].
+    pub fn retry(&self, id: i64, retry: &Retry, key: Option<MakeKey<'_>>, now: i64) -> Result<RetriedTasks> {
+        let meant = self.survey(id, retry, &|| false)?;
+        self.retry_meant(id, (retry, &meant), key, now)
     }
 
-    /// Gives each of the tasks that are meant a new generation, lifts the campaign's holds, and opens it again if it had
-    /// ended. `key` makes the key that is kept with what was done.
-    pub fn retry(
+    /// Gives each of the tasks that were found to be meant, and have ended still, a new generation, lifts the campaign's
+    /// holds, and opens it again if it had ended. Where only some tasks were asked for and there are none, nothing is
+    /// lifted. `key` makes the key that is kept with what was done.
+    pub fn retry_meant(
         &self,
         id: i64,
-        retry: &Retry,
-        key: Option<&dyn Fn(&RetriedTasks) -> NewKey>,
+        (retry, meant): (&Retry, &Meant),
+        key: Option<MakeKey<'_>>,
         now: i64,
     ) -> Result<RetriedTasks> {
-        // A condition that cannot be answered for one task leaves all as they are.
-        let surveyed = retry.condition.is_some() || !retry.ask.is_empty();
-        let (meant, highest) = if surveyed { self.survey(id, retry)? } else { Default::default() };
-        let (holds, mut way) = self.write(|connection| {
+        let is_nothing = meant.tasks.tasks == 0;
+        let (holds, least) = self.write(|connection| {
             refuse_cancelled(&campaign::get(connection, id)?)?;
-            let holds = event::lift_holds(connection, id, now)?;
-            max_failures::count_anew(connection, id)?;
-            let spans = asked::spans(connection, id)?;
-            let least = match retry.ask.is_empty() || meant.tasks == 0 {
-                true => spans.last().map_or(1, |last| last.from),
-                false => asked::begin(connection, id, &retry.ask.after(&asked::of_generation(&spans, highest)))?,
+            let mut holds = 0;
+            if !(is_nothing && retry.is_narrowed()) {
+                holds = event::lift_holds(connection, id, now)?;
+                max_failures::count_anew(connection, id)?;
+            }
+            let least = match retry.ask.is_empty() || is_nothing {
+                true => asked::spans(connection, id)?.last().map_or(1, |last| last.from),
+                false => asked::begin(connection, id, &meant.ask)?,
             };
-            Ok((holds, Way { retry, id, cursor: Cursor::new(&retry.which), least }))
+            Ok((holds, least))
         })?;
         let mut retried = RetriedTasks { holds, ..RetriedTasks::default() };
+        let mut cursor = meant.cursor();
         while let Some(page) = self.write(|connection| {
-            let page = way.page(connection)?;
-            way.put(connection, page.as_deref().unwrap_or_default())?;
-            Ok(page)
+            let Some(mut page) = cursor.page(connection, id)? else { return Ok(None) };
+            page.retain(|task| retry.admits(task));
+            put(connection, id, (&page, least))?;
+            Ok(Some(page))
         })? {
             page.iter().for_each(|task| retried.add(task));
         }
@@ -204,19 +193,5 @@ impl Store {
             self.write(|connection| idempotency::remember(connection, Some(&key), id))?;
         }
         Ok(retried)
-    }
-
-    /// The tasks that are meant, and the highest of their generations.
-    fn survey(&self, id: i64, retry: &Retry) -> Result<(RetriedTasks, i32)> {
-        refuse_cancelled(&self.campaign(id)?)?;
-        let mut way = Way { retry, id, cursor: Cursor::new(&retry.which), least: 1 };
-        let (mut meant, mut highest) = (RetriedTasks::default(), 1);
-        while let Some(page) = self.read(|connection| way.page(connection))? {
-            for task in &page {
-                meant.add(task);
-                highest = highest.max(task.generation);
-            }
-        }
-        Ok((meant, highest))
     }
 }

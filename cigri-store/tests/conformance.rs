@@ -144,6 +144,11 @@ on_every_database! {
     a_cancelled_campaign_stays_as_it_is
     what_is_retried_with_more_time_is_sent_by_itself
     a_round_that_knows_nothing_of_a_retry_leaves_its_tasks
+    a_condition_is_answered_for_so_long_and_without_holding_the_database
+    a_retry_of_nothing_leaves_holds_where_only_some_are_asked_for
+    a_task_that_was_tried_again_meanwhile_is_left
+    a_factor_counts_from_what_was_asked_for_last
+    what_is_retried_makes_room_for_no_more_failures
     a_retry_under_a_key_is_kept_with_its_answer
     thousands_of_tasks_are_retried_page_by_page
     a_task_avoids_every_cluster_it_failed_on_until_it_failed_on_all

@@ -43,6 +43,9 @@ pub(crate) struct RetryOptions {
     /// Only tasks that failed for this class, as `cigri failures` shows it; several are joined by commas
     #[arg(long = "class", value_name = "CLASS", value_delimiter = ',')]
     pub(crate) classes: Vec<String>,
+    /// Only tasks whose last failure was on this cluster; several are joined by commas
+    #[arg(long = "cluster", value_name = "CLUSTER", value_delimiter = ',')]
+    pub(crate) clusters: Vec<String>,
     /// Only tasks whose last attempt ended with this exit code; several are joined by commas
     #[arg(long = "exit", value_name = "N", value_delimiter = ',')]
     pub(crate) exits: Vec<i32>,

@@ -38,6 +38,7 @@ fn request(options: &RetryOptions) -> RetryRequest {
         all: options.all,
         tasks: options.tasks.clone(),
         classes: options.classes.clone(),
+        clusters: options.clusters.clone(),
         exits: options.exits.clone(),
         condition: options.condition.clone(),
         walltime: options.walltime.clone(),

@@ -37,6 +37,11 @@ impl Expression {
         if unknown.is_empty() { Ok(Self(program)) } else { Err(unknown.join("; ")) }
     }
 
+    /// Whether it calls a function of this name.
+    pub(crate) fn calls(&self, function: &str) -> bool {
+        self.0.references().has_function(function)
+    }
+
     /// Its value as JSON.
     pub(super) fn value(&self, context: &Context<'_, '_>) -> Result<Value, String> {
         let value = self.0.execute(context).map_err(|error| one_line(&error.to_string()))?;

@@ -72,6 +72,9 @@ fn an_unheard_of_event_is_tried_once_elsewhere_and_then_told_word_for_word() {
     };
     assert!(advice.contains("QUANTUM_FLIP: the cat was both"), "{advice}");
     assert_eq!(code_of(Class::Unknown), Code::UnknownError);
+    assert_eq!(classes_of(Code::ClusterTrouble), [Class::Node, Class::Lost]);
+    assert_eq!(classes_of(Code::WorkingDirectory), [Class::Directory]);
+    assert_eq!(classes_of(Code::SubmitRefused), []);
 }
 
 #[test]

@@ -7,7 +7,6 @@
 use actix_web::{HttpResponse, web};
 use cigri_api::{Accepted, Event, List, NewEvent as Wanted};
 use cigri_core::event::{self, Closer, Closing, Code, NewEvent, Scope, Severity};
-use cigri_core::failure::Class;
 use cigri_core::reaction;
 use cigri_core::state::CampaignState;
 use cigri_store::{About, EventFilter, EventRow, RetriedTasks, Retry, Store, StoreError};
@@ -154,7 +153,7 @@ pub(super) async fn close(
     let retried = query.resubmit.is_some().then_some(row.campaign_id);
     let again = match retried {
         Some(None) => return Err(ApiError::bad_request("only an event of a campaign has tasks to try again")),
-        other => other.flatten().map(|campaign| (campaign, of_code(code))),
+        other => other.flatten().map(|campaign| (campaign, told_by(&row, code))),
     };
     let (id, login, now) = (row.id, caller.login.clone(), now_ms());
     let (closed, retried) = crate::blocking(&grid.store, move |store| {
@@ -226,10 +225,11 @@ fn can_retry(store: &Store, campaign: Option<i64>) -> Result<(), StoreError> {
     }
 }
 
-/// The failed tasks that an event of this code tells of; all of a campaign's, if it tells of no kind of failure.
-fn of_code(code: Code) -> Retry {
-    let classes = Class::ALL.iter().copied().filter(|class| reaction::code_of(*class) == code).collect();
-    Retry { classes, ..Retry::default() }
+/// The failed tasks that an event tells of: of its kinds of failure and its cluster; all of a campaign's, if it tells of
+/// none.
+fn told_by(row: &EventRow, code: Code) -> Retry {
+    let clusters = row.cluster.clone().into_iter().collect();
+    Retry { clusters, classes: reaction::classes_of(code), ..Retry::default() }
 }
 
 fn retried_words(retried: Option<RetriedTasks>) -> String {

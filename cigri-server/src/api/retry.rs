@@ -1,11 +1,13 @@
 //! `POST /campaigns/{id}/retry`: failed tasks, or those that are meant, start a new generation (owner).
 
+use std::time::Duration;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use cigri_api::{Retried, RetryRequest};
 use cigri_core::ask::Ask;
 use cigri_core::condition::Condition;
-use cigri_core::language::{CampaignSpec, JobKind};
-use cigri_store::{CampaignRow, NewKey, RetriedTasks, Retry, StoreError, Which};
+use cigri_core::language::CampaignSpec;
+use cigri_store::{CampaignRow, Meant, NewKey, RetriedTasks, Retry, Store, StoreError, Which};
 use serde::Deserialize;
 
 use super::admit;
@@ -13,8 +15,11 @@ use super::identity::Caller;
 use super::intake::read_body;
 use super::once::Once;
 use super::respond::ApiError;
-use crate::clock::now_ms;
+use crate::clock::{monotonic, now_ms};
 use crate::grid::Grid;
+
+/// A condition is answered for no longer than that.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Deserialize)]
 pub(super) struct RetryQuery {
@@ -31,8 +36,10 @@ pub(super) async fn retry(
 ) -> Result<HttpResponse, ApiError> {
     let id = *id;
     caller.owns(&grid, id).await?;
+    let is_dry = query.dry_run.as_deref().is_some_and(|word| word != "0");
     let mut once = Once::of(&request, &caller)?;
-    let known = once.known(&grid).await?;
+    // A look has no effect that could be had twice.
+    let known = if is_dry { None } else { once.known(&grid).await? };
     let body = read_body(payload, &mut once).await?;
     if let Some(known) = known {
         once.check(&known)?;
@@ -41,19 +48,27 @@ pub(super) async fn retry(
     let wanted = parse(&body)?;
     let campaign = admit::campaign(&grid, id).await?;
     let retry = read(&wanted, &campaign)?;
-    let notices = admitted(&grid, &caller, &campaign, &retry.ask)?;
-    if query.dry_run.as_deref().is_some_and(|word| word != "0") {
-        let told = crate::blocking(&grid.store, move |store| store.retry_dry(id, &retry)).await?;
-        return Ok(HttpResponse::Ok().json(answer(&told, &notices)));
+    let (retry, meant) = surveyed(&grid, id, retry).await?;
+    let notices = admitted(&grid, &caller, &campaign, &meant.ask)?;
+    if is_dry {
+        return Ok(HttpResponse::Ok().json(answer(&meant.tasks, &notices)));
     }
-    let done = carry_out(&grid, (id, retry, notices), once).await?;
+    let done = carry_out(&grid, (id, retry, meant, notices), once).await?;
     grid.wake_all();
     Ok(HttpResponse::Accepted().json(done))
 }
 
+/// Which tasks are meant.
+async fn surveyed(grid: &Grid, id: i64, retry: Retry) -> Result<(Retry, Meant), ApiError> {
+    let began = monotonic();
+    let is_over = move || began.elapsed() > PATIENCE;
+    let look = move |store: &Store| store.survey(id, &retry, &is_over).map(|meant| (retry, meant));
+    Ok(crate::blocking(&grid.store, look).await?)
+}
+
 async fn carry_out(
     grid: &Grid,
-    (id, retry, notices): (i64, Retry, Vec<String>),
+    (id, retry, meant, notices): (i64, Retry, Meant, Vec<String>),
     mut once: Once,
 ) -> Result<Retried, ApiError> {
     let key = once.key_of(String::new);
@@ -65,7 +80,7 @@ async fn carry_out(
             move |retried: &RetriedTasks| NewKey { answer: text(retried), ..key.clone() }
         });
         let with_answer = with_answer.as_ref().map(|make| make as &dyn Fn(&RetriedTasks) -> NewKey);
-        Ok(answer(&store.retry(id, &retry, with_answer, now_ms())?, &notices))
+        Ok(answer(&store.retry_meant(id, (&retry, &meant), with_answer, now_ms())?, &notices))
     });
     match done.await {
         // The same request was carried out while this one was: it left nothing to do.
@@ -102,10 +117,14 @@ fn read(wanted: &RetryRequest, campaign: &CampaignRow) -> Result<Retry, ApiError
     };
     let classes = wanted.classes.iter().map(|word| word.parse()).collect::<Result<Vec<_>, _>>();
     let condition = wanted.condition.as_ref().map(|text| Condition::parse(text, campaign.spec.parameter_names()));
+    if let Some(other) = wanted.clusters.iter().find(|name| !campaign.spec.clusters.contains_key(*name)) {
+        return Err(ApiError::bad_request(format!("campaign {} does not name the cluster {other}", campaign.id)));
+    }
     let ask = Ask::parse(wanted.walltime.as_deref(), wanted.resources.as_deref());
     Ok(Retry {
         which,
         classes: classes.map_err(|error: cigri_core::failure::UnknownClass| bad(&error))?,
+        clusters: wanted.clusters.clone(),
         exits: wanted.exits.clone(),
         condition: condition.transpose().map_err(|error| bad(&error))?,
         ask: ask.map_err(|error| bad(&error))?,
@@ -133,7 +152,7 @@ fn admitted(grid: &Grid, caller: &Caller, campaign: &CampaignRow, ask: &Ask) -> 
         let limit = grid.admission.best_effort_walltime_s.get(name).copied();
         let wanted = ask.apply(spec, None).walltime_s;
         *spec = ask.apply(spec, limit);
-        if spec.walltime_s < wanted && spec.kind == JobKind::BestEffort {
+        if spec.walltime_s < wanted && spec.kind.may_be_killed() {
             notices.push(format!("{name} gives best-effort jobs {} s at most, not {wanted} s", spec.walltime_s));
         }
         if spec.checkpoint.is_some_and(|checkpoint| u64::from(checkpoint.before_s) >= spec.walltime_s) {
@@ -176,7 +195,7 @@ mod tests {
     use actix_web::test::TestRequest;
     use actix_web::{FromRequest, ResponseError};
     use cigri_core::language::ClusterSpec;
-    use cigri_store::{NewCampaign, Store};
+    use cigri_store::NewCampaign;
 
     use super::*;
     use crate::secret::Sealer;

@@ -27,6 +27,8 @@ pub(super) struct Ended {
     pub(super) state: JobState,
     pub(super) exit_code: Option<i32>,
     pub(super) class: Option<String>,
+    /// Where it failed.
+    pub(super) cluster: Option<String>,
     pub(super) node: Option<String>,
 }
 
@@ -38,7 +40,7 @@ pub(super) enum Cursor {
     Runs(Vec<(i64, i64)>),
 }
 
-type Columns = (i64, i32, i32, String, Option<i32>, Option<String>, Option<String>);
+type Columns = (i64, i32, i32, String, Option<i32>, Option<String>, Option<String>, Option<String>);
 
 impl Cursor {
     pub(super) fn new(which: &Which) -> Cursor {
@@ -60,15 +62,27 @@ impl Cursor {
             }
             Cursor::Runs(left) => {
                 let tried: i64 = progress::table.find(id).select(progress::next_index).first(connection)?;
-                let Some((first, last)) = left.pop().filter(|(first, _)| *first < tried) else { return Ok(None) };
-                let end = last.min(tried - 1).min(first + PAGE - 1);
-                if end < last {
-                    left.push((end + 1, last));
-                }
-                run(connection, id, (first, end)).map(Some)
+                let indices = next(left, tried);
+                if indices.is_empty() { Ok(None) } else { among(connection, id, &indices).map(Some) }
             }
         }
     }
+}
+
+/// The first indices of runs, below `tried`, as many as a page has; the runs are what is left then.
+fn next(left: &mut Vec<(i64, i64)>, tried: i64) -> Vec<i64> {
+    let mut indices = Vec::new();
+    while let Some((first, last)) = left.pop_if(|(first, _)| *first < tried) {
+        let end = last.min(tried - 1).min(first + PAGE - 1 - indices.len() as i64);
+        indices.extend(first..=end);
+        if end < last {
+            left.push((end + 1, last));
+        }
+        if indices.len() as i64 >= PAGE {
+            break;
+        }
+    }
+    indices
 }
 
 /// Runs in order that do not meet, the first one last.
@@ -112,6 +126,7 @@ fn unlucky(connection: &mut Database, id: i64, after: i64) -> Result<Vec<Ended>>
             job::state,
             job::exit_code,
             failure::class.nullable(),
+            failure::cluster.nullable(),
             failure::node.nullable(),
         ))
         .order(job::task_index)
@@ -120,17 +135,17 @@ fn unlucky(connection: &mut Database, id: i64, after: i64) -> Result<Vec<Ended>>
     found.into_iter().map(ended).collect()
 }
 
-/// Tasks of a run of indices that have ended; those that wait or live have not.
-fn run(connection: &mut Database, id: i64, (first, last): (i64, i64)) -> Result<Vec<Ended>> {
+/// Which of these tasks have ended; those that wait or live have not.
+fn among(connection: &mut Database, id: i64, indices: &[i64]) -> Result<Vec<Ended>> {
     let waiting: Vec<i64> = returned_task::table
         .filter(returned_task::campaign_id.eq(id))
-        .filter(returned_task::task_index.between(first, last))
+        .filter(returned_task::task_index.eq_any(indices))
         .select(returned_task::task_index)
         .load(connection)?;
     let found: Vec<Columns> = job::table
         .left_join(failure::table.on(failure::job_id.eq(job::id)))
         .filter(job::campaign_id.eq(id))
-        .filter(job::task_index.between(first, last))
+        .filter(job::task_index.eq_any(indices))
         .select((
             job::task_index,
             job::generation,
@@ -138,6 +153,7 @@ fn run(connection: &mut Database, id: i64, (first, last): (i64, i64)) -> Result<
             job::state,
             job::exit_code,
             failure::class.nullable(),
+            failure::cluster.nullable(),
             failure::node.nullable(),
         ))
         .order((job::task_index, job::generation, job::id))
@@ -165,7 +181,7 @@ impl Ended {
     }
 }
 
-fn ended((index, generation, attempts, state, exit_code, class, node): Columns) -> Result<Ended> {
+fn ended((index, generation, attempts, state, exit_code, class, cluster, node): Columns) -> Result<Ended> {
     let state = state.parse().map_err(StoreError::corrupt)?;
-    Ok(Ended { index, generation, attempts, state, exit_code, class, node })
+    Ok(Ended { index, generation, attempts, state, exit_code, class, cluster, node })
 }

@@ -1,10 +1,13 @@
 //! Which tasks are tried again, and what they ask for then, on every database.
 
+use std::cell::Cell;
+
 use cigri_core::ask::Ask;
-use cigri_core::condition::Condition;
+use cigri_core::condition::{Condition, ConditionError};
+use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::failure::Class;
 use cigri_core::state::{CampaignState, JobState};
-use cigri_store::{Asked, NewKey, NewSubmission, Retry, Sender, Store, StoreError, Which};
+use cigri_store::{Asked, NewKey, NewSubmission, RetriedTasks, Retry, Sender, Store, StoreError, Which};
 
 use super::databases::Fresh;
 use super::failed::{Ending, ends};
@@ -26,8 +29,12 @@ fn condition(text: &str) -> Option<Condition> {
     Some(Condition::parse(text, &[]).unwrap())
 }
 
+fn foreseen(store: &Store, id: i64, retry: &Retry) -> RetriedTasks {
+    store.survey(id, retry, &|| false).unwrap().tasks
+}
+
 fn retried(store: &Store, id: i64, retry: &Retry) -> (Vec<(i64, i64)>, usize) {
-    let dry = store.retry_dry(id, retry).unwrap();
+    let dry = foreseen(store, id, retry);
     let before = counters(store, id);
     let done = store.retry(id, retry, None, 7000).unwrap();
     assert_eq!((dry.tasks, &dry.runs), (done.tasks, &done.runs), "what was foretold");
@@ -45,6 +52,8 @@ pub(super) fn a_retry_takes_the_tasks_that_are_meant_and_once(database: &Fresh) 
     let some = Retry { exits: vec![3, 4], condition: condition("p1 < 7 && node == \"node1\""), ..Retry::default() };
     assert_eq!(retried(&store, id, &some), (vec![(5, 6)], 2));
     assert_eq!(retried(&store, id, &Retry { classes: vec![Class::Memory], ..Retry::default() }), (vec![], 0));
+    let of = |cluster: &str| Retry { clusters: vec![cluster.to_owned()], ..Retry::default() };
+    assert_eq!((foreseen(&store, id, &of("dahu")).tasks, foreseen(&store, id, &of("luke")).tasks), (2, 0));
     let list = Retry { which: Which::Tasks(vec![(7, 7), (1, 2), (6, 9), (40, 50)]), ..Retry::default() };
     assert_eq!(retried(&store, id, &list), (vec![(1, 2), (7, 8)], 4), "done or failed, but none that waits");
     assert_eq!(counters(&store, id), [7, 0, 0, 3, 0, 0, 0]);
@@ -72,6 +81,60 @@ pub(super) fn a_condition_that_one_task_cannot_answer_changes_nothing(database: 
     assert_eq!(counters(&store, id), [0, 0, 0, 0, 2, 0, 0]);
 }
 
+pub(super) fn a_condition_is_answered_for_so_long_and_without_holding_the_database(database: &Fresh) {
+    let store = database.store();
+    let id = ten(&store);
+    let retry = Retry { condition: condition("p1 < 9"), ..Retry::default() };
+    let asked = Cell::new(0);
+    let is_over = || {
+        asked.set(asked.get() + 1);
+        // Somebody else reads and writes meanwhile: this would wait for ever if a transaction was open.
+        store.open_events(&[NewEvent::note(Scope::campaign(id), Code::ServiceFailure, "meanwhile")], 7000).unwrap();
+        asked.get() > 2
+    };
+    let refused = store.survey(id, &retry, &is_over).unwrap_err();
+    assert!(matches!(&refused, StoreError::Condition(ConditionError::Long { answered: 2 })), "{refused}");
+    assert_eq!(counters(&store, id)[4], 5);
+}
+
+pub(super) fn a_retry_of_nothing_leaves_holds_where_only_some_are_asked_for(database: &Fresh) {
+    let store = database.store();
+    let id = campaign(&store, &["dahu"], &["a", "b"]);
+    ends(&store, &submit(&store, id, "dahu", 1), &[Some((3, None, "x"))], false);
+    let hold = NewEvent::hold(Scope::campaign_on(id, "dahu"), Code::SubmitRefused, "no");
+    store.open_events(&[hold], 6000).unwrap();
+    let lifted = |retry: &Retry| store.retry(id, retry, None, 7000).unwrap().holds;
+    assert_eq!(lifted(&Retry { exits: vec![77], ..Retry::default() }), 0);
+    assert_eq!(lifted(&Retry { exits: vec![3], ..Retry::default() }), 1);
+}
+
+pub(super) fn a_task_that_was_tried_again_meanwhile_is_left(database: &Fresh) {
+    let store = database.store();
+    let id = ten(&store);
+    let retry = Retry { exits: vec![3], ..Retry::default() };
+    let meant = store.survey(id, &retry, &|| false).unwrap();
+    assert_eq!(retried(&store, id, &Retry { condition: condition("task < 7"), ..Retry::default() }).1, 2);
+    let submission = submit(&store, id, "dahu", 2);
+    ends(&store, &submission, &[None, None], false);
+    let done = store.retry_meant(id, (&retry, &meant), None, 7000).unwrap();
+    assert_eq!((meant.tasks.runs.clone(), done.runs), (vec![(5, 8)], vec![(7, 8)]), "two are done");
+}
+
+pub(super) fn a_factor_counts_from_what_was_asked_for_last(database: &Fresh) {
+    let store = database.store();
+    let id = ten(&store);
+    let twice = Retry { ask: Ask::parse(Some("x2"), None).unwrap(), exits: vec![3], ..Retry::default() };
+    assert_eq!(store.survey(id, &twice, &|| false).unwrap().ask, twice.ask);
+    assert_eq!(retried(&store, id, &twice).1, 4);
+    let sender = Sender { id, open_elsewhere: Vec::new(), levels: Vec::new() };
+    let asked = store.asked_next("dahu", &[sender], i64::MAX).unwrap().remove(&id).unwrap().remove(&0);
+    let new = NewSubmission { asked: asked.as_ref(), ..new_submission(id, "dahu", 10) };
+    let (submission, _) = store.intend(&new, |id| format!("cigri.test.{id}"), 2000).unwrap().unwrap();
+    ends(&store, &adopt(&store, &submission), &[Some((3, None, "x")); 4], false);
+    let ask = store.survey(id, &twice, &|| false).unwrap().ask;
+    assert_eq!(ask, Ask::parse(Some("x4"), None).unwrap(), "what rules are asked about");
+}
+
 pub(super) fn a_cancelled_campaign_stays_as_it_is(database: &Fresh) {
     let store = database.store();
     let id = campaign(&store, &["dahu"], &["a", "b"]);
@@ -80,7 +143,7 @@ pub(super) fn a_cancelled_campaign_stays_as_it_is(database: &Fresh) {
     finish(&store, &submission, &[JobState::Failed]);
     for which in [Which::Failed, Which::All] {
         let retry = Retry { which, ..Retry::default() };
-        assert!(matches!(store.retry_dry(id, &retry), Err(StoreError::Conflict(_))));
+        assert!(matches!(store.survey(id, &retry, &|| false), Err(StoreError::Conflict(_))));
         assert!(matches!(store.retry(id, &retry, None, 7000), Err(StoreError::Conflict(_))));
     }
     assert_eq!(counters(&store, id)[4..6], [1, 1]);
@@ -173,7 +236,7 @@ pub(super) fn thousands_of_tasks_are_retried_page_by_page(database: &Fresh) {
     let ending = |at: i64| -> Ending<'_> { (at % 2 == 0).then_some((3, None, "x")) };
     ends(&store, &submission, &(0..12_000).map(ending).collect::<Vec<_>>(), false);
     let odd = Retry { condition: condition("task % 4 == 0"), ..Retry::default() };
-    let dry = store.retry_dry(id, &odd).unwrap();
+    let dry = foreseen(&store, id, &odd);
     assert_eq!((dry.tasks, dry.runs.len(), dry.told), (3_000, 100, 100));
     assert_eq!(store.retry(id, &odd, None, 7000).unwrap().tasks, 3_000);
     let all = store.retry(id, &Retry { which: Which::All, ..Retry::default() }, None, 7000).unwrap();

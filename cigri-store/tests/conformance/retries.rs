@@ -145,6 +145,18 @@ pub(super) fn too_many_failures_hold_a_campaign_everywhere_until_it_is_resumed(d
     }
 }
 
+pub(super) fn what_is_retried_makes_room_for_no_more_failures(database: &Fresh) {
+    let store = database.store();
+    let id = failing(&store, MaxFailures::Tasks(3), 100);
+    fail(&store, id, 50);
+    assert_eq!(store.retry_failed(id, 7000).unwrap().tasks, 50);
+    assert_eq!(is_held(&store, id), [false, false]);
+    fail(&store, id, 3);
+    assert_eq!(is_held(&store, id), [false, false], "three are allowed");
+    fail(&store, id, 1);
+    assert_eq!(is_held(&store, id), [true, true]);
+}
+
 pub(super) fn a_share_of_failures_counts_once_some_tasks_have_ended(database: &Fresh) {
     let store = database.store();
     let id = failing(&store, MaxFailures::Percent(10), 100);
