@@ -86,8 +86,9 @@ pub struct Share {
 pub struct CommonTrait {
     /// The parameter (`p1`, `p2`... where they have no names).
     pub parameter: String,
-    /// The range, as `cigri retry --where` takes it.
-    pub condition: String,
+    /// The range, as `cigri retry --where` takes it, where it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
     /// Part of the failures, 0 to 1.
     pub of_failed: f64,
     /// Part of the tasks that are done, 0 to 1.

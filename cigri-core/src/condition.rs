@@ -4,7 +4,7 @@
 use cel::{Context, Value};
 
 use crate::admission::Expression;
-use crate::explain::words;
+use crate::explain::{Word, words};
 
 /// What a condition may ask beside parameters: the task's index, the exit code of its last attempt (-1 where its program
 /// did not end by itself), the failure's class and its node (empty where there is none), and how many attempts there were.
@@ -118,14 +118,11 @@ fn facts(subject: &Subject<'_>) -> [Value; 5] {
     ]
 }
 
-/// A word as what it looks like: a whole number, a number, a text.
 fn value(word: &str) -> Value {
-    if let Ok(number) = word.parse::<i64>() {
-        return Value::Int(number);
-    }
-    match word.parse::<f64>() {
-        Ok(number) if number.is_finite() => Value::Float(number),
-        _ => Value::from(word),
+    match Word::read(word) {
+        Word::Whole(number) => Value::Int(number),
+        Word::Number(number) => Value::Float(number),
+        Word::Text(text) => Value::from(text),
     }
 }
 
@@ -196,8 +193,35 @@ mod tests {
             crate::explain::explain(&names(&["alpha", "n", "name"]), &all(failed), &all(others))
         };
         for found in of(&["0.95 7 x", "1 7 x"], &["0.5 4 y", "0.7 9 'y\"'", "0.2 9 z"]) {
-            assert_eq!(holds(&found.condition(), "0.97 7 x"), Ok(true), "{found:?}");
-            assert_eq!(holds(&found.condition(), "0.7 9 y"), Ok(false), "{found:?}");
+            let condition = found.condition().unwrap();
+            assert_eq!(holds(&condition, "0.97 7 x"), Ok(true), "{found:?}");
+            assert_eq!(holds(&condition, "0.7 9 y"), Ok(false), "{found:?}");
         }
+    }
+
+    #[test]
+    fn every_word_is_written_so_that_it_is_read_as_the_same() {
+        let words =
+            ["+5", "5.", ".5", "-0", "1e5", "1e-7", "1E300", "123456789012345678901234567890", "9223372036854775807"];
+        let texts = [
+            "nan",
+            "inf",
+            "1e999",
+            "x y",
+            "a\"b",
+            "a\\nb",
+            "\\",
+            "it's",
+            "`?{}",
+            "\u{e9}t\u{e9}",
+            "e\u{301}",
+            "\u{200b}",
+        ];
+        for word in words.into_iter().chain(texts) {
+            let literal = Word::read(word).literal().unwrap();
+            let quoted = shlex::try_quote(word).unwrap();
+            assert_eq!(holds(&format!("p1 in [{literal}] && p1 == {literal}"), &quoted), Ok(true), "{word}: {literal}");
+        }
+        assert_eq!(Word::read("a\tb").literal(), None);
     }
 }

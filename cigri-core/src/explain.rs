@@ -6,10 +6,12 @@
 mod numbers;
 mod sample;
 mod values;
+mod word;
 
 use std::fmt;
 
 pub use sample::sample;
+pub(crate) use word::Word;
 
 /// A range has at least this part of the failures.
 const COVERAGE: f64 = 0.8;
@@ -57,18 +59,19 @@ impl Trait {
         self.of_failed >= COVERAGE && self.of_failed >= LIFT * self.of_others
     }
 
-    /// The range as a condition of `cigri retry --where`.
-    pub fn condition(&self) -> String {
+    /// The range as a condition of `cigri retry --where`, if it can be written as one.
+    pub fn condition(&self) -> Option<String> {
         let name = &self.parameter;
-        match &self.range {
-            Range::Above(least) => format!("{name} > {}", literal(*least)),
-            Range::Below(most) => format!("{name} < {}", literal(*most)),
-            Range::Between(least, most) => format!("{name} >= {} && {name} <= {}", literal(*least), literal(*most)),
+        let number = |number: &f64| Word::Number(*number).literal();
+        Some(match &self.range {
+            Range::Above(least) => format!("{name} > {}", number(least)?),
+            Range::Below(most) => format!("{name} < {}", number(most)?),
+            Range::Between(least, most) => format!("{name} >= {} && {name} <= {}", number(least)?, number(most)?),
             Range::OneOf(values) => {
-                let all = values.iter().map(|value| text_literal(value)).collect::<Vec<_>>();
+                let all = values.iter().map(|value| Word::read(value).literal()).collect::<Option<Vec<_>>>()?;
                 format!("{name} in [{}]", all.join(", "))
             }
-        }
+        })
     }
 }
 
@@ -95,18 +98,6 @@ fn percent(share: f64) -> String {
         none if none <= 0.0 => "none".to_owned(),
         hardly if hardly < 1.0 => "under 1 %".to_owned(),
         usual => format!("{usual:.0} %"),
-    }
-}
-
-/// A number as CEL reads it.
-fn literal(number: f64) -> String {
-    format!("{number:?}")
-}
-
-fn text_literal(value: &str) -> String {
-    match value.parse::<f64>() {
-        Ok(number) if number.is_finite() => value.to_owned(),
-        _ => format!("{value:?}"),
     }
 }
 

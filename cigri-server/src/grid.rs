@@ -157,6 +157,8 @@ pub(crate) struct Grid {
     pub(crate) notice_tests: Turns,
     /// Turns of reading whole files on clusters.
     pub(crate) files: Semaphore,
+    /// Turns of looking through all that failed in a campaign.
+    pub(crate) reports: Semaphore,
     /// What the administrator says to campaigns.
     pub(crate) admission: Admission,
     clusters: RwLock<BTreeMap<String, Arc<ClusterHandle>>>,
@@ -190,6 +192,7 @@ impl Grid {
             notifications: NotificationSettings::default(),
             notice_tests: Turns::default(),
             files: Semaphore::new(FILES),
+            reports: Semaphore::new(1),
             admission,
             clusters,
             board: Board::default(),

@@ -76,8 +76,9 @@ pub struct FailureSample {
     pub done: Vec<String>,
 }
 
+/// A group's failures on one host, with what is known of the group, and of all groups.
 #[derive(QueryableByName)]
-struct GroupColumns {
+struct ShareColumns {
     #[diesel(embed)]
     same: Sameness,
     #[diesel(sql_type = BigInt)]
@@ -86,22 +87,12 @@ struct GroupColumns {
     attempts: i64,
     #[diesel(sql_type = BigInt)]
     example: i64,
-}
-
-#[derive(QueryableByName)]
-struct TotalColumns {
     #[diesel(sql_type = BigInt)]
-    groups: i64,
+    all_groups: i64,
     #[diesel(sql_type = BigInt)]
-    failed: i64,
+    all_failed: i64,
     #[diesel(sql_type = BigInt)]
-    attempts: i64,
-}
-
-#[derive(QueryableByName)]
-struct ShareColumns {
-    #[diesel(embed)]
-    same: Sameness,
+    all_attempts: i64,
     #[diesel(sql_type = Text)]
     cluster: String,
     #[diesel(sql_type = Text)]
@@ -154,26 +145,39 @@ impl Told {
         )
     }
 
-    /// One row for each group.
-    fn grouped(self) -> &'static str {
-        match self.attempts {
-            false => {
-                "SELECT class, exit_code, signature, CAST(sum(stands) AS BIGINT) AS failed, count(*) AS attempts,
-                   min(CASE WHEN stands = 1 THEN job_id END) AS example
-                 FROM kept GROUP BY class, exit_code, signature HAVING sum(stands) > 0"
-            }
-            true => {
-                "SELECT class, exit_code, signature, CAST(sum(stands) AS BIGINT) AS failed, count(*) AS attempts,
-                   coalesce(min(CASE WHEN stands = 1 THEN job_id END), min(job_id)) AS example
-                 FROM kept GROUP BY class, exit_code, signature"
-            }
-        }
+    /// The column that groups are ordered by.
+    fn size(self) -> &'static str {
+        if self.attempts { "attempts" } else { "failed" }
     }
 
-    /// The largest of them.
-    fn largest(self) -> String {
-        let size = if self.attempts { "attempts" } else { "failed" };
-        format!("{} ORDER BY {size} DESC, class, exit_code, signature LIMIT {GROUPS}", self.grouped())
+    /// One row for each host of the largest groups, the first one of each group before all others. The failures are read
+    /// once.
+    fn shares(self) -> String {
+        let (kept, size) = (self.kept(), self.size());
+        let having = if self.attempts { "" } else { "HAVING sum(failed) > 0" };
+        format!(
+            "{kept}, by_host AS MATERIALIZED (
+               SELECT class, exit_code, signature, cluster, node, CAST(sum(stands) AS BIGINT) AS failed, count(*) AS attempts,
+                 min(CASE WHEN stands = 1 THEN job_id END) AS standing, min(job_id) AS any_job
+               FROM kept GROUP BY class, exit_code, signature, cluster, node),
+             grouped AS (
+               SELECT class, exit_code, signature, CAST(sum(failed) AS BIGINT) AS failed,
+                 CAST(sum(attempts) AS BIGINT) AS attempts, coalesce(min(standing), min(any_job)) AS example
+               FROM by_host GROUP BY class, exit_code, signature {having}),
+             largest AS (
+               SELECT grouped.*, count(*) OVER () AS all_groups, CAST(sum(failed) OVER () AS BIGINT) AS all_failed,
+                 CAST(sum(attempts) OVER () AS BIGINT) AS all_attempts
+               FROM grouped ORDER BY {size} DESC, class, exit_code, signature LIMIT {GROUPS}),
+             shares AS (
+               SELECT largest.*, by_host.cluster, by_host.node, by_host.{size} AS number, row_number() OVER (
+                   PARTITION BY largest.class, largest.exit_code, largest.signature
+                   ORDER BY by_host.{size} DESC, by_host.cluster, by_host.node) AS place
+               FROM largest JOIN by_host ON by_host.class = largest.class AND by_host.exit_code = largest.exit_code
+                 AND by_host.signature = largest.signature
+               WHERE by_host.{size} > 0)
+             SELECT * FROM shares
+             ORDER BY CASE WHEN place = 1 THEN 0 ELSE 1 END, number DESC, cluster, node LIMIT {SHARES}"
+        )
     }
 
     /// Failures that count.
@@ -186,30 +190,10 @@ impl Store {
     /// A campaign's failures in groups: of tasks that are failed, or of all `attempts`.
     pub fn failure_report(&self, campaign: i64, attempts: bool) -> Result<FailureReport> {
         let told = Told { campaign, attempts };
-        self.read(|connection| {
-            let totals = format!(
-                "{} SELECT count(*) AS groups, CAST(coalesce(sum(failed), 0) AS BIGINT) AS failed,
-                   CAST(coalesce(sum(attempts), 0) AS BIGINT) AS attempts FROM ({}) AS grouped",
-                told.kept(),
-                told.grouped()
-            );
-            let totals: Vec<TotalColumns> = rows!(connection, totals);
-            let groups: Vec<GroupColumns> = rows!(connection, format!("{} {}", told.kept(), told.largest()));
-            let mut shares = shares(connection, told)?;
-            let group = |found: GroupColumns| {
-                let (clusters, hosts) = shares.remove(&found.same).unwrap_or_default();
-                let GroupColumns { same, failed, attempts, example } = found;
-                FailureGroup { same, failed, attempts, clusters, hosts, example }
-            };
-            let groups = groups.into_iter().map(group).collect();
-            let report = FailureReport { groups, ..FailureReport::default() };
-            Ok(totals.first().map_or(report.clone(), |all| FailureReport {
-                all_groups: all.groups,
-                failed: all.failed,
-                attempts: all.attempts,
-                ..report
-            }))
-        })
+        let found: Vec<ShareColumns> = self.read(|connection| Ok(rows!(connection, told.shares())))?;
+        let Some(one) = found.first() else { return Ok(FailureReport::default()) };
+        let (all_groups, failed, attempts) = (one.all_groups, one.all_failed, one.all_attempts);
+        Ok(FailureReport { all_groups, failed, attempts, groups: grouped(found, told) })
     }
 
     /// Tasks that failed so far, or some thousands of them, and as many that are done: the same for the same seed.
@@ -245,37 +229,32 @@ pub(crate) fn by_class(connection: &mut Database, campaign: i64) -> Result<Vec<(
     Ok(found.into_iter().map(|row| (row.class, row.failed)).collect())
 }
 
-/// By cluster and by host.
-type Shares = (Vec<(String, i64)>, Vec<(String, i64)>);
-
-fn shares(connection: &mut Database, told: Told) -> Result<HashMap<Sameness, Shares>> {
-    let query = format!(
-        "{}, grouped AS ({})
-         SELECT kept.class, kept.exit_code, kept.signature, kept.cluster, kept.node, count(*) AS number
-         FROM kept JOIN grouped ON grouped.class = kept.class AND grouped.exit_code = kept.exit_code
-           AND grouped.signature = kept.signature
-         WHERE {} GROUP BY kept.class, kept.exit_code, kept.signature, kept.cluster, kept.node
-         ORDER BY number DESC, kept.cluster, kept.node LIMIT {SHARES}",
-        told.kept(),
-        told.largest(),
-        told.counted()
-    );
-    let found: Vec<ShareColumns> = rows!(connection, query);
-    let mut all: HashMap<Sameness, Shares> = HashMap::new();
+/// The groups, the largest first, of their failures on hosts, the most first.
+fn grouped(found: Vec<ShareColumns>, told: Told) -> Vec<FailureGroup> {
+    let mut all: HashMap<Sameness, FailureGroup> = HashMap::new();
     for row in found {
-        let (clusters, hosts) = all.entry(row.same).or_default();
-        match clusters.iter_mut().find(|(name, _)| *name == row.cluster) {
-            Some((_, number)) => *number += row.number,
-            None => clusters.push((row.cluster, row.number)),
+        let ShareColumns { same, failed, attempts, example, cluster, node, number, .. } = row;
+        let new = |same| FailureGroup { same, failed, attempts, clusters: Vec::new(), hosts: Vec::new(), example };
+        let group = all.entry(same.clone()).or_insert_with(|| new(same));
+        match group.clusters.iter_mut().find(|(name, _)| *name == cluster) {
+            Some((_, known)) => *known += number,
+            None => group.clusters.push((cluster, number)),
         }
-        if !row.node.is_empty() {
-            hosts.push((row.node, row.number));
+        if !node.is_empty() {
+            group.hosts.push((node, number));
         }
     }
-    for (clusters, _) in all.values_mut() {
-        clusters.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+    let mut groups: Vec<FailureGroup> = all.into_values().collect();
+    for group in &mut groups {
+        group.clusters.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
     }
-    Ok(all)
+    let size = |group: &FailureGroup| if told.attempts { group.attempts } else { group.failed };
+    let order = |group: &FailureGroup| {
+        let Sameness { class, exit_code, signature } = &group.same;
+        (std::cmp::Reverse(size(group)), class.clone(), *exit_code, signature.clone())
+    };
+    groups.sort_by_cached_key(order);
+    groups
 }
 
 /// Failed tasks, in the order of their indices. Which of many is decided by two congruences, one after the other.

@@ -36,7 +36,7 @@ fn failures_are_told_in_groups_with_what_helps() {
         "1. exit 3: 14 tasks are failed",
         "common   100 % of the failures have p1 > 0.7, of the others none",
         "         | no such star",
-        "retry 1 --exit 3",
+        "retry 1 --class exit --exit 3",
         "2. exit 4: 1 task is failed",
     ] {
         assert!(told.stdout.contains(words), "{words}: {told}");

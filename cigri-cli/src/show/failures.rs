@@ -178,7 +178,7 @@ mod tests {
     fn found() -> Failures {
         let common = CommonTrait {
             parameter: "alpha".into(),
-            condition: "alpha > 0.9".into(),
+            condition: Some("alpha > 0.9".into()),
             of_failed: 0.98,
             of_done: 0.03,
             sentence: "98 % of the failures have alpha > 0.9, of the others 3 %".into(),

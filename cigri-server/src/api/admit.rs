@@ -60,7 +60,7 @@ pub(super) async fn weigh_addition(grid: &Grid, caller: &Caller, id: i64, added:
 
 /// What campaigns may ask for by way of retries, as each cluster's admin says now.
 pub(super) async fn check_retries(grid: &Grid, spec: &CampaignSpec) -> Result<(), ApiError> {
-    if spec.clusters.values().all(|cluster| cluster.retries.is_empty()) {
+    if spec.clusters.values().all(|cluster| cluster.retries.is_empty() && cluster.escalate.is_none()) {
         return Ok(());
     }
     let rows = crate::blocking(&grid.store, |store| store.list_clusters()).await?;
@@ -75,12 +75,12 @@ fn too_often(spec: &CampaignSpec, bounds: &BTreeMap<String, u64>) -> Vec<Problem
     let mut problems = Vec::new();
     for (name, cluster) in &spec.clusters {
         let Some(bound) = bounds.get(name) else { continue };
-        for (class, wanted) in &cluster.retries {
-            if let Some(most) = wanted.most.filter(|most| u64::from(*most) > *bound) {
-                let path = format!("clusters.{name}.retries.{class}");
-                let expected = format!("at most {bound}, {name}'s max_retries");
-                problems.push(Problem::new(path, most.to_string(), expected));
-            }
+        let retries =
+            cluster.retries.iter().filter_map(|(class, wanted)| Some((format!("retries.{class}"), wanted.most?)));
+        let raises = cluster.escalate.iter().map(|escalate| ("escalate.most".to_owned(), escalate.most));
+        for (path, most) in retries.chain(raises).filter(|(_, most)| u64::from(*most) > *bound) {
+            let expected = format!("at most {bound}, {name}'s max_retries");
+            problems.push(Problem::new(format!("clusters.{name}.{path}"), most.to_string(), expected));
         }
     }
     problems
@@ -125,7 +125,7 @@ fn check_results(grid: &Grid, spec: &CampaignSpec) -> Result<(), ApiError> {
 #[cfg(test)]
 mod tests {
     use cigri_core::failure::Class;
-    use cigri_core::language::ClusterSpec;
+    use cigri_core::language::{ClusterSpec, Escalation};
     use cigri_core::policy::Wanted;
 
     use super::*;
@@ -135,9 +135,12 @@ mod tests {
         let most = |most| Wanted { most: Some(most), ..Wanted::default() };
         let mut cluster = ClusterSpec::new("sim", "/home/alice");
         cluster.retries = [(Class::Exit, most(11)), (Class::Node, most(10)), (Class::Disk, Wanted::default())].into();
+        cluster.escalate = Some(Escalation { walltime: 2.0, resources: Vec::new(), most: 3 });
         let spec = CampaignSpec::new("c", [("dahu".to_owned(), cluster.clone()), ("luke".to_owned(), cluster)].into());
         let bounds = BTreeMap::from([("dahu".to_owned(), 10), ("luke".to_owned(), 100)]);
-        let told: Vec<String> = too_often(&spec, &bounds).iter().map(ToString::to_string).collect();
-        assert_eq!(told, ["clusters.dahu.retries.exit: expected at most 10, dahu's max_retries, found 11"]);
+        let told = |bounds| too_often(&spec, bounds).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(told(&bounds), ["clusters.dahu.retries.exit: expected at most 10, dahu's max_retries, found 11"]);
+        let strict = BTreeMap::from([("luke".to_owned(), 2)]);
+        assert_eq!(told(&strict)[2], "clusters.luke.escalate.most: expected at most 2, luke's max_retries, found 3");
     }
 }
