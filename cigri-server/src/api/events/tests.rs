@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::ResponseError;
 use actix_web::body::to_bytes;
-use cigri_core::failure::Failure;
+use cigri_core::failure::{Class, Failure};
 use cigri_core::language::{CampaignSpec, ClusterSpec};
 use cigri_core::state::{JobState, Role};
 use cigri_store::{AdoptedArray, JobEnd, JobFilter, Look, NewCampaign, NewSubmission};
