@@ -56,6 +56,18 @@ const MOST_TIMES: u64 = 32;
 /// No delay is longer: a day.
 pub const LONGEST_S: u64 = 24 * 3600;
 
+/// Of a delay, with the most that chance adds.
+const MOST_THOUSANDTHS: u64 = 1200;
+
+/// No moment until which a task waits is further away, milliseconds, but by a clock that was wrong.
+pub const FURTHEST_MS: i64 = (LONGEST_S * MOST_THOUSANDTHS) as i64;
+
+/// Whether a task that waits until a moment may go now (epoch milliseconds). A moment that no delay reaches is none: the
+/// clock was ahead when it was written down.
+pub fn is_due(not_before: i64, now: i64) -> bool {
+    not_before <= now || not_before > now.saturating_add(FURTHEST_MS)
+}
+
 impl Class {
     /// The classes whose retries a campaign can choose. Others come back without limit (`preempted`, `lost`), or hold the
     /// campaign on the cluster until somebody acts (`program`, `directory`, `output`).
@@ -110,8 +122,7 @@ impl Rule {
     pub fn delay_ms(&self, used: u32, seed: u64) -> i64 {
         let factor = 2u64.saturating_pow(used.min(20));
         let full = self.delay_s.saturating_mul(factor).min(self.longest_s).min(LONGEST_S);
-        // 800 to 1200 thousandths.
-        let thousandths = 800 + mixed(seed ^ u64::from(used).rotate_left(32)) % 401;
+        let thousandths = 800 + mixed(seed ^ u64::from(used).rotate_left(32)) % (MOST_THOUSANDTHS - 799);
         (full * thousandths) as i64
     }
 }
@@ -154,6 +165,14 @@ mod tests {
         }
         assert_eq!(usual(Class::Node).delay_ms(3, 7), 0);
         let huge = Rule { delay_s: u64::MAX, longest_s: u64::MAX, ..rule };
-        assert!(huge.delay_ms(u32::MAX, u64::MAX) <= LONGEST_S as i64 * 1200);
+        assert!(huge.delay_ms(u32::MAX, u64::MAX) <= FURTHEST_MS);
+    }
+
+    #[test]
+    fn no_clock_that_was_ahead_delays_a_task_by_more_than_a_day_and_its_chance() {
+        let day = 24 * 3_600_000;
+        assert!(is_due(0, 0) && is_due(5, 5) && !is_due(6, 5));
+        assert!(!is_due(5 + day * 6 / 5, 5) && is_due(6 + day * 6 / 5, 5));
+        assert!(is_due(6, i64::MAX));
     }
 }

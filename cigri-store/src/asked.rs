@@ -13,7 +13,7 @@ use diesel::sql_types::Bool;
 use crate::bag::Wanted;
 use crate::connection::Database;
 use crate::schema::{campaign, job, progress, retry_override, returned_task};
-use crate::{Result, Store, StoreError, failed_on};
+use crate::{Result, Store, StoreError, delayed, failed_on};
 
 /// Generations whose tasks ask for the same.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -165,7 +165,7 @@ fn first(connection: &mut Database, (id, barred): (i64, &[String]), place: i32, 
         .filter(returned_task::campaign_id.eq(id))
         .filter(returned_task::place.eq(place))
         .filter(returned_task::level.eq(wanted.level))
-        .filter(returned_task::not_before.le(wanted.now))
+        .filter(delayed::is_due(wanted.now))
         .order(returned_task::task_index)
         .select(returned_task::generation);
     let fits = returned_task::failed_on.is_null().or(returned_task::failed_on.ne_all(barred));

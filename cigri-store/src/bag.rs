@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use crate::connection::Database;
 use crate::schema::{campaign, job, progress, returned_task};
-use crate::{Asked, NewSubmission, Result, Store, bulk, endless, event, failed_on};
+use crate::{Asked, NewSubmission, Result, Store, bulk, delayed, endless, event, failed_on};
 
 /// A task taken from the bag, with the number of the attempt about to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,7 +127,7 @@ fn take_returned(
         .filter(returned_task::campaign_id.eq(campaign))
         .filter(returned_task::place.eq(place))
         .filter(returned_task::level.eq(wanted.level))
-        .filter(returned_task::not_before.le(wanted.now))
+        .filter(delayed::is_due(wanted.now))
         .filter(returned_task::generation.ge(asked.map_or(1, |asked| asked.from)))
         .filter(returned_task::generation.lt(asked.and_then(|asked| asked.to).unwrap_or(i32::MAX)))
         .select((

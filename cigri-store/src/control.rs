@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use crate::campaign::{self, CampaignRow};
 use crate::connection::Database;
 use crate::schema::{self, progress, returned_task};
-use crate::{Result, Store, StoreError, endless, event, max_failures, steps};
+use crate::{Result, Store, StoreError, delayed, endless, event, max_failures, steps};
 
 /// Ends the campaign if nothing of it waits or lives any more, and its epilogues are done.
 pub(crate) fn finish_if_over(connection: &mut Database, row: &CampaignRow, now: i64) -> Result<()> {
@@ -94,7 +94,7 @@ impl Store {
         })
     }
 
-    /// Lets a paused campaign go on, and lifts the holds of an active one. A sample that has ended is over then; so is one
+    /// Lets a paused campaign go on, lifts the holds of an active one, and ends the delays of its tasks. A sample that has ended is over then; so is one
     /// under way, if there was nothing else to resume. Returns how many holds were lifted.
     pub fn resume_campaign(&self, id: i64, now: i64) -> Result<usize> {
         self.write(|connection| {
@@ -106,6 +106,7 @@ impl Store {
             }
             let holds = event::lift_holds(connection, id, now)?;
             max_failures::count_anew(connection, id)?;
+            delayed::end(connection, id)?;
             let had_stopped = row.state == CampaignState::Paused || holds > 0;
             if row.stage == Stage::Tested || row.stage == Stage::Testing && !had_stopped {
                 set_stage(connection, &row, Stage::Open)?;

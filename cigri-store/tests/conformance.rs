@@ -82,6 +82,8 @@ on_every_database! {
     tokens_and_clusters_are_replaced_and_listed
     only_ends_with_a_budget_make_a_history
     a_task_waits_for_its_next_try_and_no_longer
+    a_delay_that_no_clock_explains_is_over
+    a_resume_ends_the_delays_of_its_campaign
     a_task_that_waits_and_should_go_elsewhere_is_counted_once
     tasks_of_one_level_share_a_submission_and_keep_it_when_it_is_given_up
     a_history_counts_the_classes_of_what_was_tried_again
@@ -149,6 +151,7 @@ on_every_database! {
     a_task_that_was_tried_again_meanwhile_is_left
     a_factor_counts_from_what_was_asked_for_last
     what_is_retried_makes_room_for_no_more_failures
+    tasks_beyond_the_cursor_of_a_closed_bag_are_retried_too
     a_retry_under_a_key_is_kept_with_its_answer
     thousands_of_tasks_are_retried_page_by_page
     a_task_avoids_every_cluster_it_failed_on_until_it_failed_on_all

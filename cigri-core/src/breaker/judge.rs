@@ -214,7 +214,10 @@ mod tests {
         assert_eq!(campaign(&mixed(49, 1, Class::Exit), &hopeless, &SETTINGS()), None);
         let exempt = Beside { is_exempt: true, ..hopeless };
         assert_eq!(campaign(&mixed(50, 0, Class::Exit), &exempt, &SETTINGS()), None);
-        assert!(campaign(&mixed(50, 0, Class::Node), &exempt, &SETTINGS()).is_some(), "the cluster's fault is another thing");
+        assert!(
+            campaign(&mixed(50, 0, Class::Node), &exempt, &SETTINGS()).is_some(),
+            "the cluster's fault is another thing"
+        );
     }
 
     #[test]

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashSet};
 
 use cigri_core::state::JobState;
-use diesel::dsl::sql;
+use diesel::dsl::{max, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use super::Which;
 use crate::connection::Database;
-use crate::schema::{self, failure, job, progress, returned_task};
+use crate::schema::{self, failure, job, returned_task};
 use crate::{Result, StoreError};
 
 /// Tasks that are looked at in one transaction.
@@ -61,7 +61,7 @@ impl Cursor {
                 Ok(Some(page))
             }
             Cursor::Runs(left) => {
-                let tried: i64 = progress::table.find(id).select(progress::next_index).first(connection)?;
+                let tried = last_tried(connection, id)? + 1;
                 let indices = next(left, tried);
                 if indices.is_empty() { Ok(None) } else { among(connection, id, &indices).map(Some) }
             }
@@ -83,6 +83,13 @@ fn next(left: &mut Vec<(i64, i64)>, tried: i64) -> Vec<i64> {
         }
     }
     indices
+}
+
+/// The highest index of the tasks that were tried; -1: none. The cursor of a bag that is closed is below it.
+fn last_tried(connection: &mut Database, id: i64) -> Result<i64> {
+    let last: Option<i64> =
+        job::table.filter(job::campaign_id.eq(id)).select(max(job::task_index)).first(connection)?;
+    Ok(last.unwrap_or(-1))
 }
 
 /// Runs in order that do not meet, the first one last.

@@ -6,8 +6,9 @@ use cigri_core::ask::Ask;
 use cigri_core::condition::{Condition, ConditionError};
 use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::failure::Class;
+use cigri_core::language::Endless;
 use cigri_core::state::{CampaignState, JobState};
-use cigri_store::{Asked, NewKey, NewSubmission, RetriedTasks, Retry, Sender, Store, StoreError, Which};
+use cigri_store::{Asked, NewCampaign, NewKey, NewSubmission, RetriedTasks, Retry, Sender, Store, StoreError, Which};
 
 use super::databases::Fresh;
 use super::failed::{Ending, ends};
@@ -209,6 +210,26 @@ pub(super) fn a_round_that_knows_nothing_of_a_retry_leaves_its_tasks(database: &
         store.intend(&new_submission(id, "dahu", 10), |id| format!("cigri.test.{id}"), 2000).unwrap().unwrap();
     assert_eq!(tasks.iter().map(|(task, _)| task.index).collect::<Vec<_>>(), [1]);
     assert_eq!(send(&store, id), Some((14_400, vec![0])));
+}
+
+pub(super) fn tasks_beyond_the_cursor_of_a_closed_bag_are_retried_too(database: &Fresh) {
+    let store = database.store();
+    let mut spec = spec(&["dahu"]);
+    spec.endless = Some(Endless { until: Some(9000), successes: None });
+    let new = NewCampaign { owner: "alice", spec: &spec, jdl: "{}", origin: None };
+    let id = store.begin_campaign(&new, 1000).unwrap();
+    store.open_campaign(id, Endless::TASKS as i64, true).unwrap();
+    let submission = submit(&store, id, "dahu", 5);
+    // Three come back and are forgotten when the bag is closed: the cursor falls to 2.
+    finish(&store, &submission, &[JobState::Killed, JobState::Killed, JobState::Killed]);
+    store.close_due_bags(9000).unwrap();
+    let live = store.live_jobs(submission.id).unwrap().len();
+    finish(&store, &submission, &[JobState::Failed, JobState::Done][..live]);
+    assert_eq!(counters(&store, id), [0, 0, 0, 1, 1, 0, 3]);
+    let four = Retry { which: Which::Tasks(vec![(4, 4)]), ..Retry::default() };
+    assert_eq!(foreseen(&store, id, &four).tasks, 1);
+    let all = Retry { which: Which::All, ..Retry::default() };
+    assert_eq!(retried(&store, id, &all), (vec![(3, 4)], 2));
 }
 
 pub(super) fn a_retry_under_a_key_is_kept_with_its_answer(database: &Fresh) {

@@ -44,6 +44,38 @@ pub(super) fn a_task_waits_for_its_next_try_and_no_longer(database: &Fresh) {
     assert_eq!(at(&store, id, 10, (0, 50_000)).unwrap().1, [0, 1]);
 }
 
+/// A day, and a fifth of it.
+const FURTHEST: i64 = 24 * 3_600_000 * 6 / 5;
+
+pub(super) fn a_delay_that_no_clock_explains_is_over(database: &Fresh) {
+    let store = database.store();
+    let id = campaign(&store, &["dahu"], &["a", "b"]);
+    for level in 0..2 {
+        let back = Return { not_before: 1000 + FURTHEST, level, ..Return::default() };
+        comes_back(&store, &submit(&store, id, "dahu", 1), &back);
+    }
+    let here = |now| store.round_view_at("dahu", now).unwrap().campaigns.remove(0);
+    assert_eq!((here(1000).pending_here, here(1000).levels), (0, vec![]), "the longest delay there is");
+    assert!(at(&store, id, 10, (0, 1000)).is_none());
+    assert_eq!((here(999).pending_here, here(999).levels), (2, vec![1]), "the clock was ahead");
+    assert_eq!(here(999).delayed, Delayed::default());
+    assert_eq!(at(&store, id, 10, (1, 999)).unwrap().1, [1]);
+    assert_eq!(at(&store, id, 10, (0, 999)).unwrap().1, [0]);
+}
+
+pub(super) fn a_resume_ends_the_delays_of_its_campaign(database: &Fresh) {
+    let store = database.store();
+    let [id, other] = ["a", "b"].map(|text| {
+        let id = campaign(&store, &["dahu"], &[text]);
+        let back = Return { not_before: 50_000, ..Return::default() };
+        comes_back(&store, &submit(&store, id, "dahu", 1), &back);
+        id
+    });
+    store.resume_campaign(id, 7000).unwrap();
+    assert_eq!(at(&store, id, 10, (0, 7000)).unwrap().1, [0]);
+    assert!(at(&store, other, 10, (0, 7000)).is_none());
+}
+
 pub(super) fn a_task_that_waits_and_should_go_elsewhere_is_counted_once(database: &Fresh) {
     let store = database.store();
     let id = campaign(&store, &["dahu", "luke"], &["a", "b", "c"]);

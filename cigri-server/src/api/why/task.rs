@@ -1,6 +1,7 @@
 //! Where one task is, in a sentence and in fields.
 
 use cigri_api::TaskPlace;
+use cigri_core::policy::is_due;
 use cigri_core::state::JobState;
 use cigri_store::{Attempt, TaskState};
 
@@ -30,7 +31,7 @@ pub(super) fn place(index: i64, state: &TaskState, now: i64) -> TaskPlace {
         }
         TaskState::InBag { last_of_all, before, attempts, not_before, level, failed_on, last } => {
             let mut sentence = format!("task {index} waits to be sent again, {}", behind(*before));
-            if *not_before > now {
+            if !is_due(*not_before, now) {
                 let wait = span(not_before - now);
                 sentence = format!("task {index} waits for its next try, in {wait}, {}", behind(*before));
             }
