@@ -1,5 +1,9 @@
 //! The tables as diesel sees them. Both databases share these names and types.
 
+mod apart;
+
+pub(crate) use apart::*;
+
 diesel::table! { sequence (name) { name -> Text, next -> BigInt, } }
 diesel::table! { instance (one) { one -> Integer, name -> Text, key_check -> Nullable<Binary>, } }
 diesel::table! {
@@ -86,23 +90,6 @@ diesel::table! {
     }
 }
 diesel::table! {
-    addition (id) {
-        id -> BigInt,
-        campaign_id -> BigInt,
-        first_index -> Nullable<BigInt>,
-    }
-}
-diesel::table! {
-    idempotency (owner, key) {
-        owner -> Text,
-        key -> Text,
-        digest -> Text,
-        campaign_id -> BigInt,
-        answer -> Text,
-        done_at -> BigInt,
-    }
-}
-diesel::table! {
     returned_task (campaign_id, task_index) {
         campaign_id -> BigInt,
         task_index -> BigInt,
@@ -112,13 +99,6 @@ diesel::table! {
         failed_on -> Nullable<Text>,
         not_before -> BigInt,
         level -> Integer,
-    }
-}
-diesel::table! {
-    retry_override (campaign_id, generation_from) {
-        campaign_id -> BigInt,
-        generation_from -> Integer,
-        ask -> Text,
     }
 }
 diesel::table! {
@@ -186,21 +166,6 @@ diesel::table! {
     }
 }
 diesel::table! {
-    breaker (cluster, kind, campaign_id, node) {
-        cluster -> Text,
-        kind -> Text,
-        campaign_id -> BigInt,
-        node -> Text,
-        state -> Text,
-        state_at -> BigInt,
-        streak -> BigInt,
-        changed_at -> BigInt,
-        failures -> BigInt,
-        ends -> BigInt,
-        mostly -> Text,
-    }
-}
-diesel::table! {
     remote_job (job_id, hop) {
         job_id -> BigInt,
         hop -> BigInt,
@@ -216,14 +181,6 @@ diesel::table! {
         jobs -> BigInt,
         job_ms -> BigInt,
         kills -> BigInt,
-    }
-}
-diesel::table! {
-    runner (login, cluster) {
-        login -> Text,
-        cluster -> Text,
-        name -> Nullable<Text>,
-        misses -> BigInt,
     }
 }
 diesel::table! {
@@ -275,38 +232,6 @@ diesel::table! {
     }
 }
 diesel::table! {
-    decision_log (id) {
-        id -> BigInt,
-        campaign_id -> BigInt,
-        cluster -> Text,
-        decided_at -> BigInt,
-        allowed -> BigInt,
-        bound_by -> Text,
-        reason -> Text,
-        terms -> Text,
-        inputs -> Text,
-    }
-}
-diesel::table! {
-    audit (id) {
-        id -> BigInt,
-        at -> BigInt,
-        who -> Text,
-        action -> Text,
-        cluster -> Nullable<Text>,
-        before -> Text,
-        after -> Text,
-    }
-}
-diesel::table! {
-    usage_share (cluster, owner) {
-        cluster -> Text,
-        owner -> Text,
-        jobs -> Double,
-        at -> BigInt,
-    }
-}
-diesel::table! {
     setback (campaign_id, cluster) {
         campaign_id -> BigInt,
         cluster -> Text,
@@ -348,25 +273,6 @@ diesel::table! {
         last_error -> Nullable<Text>,
     }
 }
-diesel::table! { muted (owner, campaign_id) { owner -> Text, campaign_id -> BigInt, } }
-diesel::table! {
-    notice (subscription_id, topic) {
-        subscription_id -> BigInt,
-        topic -> Text,
-        code -> Text,
-        severity -> Text,
-        campaign_id -> Nullable<BigInt>,
-        cluster -> Nullable<Text>,
-        title -> Text,
-        message -> Text,
-        waiting -> BigInt,
-        first_at -> BigInt,
-        last_at -> BigInt,
-        due_at -> BigInt,
-        sent_at -> Nullable<BigInt>,
-        advice -> Text,
-    }
-}
 diesel::table! {
     account (campaign_id, cluster, day) {
         campaign_id -> BigInt,
@@ -382,16 +288,6 @@ diesel::table! {
         cancelled -> BigInt,
         guessed -> BigInt,
         untimed -> BigInt,
-    }
-}
-diesel::table! {
-    grid_usage (cluster, at) {
-        cluster -> Text,
-        at -> BigInt,
-        total -> BigInt,
-        used -> BigInt,
-        ours -> BigInt,
-        unavailable -> BigInt,
     }
 }
 diesel::allow_tables_to_appear_in_same_query!(
