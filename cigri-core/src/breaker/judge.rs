@@ -48,8 +48,9 @@ pub fn campaign(window: &Window, beside: &Beside, settings: &BreakerSettings) ->
         return Some(window.trip(End::is_by_cluster));
     }
     let is_better_elsewhere = rate >= settings.rate && beside.elsewhere.is_some_and(|other| rate - other >= CLEARLY);
-    let is_hopeless = settings.rate <= 1.0 && rate >= 1.0 && !beside.is_exempt && beside.nothing_succeeds();
-    (is_better_elsewhere || is_hopeless).then(|| window.trip(End::is_failure))
+    let is_hopeless = settings.rate <= 1.0 && rate >= 1.0 && beside.nothing_succeeds();
+    let is_own_fault = (is_better_elsewhere || is_hopeless) && !beside.is_exempt;
+    is_own_fault.then(|| window.trip(End::is_failure))
 }
 
 /// Whose jobs a cluster has, as far as it matters to whom it fails them.

@@ -139,11 +139,11 @@ codes! {
     GroupUnreadable = "GROUP_UNREADABLE", Cluster, Medium, Recovery("they can be read again"), Owner,
         "the admin looks at the group, or names its members under `[groups]` in server.toml";
     /// So many attempts failed that nothing is sent in its scope for a while.
-    BreakerOpen = "BREAKER_OPEN", Cluster, Medium, Recovery("a probe succeeds"), Owner,
-        "nothing: a probe is sent by itself; see what fails with `cigri events`";
+    BreakerOpen = "BREAKER_OPEN", Cluster, Medium, Recovery("a job that tries ends well"), Owner,
+        "nothing: one job tries by itself; `cigri failures {campaign}` shows what fails, and closing the event sends the others now";
     /// A node of a cluster fails what it is given: jobs avoid it for a while.
     NodeExcluded = "NODE_EXCLUDED", Cluster, Medium, Recovery("its time is over"), Owner,
-        "the admin of {cluster} looks at the node";
+        "the admin of {cluster} looks at the node; closing the event uses it again";
     /// More tasks of a campaign failed than its owner allows: it is on hold.
     TooManyFailures = "TOO_MANY_FAILURES", Campaign, High, Person("cigri resume {campaign}"), Owner,
         "see what the failures have in common, mend it, then `cigri resume {campaign}`";
@@ -154,7 +154,7 @@ codes! {
     OverWalltime = "CIGRI_WALLTIME", Cluster, Medium, Quiet(24), Owner,
         "the admin of {cluster} looks why it does not end jobs at their walltime";
     /// Jobs on a cluster are stuck between two states.
-    StuckJobs = "STUCK_JOBS", Cluster, Medium, Quiet(1), Owner,
+    StuckJobs = "STUCK_JOBS", Cluster, Medium, Quiet(24), Owner,
         "the admin of {cluster} looks at the jobs named";
     /// A job ended in a way that nobody here has heard of.
     UnknownError = "UNKNOWN_ERROR", Job, High, Quiet(72), Owner,

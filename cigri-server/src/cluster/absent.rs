@@ -76,7 +76,8 @@ pub(super) fn lost(job: &LiveJob, (level, now): (u32, i64)) -> JobEnd {
         stopped_at: Some(now),
         killed: true,
         back: (!is_unwanted).then_some(Return { level, ..Return::default() }),
-        failure: Some(Failure { class: Class::Lost, node: None, signature: None }),
+        // Nobody asks what became of what nobody wants.
+        failure: (!is_unwanted).then_some(Failure { class: Class::Lost, node: None, signature: None }),
     }
 }
 

@@ -9,15 +9,15 @@ pub(crate) struct Board(Mutex<Told>);
 
 #[derive(Debug, Default)]
 struct Told {
-    /// Part of a campaign's last ends on a cluster that failed.
-    rates: BTreeMap<(i64, String), f64>,
+    /// Part of a campaign's last ends on a cluster that failed, and when the last was seen, epoch milliseconds.
+    rates: BTreeMap<(i64, String), (f64, i64)>,
     /// Campaigns that a cluster's breakers hold back; `None`: all.
     shut: BTreeMap<String, BTreeSet<Option<i64>>>,
 }
 
 impl Board {
-    /// How a campaign fares on a cluster; `None`: too little is known.
-    pub(super) fn tell_rate(&self, campaign: i64, cluster: &str, rate: Option<f64>) {
+    /// How a campaign fares on a cluster, and at what time, epoch milliseconds; `None`: too little is known.
+    pub(super) fn tell_rate(&self, campaign: i64, cluster: &str, rate: Option<(f64, i64)>) {
         let (mut told, key) = (self.lock(), (campaign, cluster.to_owned()));
         match rate {
             Some(rate) => drop(told.rates.insert(key, rate)),
@@ -25,11 +25,17 @@ impl Board {
         }
     }
 
-    /// The lowest rate of failures of a campaign on any other cluster.
-    pub(super) fn best_elsewhere(&self, campaign: i64, cluster: &str) -> Option<f64> {
+    /// Forgets how others than these campaigns fared on a cluster.
+    pub(super) fn keep(&self, cluster: &str, campaigns: &BTreeSet<i64>) {
+        self.lock().rates.retain(|(id, name), _| name != cluster || campaigns.contains(id));
+    }
+
+    /// The lowest rate of failures of a campaign on any other cluster, of those told since a time.
+    pub(super) fn best_elsewhere(&self, campaign: i64, cluster: &str, since: i64) -> Option<f64> {
         let told = self.lock();
         let of_campaign = told.rates.range((campaign, String::new())..).take_while(|((id, _), _)| *id == campaign);
-        of_campaign.filter(|((_, name), _)| name != cluster).map(|(_, rate)| *rate).min_by(f64::total_cmp)
+        let of_others = of_campaign.filter(|((_, name), (_, at))| name != cluster && *at >= since);
+        of_others.map(|(_, (rate, _))| *rate).min_by(f64::total_cmp)
     }
 
     /// What a cluster's breakers hold back now.
@@ -63,13 +69,24 @@ mod tests {
     fn a_campaign_is_compared_with_itself_on_other_clusters() {
         let board = Board::default();
         for (campaign, cluster, rate) in [(7, "dahu", 0.9), (7, "luke", 0.2), (7, "yeti", 0.4), (8, "luke", 0.0)] {
-            board.tell_rate(campaign, cluster, Some(rate));
+            board.tell_rate(campaign, cluster, Some((rate, 1000)));
         }
-        assert_eq!(board.best_elsewhere(7, "dahu"), Some(0.2));
-        assert_eq!(board.best_elsewhere(7, "luke"), Some(0.4));
+        assert_eq!(board.best_elsewhere(7, "dahu", 1000), Some(0.2));
+        assert_eq!(board.best_elsewhere(7, "luke", 1000), Some(0.4));
         board.tell_rate(7, "luke", None);
-        assert_eq!(board.best_elsewhere(7, "dahu"), Some(0.4));
-        assert_eq!(board.best_elsewhere(8, "luke"), None);
+        assert_eq!(board.best_elsewhere(7, "dahu", 1000), Some(0.4));
+        assert_eq!(board.best_elsewhere(8, "luke", 1000), None);
+    }
+
+    #[test]
+    fn what_was_long_ago_and_what_is_over_is_compared_with_nothing() {
+        let board = Board::default();
+        board.tell_rate(7, "luke", Some((0.1, 1000)));
+        assert_eq!(board.best_elsewhere(7, "dahu", 1001), None);
+        board.keep("yeti", &BTreeSet::new());
+        assert_eq!(board.best_elsewhere(7, "dahu", 1000), Some(0.1));
+        board.keep("luke", &BTreeSet::from([8]));
+        assert_eq!(board.best_elsewhere(7, "dahu", 1000), None);
     }
 
     #[test]

@@ -3,10 +3,14 @@
 //!
 //! Local clusters have none: nobody else needs what a failing program uses there, and no pause is shorter than its tasks.
 
+mod judging;
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use cigri_core::breaker::{self, Beside, Breaker, End, Guards, Pauses, State, Subject, Trip, Verdict, Window};
-use cigri_core::event::{Code, NewEvent, Scope};
+use cigri_core::breaker::{Breaker, End, Guards, Pauses, State, Subject, Trip, Verdict, Window};
+use cigri_core::cause::Cause;
+use cigri_core::event::{Code, Scope};
 use cigri_core::meter::{Bound, FailedJobs, Reason};
 use cigri_core::state::{CampaignState, JobState, Role};
 use cigri_store::{BreakerChanges, JobEnd, RoundView, SubmissionRow};
@@ -28,8 +32,8 @@ pub(super) struct Breakers {
     pub(super) nodes: Nodes,
     /// Those whose job that tries is on its way.
     trying: BTreeSet<Subject>,
-    /// Whether more than one campaign is there.
-    several: bool,
+    /// Campaigns of which something was counted since they were judged last.
+    news: BTreeSet<i64>,
 }
 
 impl Breakers {
@@ -38,7 +42,7 @@ impl Breakers {
         let breaker = self.all.get(subject)?;
         let is_trying = self.trying.contains(subject);
         let (allowed, left_s) = match breaker.state {
-            State::Closed => return None,
+            State::Closed | State::Exempt => return None,
             State::Open { until } => (0, ((until - now).max(1) as u64).div_ceil(1000)),
             State::HalfOpen { .. } => (u64::from(!is_trying), 0),
         };
@@ -71,14 +75,12 @@ pub(super) async fn note(
     }
     load(round, memory).await?;
     let mut changes = BreakerChanges::default();
-    nodes::note(round, memory, ends, &mut changes).await?;
-    let read: Vec<End> = ends.iter().filter_map(|end| read(round, seen, end)).collect();
+    let mut read: Vec<End> = ends.iter().filter_map(|end| read(round, seen, end)).collect();
+    // What still ends on a node that is left out says what is known.
+    read.retain(|end| !end.node.as_deref().is_some_and(|node| nodes::is_left_out(&memory.breakers.all, node)));
     let tried = judge_trials(round, memory, seen, &read, &mut changes);
     count(round, memory, (seen.campaign_id, &tried), &read);
-    judge_cluster(round, memory, &mut changes);
-    if !tried.contains(&Subject::Campaign(seen.campaign_id)) {
-        judge_campaign(round, memory, seen.campaign_id, &mut changes).await?;
-    }
+    nodes::note(round, memory, ends, &mut changes).await;
     write(round, changes).await
 }
 
@@ -106,8 +108,15 @@ fn read(round: &Round<'_>, seen: &SubmissionRow, end: &JobEnd) -> Option<End> {
         (JobState::Cancelled, _) => return None,
         (_, failure) => Some(failure.as_ref()?.class),
     };
-    let node = end.failure.as_ref().and_then(|failure| failure.node.as_deref()).map(Into::into);
-    let end = End { at: round.now, campaign: seen.campaign_id, class, exit_code: end.exit_code, node };
+    let end = End {
+        at: round.now,
+        campaign: seen.campaign_id,
+        owner: seen.owner.as_str().into(),
+        class,
+        exit_code: end.exit_code,
+        node: end.failure.as_ref().and_then(|failure| failure.node.as_deref()).map(Into::into),
+        by_itself: [Cause::ExitCode(1), Cause::Signal(1)].iter().any(|cause| end.cause == cause.as_str()),
+    };
     end.verdict().is_some().then_some(end)
 }
 
@@ -134,7 +143,11 @@ fn judge_trials(
             continue;
         }
         let by_cluster = subject == Subject::Cluster || breaker.trip.is_by_cluster();
-        let is_well = |end: &End| match end.verdict() {
+        let verdict = |end: &End| match subject {
+            Subject::Cluster => end.verdict_on_cluster(),
+            _ => end.verdict(),
+        };
+        let is_well = |end: &End| match verdict(end) {
             Some(Verdict::Program) => by_cluster,
             verdict => verdict == Some(Verdict::Well),
         };
@@ -154,40 +167,14 @@ fn count(round: &Round<'_>, memory: &mut Memory, (campaign, tried): (i64, &BTree
     }
     ends.iter().for_each(|end| breakers.whole.push(end.clone(), settings));
     breakers.whole.age(round.now, settings);
+    breakers.news.insert(campaign);
     if is_free(breakers, Subject::Campaign(campaign)) {
         let window = breakers.of_campaigns.entry(campaign).or_default();
         ends.iter().for_each(|end| window.push(end.clone(), settings));
         window.age(round.now, settings);
-        round.grid.board.tell_rate(campaign, round.name(), window.rate(settings.least));
+        let rate = window.rate(settings.least).map(|rate| (rate, round.now));
+        round.grid.board.tell_rate(campaign, round.name(), rate);
     }
-}
-
-fn judge_cluster(round: &Round<'_>, memory: &mut Memory, changes: &mut BreakerChanges) {
-    let several = memory.breakers.several || memory.breakers.of_campaigns.len() > 1;
-    let Some(trip) = breaker::cluster(&memory.breakers.whole, several, &round.limits.breaker) else { return };
-    // What the cluster did wrong is no campaign's.
-    memory.breakers.of_campaigns.clear();
-    open(round, memory, (Subject::Cluster, trip), changes);
-}
-
-async fn judge_campaign(
-    round: &Round<'_>,
-    memory: &mut Memory,
-    id: i64,
-    changes: &mut BreakerChanges,
-) -> Result<(), StepError> {
-    let settings = &round.limits.breaker;
-    let Some(window) = memory.breakers.of_campaigns.get(&id) else { return Ok(()) };
-    if window.rate(settings.least).is_none_or(|rate| rate < settings.rate) {
-        return Ok(());
-    }
-    let row = round.store(move |store| store.campaign(id)).await?;
-    let elsewhere = round.grid.board.best_elsewhere(id, round.name());
-    let beside = Beside { elsewhere, done: row.done, failed: row.failed };
-    if let Some(trip) = breaker::campaign(window, &beside, settings) {
-        open(round, memory, (Subject::Campaign(id), trip), changes);
-    }
-    Ok(())
 }
 
 fn open(round: &Round<'_>, memory: &mut Memory, (subject, trip): (Subject, Trip), changes: &mut BreakerChanges) {
@@ -200,8 +187,8 @@ fn open(round: &Round<'_>, memory: &mut Memory, (subject, trip): (Subject, Trip)
 fn put(round: &Round<'_>, memory: &mut Memory, (subject, new): (Subject, Breaker), changes: &mut BreakerChanges) {
     if let Some(scope) = scope_of(round, &subject) {
         match new.state {
-            State::Open { .. } => changes.events.push(opened(round, scope, &subject, &new)),
-            State::Closed => changes.over.push((Code::BreakerOpen, scope)),
+            State::Open { .. } => changes.events.push(words::opened(round, scope, &subject, &new)),
+            State::Closed | State::Exempt => changes.over.push((Code::BreakerOpen, scope)),
             State::HalfOpen { .. } => {}
         }
         forget_ends(round, &mut memory.breakers, &subject);
@@ -231,61 +218,25 @@ fn scope_of(round: &Round<'_>, subject: &Subject) -> Option<Scope> {
     }
 }
 
-fn opened(round: &Round<'_>, scope: Scope, subject: &Subject, new: &Breaker) -> NewEvent {
-    let Trip { failures, ends, mostly } = &new.trip;
-    let (whose, advice) = match subject {
-        Subject::Campaign(id) => (
-            format!("the last {ends} jobs of campaign {id}"),
-            format!("`cigri failures {id}` shows what they have in common"),
-        ),
-        _ => (format!("everybody's last {ends} jobs"), "the cluster's administrators know more".to_owned()),
-    };
-    let pause = minutes(pauses(round, subject).after(new.streak));
-    let again = if new.streak > 1 { ", and what tried since then" } else { "" };
-    let message = format!(
-        "{failures} of {whose} on {} failed ({mostly}){again}. Nothing more of them is sent there for {pause}; then one \
-         job tries, and the others follow the first that ends well, without anybody's help: {advice}",
-        round.name()
-    );
-    NewEvent::note(scope, Code::BreakerOpen, message)
-}
-
-fn minutes(ms: i64) -> String {
-    match ms / 60_000 {
-        0 => format!("{} s", ms / 1000),
-        1 => "a minute".to_owned(),
-        minutes => format!("{minutes} minutes"),
-    }
-}
-
 /// Time goes on: pauses end, what waits there of what is held back is taken back, and what is over is forgotten.
 pub(super) async fn pass(round: &Round<'_>, memory: &mut Memory, view: &RoundView) -> Result<(), StepError> {
     if round.is_local() {
         return Ok(());
     }
     load(round, memory).await?;
-    let there: BTreeSet<i64> = view
-        .here
-        .iter()
-        .map(|here| here.campaign)
-        .chain(view.campaigns.iter().map(|campaign| campaign.row.id))
-        .collect();
-    memory.breakers.several = there.len() > 1;
+    let there = judging::there(view);
     let mut changes = BreakerChanges::default();
     let known: Vec<(Subject, Breaker)> = memory.breakers.all.clone().into_iter().collect();
     for (subject, breaker) in known {
         move_on(round, memory, (&subject, breaker), &mut changes);
-        if is_over(round, &subject, &there).await? || is_closed_by_hand(round, memory, &subject).await? {
-            forget_ends(round, &mut memory.breakers, &subject);
-            memory.breakers.all.remove(&subject);
-            changes.over.extend(scope_of(round, &subject).map(|scope| (Code::BreakerOpen, scope)));
-            changes.breakers.push((subject, None));
-        }
+        end_if_over(round, memory, (subject, &there), &mut changes).await?;
     }
+    judging::judge(round, memory, view, &mut changes).await?;
     memory.breakers.trying = trying(&memory.breakers, view);
     publish(round, &memory.breakers);
     memory.breakers.of_campaigns.retain(|id, _| there.contains(id));
-    nodes::tell(round, memory, &mut changes);
+    round.grid.board.keep(round.name(), &there);
+    nodes::pass(round, memory, &mut changes).await?;
     let hopeless = hopeless(&changes, &memory.breakers);
     write(round, changes).await?;
     for id in hopeless {
@@ -313,6 +264,41 @@ fn move_on(
         changes.breakers.push((subject.clone(), Some(new.clone())));
         memory.breakers.all.insert(subject.clone(), new);
     }
+}
+
+/// Ends what is about nothing any more, and what somebody wants ended.
+async fn end_if_over(
+    round: &Round<'_>,
+    memory: &mut Memory,
+    (subject, there): (Subject, &BTreeSet<i64>),
+    changes: &mut BreakerChanges,
+) -> Result<(), StepError> {
+    let Some(breaker) = memory.breakers.all.get(&subject).cloned() else { return Ok(()) };
+    let is_deserted = subject == Subject::Cluster && there.is_empty();
+    if is_deserted && breaker.holds() {
+        // Nobody is left to try; one that opens soon again goes on where it was.
+        put(round, memory, (subject, breaker.moved(State::Closed, round.now)), changes);
+        return Ok(());
+    }
+    let is_over = is_over(round, &subject, there).await?;
+    if !is_over && !is_closed_by_hand(round, memory, &subject).await? {
+        return Ok(());
+    }
+    if !is_over && matches!(subject, Subject::Campaign(_)) {
+        put(round, memory, (subject, breaker.moved(State::Exempt, round.now)), changes);
+        return Ok(());
+    }
+    forget(round, &mut memory.breakers, subject, changes);
+    Ok(())
+}
+
+/// Forgets a breaker, and closes its event.
+fn forget(round: &Round<'_>, breakers: &mut Breakers, subject: Subject, changes: &mut BreakerChanges) {
+    forget_ends(round, breakers, &subject);
+    breakers.all.remove(&subject);
+    let closed = scope_of(round, &subject).map(|scope| (Code::BreakerOpen, scope));
+    changes.over.extend(closed);
+    changes.breakers.push((subject, None));
 }
 
 /// Whether its campaign has ended.

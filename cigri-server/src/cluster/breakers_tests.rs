@@ -1,9 +1,9 @@
 //! What happens to campaigns when their jobs, a cluster or a node go bad, in virtual time.
 
-use cigri_core::breaker::{State, Subject};
-use cigri_core::event::Code;
+use cigri_core::breaker::{Breaker, State, Subject, Trip};
+use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::state::CampaignState;
-use cigri_store::EventRow;
+use cigri_store::{BreakerChanges, EventRow};
 use oar_local::chaos::Plan;
 use oar_local::machine::{Query, Settings};
 
@@ -149,10 +149,83 @@ async fn closing_its_event_by_hand_lets_jobs_go_again() {
     while events(&server, id, Code::BreakerOpen).is_empty() {
         server.round(None).await;
     }
-    let scope = cigri_core::event::Scope::campaign_on(id, "dahu");
+    let scope = Scope::campaign_on(id, "dahu");
     server.grid.store.close_event(Code::BreakerOpen, &scope, server.now()).unwrap();
     server.round(None).await;
-    assert!(server.grid.store.breakers("dahu").unwrap().is_empty());
+    let (_, breaker) = server.grid.store.breakers("dahu").unwrap().remove(0);
+    assert_eq!(breaker.state, State::Exempt);
+    // A restart does not forget what its owner wants.
+    server.memory = Memory::new();
+    let before = server.grid.store.campaign(id).unwrap().failed;
+    for _ in 0..60 {
+        server.round(None).await;
+    }
+    assert!(server.grid.store.campaign(id).unwrap().failed > before + 200, "nothing slows it any more");
+    assert!(events(&server, id, Code::BreakerOpen).iter().all(|event| event.closed_at.is_some()));
+}
+
+fn exclude(server: &mut VirtualServer) -> Subject {
+    let node = Subject::Node("node1-3".to_owned());
+    let trip = Trip { failures: 9, ends: 10, mostly: "node".to_owned() };
+    let pauses = cigri_core::breaker::BreakerSettings::default().node_pauses();
+    let changes = BreakerChanges {
+        breakers: vec![(node.clone(), Some(Breaker::open(None, trip, server.now(), pauses)))],
+        events: vec![NewEvent::note(Scope::cluster("dahu"), Code::NodeExcluded, "node1-3")],
+        over: Vec::new(),
+    };
+    server.grid.store.change_breakers("dahu", &changes, server.now()).unwrap();
+    server.memory = Memory::new();
+    node
+}
+
+fn state_of(server: &VirtualServer, subject: &Subject) -> Option<State> {
+    server.memory.breakers.all.get(subject).map(|breaker| breaker.state)
+}
+
+#[tokio::test]
+async fn a_node_that_is_left_out_is_used_again_when_its_event_is_closed_or_an_admin_lets_none_be_left_out() {
+    let mut server = cluster(5);
+    let node = exclude(&mut server);
+    server.round(None).await;
+    assert!(matches!(state_of(&server, &node), Some(State::Open { .. })));
+    server.grid.store.close_event(Code::NodeExcluded, &Scope::cluster("dahu"), server.now()).unwrap();
+    server.round(None).await;
+    assert_eq!((state_of(&server, &node), server.grid.store.breakers("dahu").unwrap().len()), (None, 0));
+    let node = exclude(&mut server);
+    server.limit(|limits| limits.breaker.nodes = 0.0);
+    server.round(None).await;
+    assert_eq!(state_of(&server, &node), None);
+    assert_eq!(server.grid.store.find_message(Code::NodeExcluded, &Scope::cluster("dahu")).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_node_on_which_nothing_is_seen_to_end_is_not_watched_for_ever() {
+    let mut server = cluster(5);
+    let node = exclude(&mut server);
+    server.round(None).await;
+    server.sleep(3_600_000);
+    server.round(None).await;
+    assert!(matches!(state_of(&server, &node), Some(State::HalfOpen { .. })));
+    server.sleep(3_600_000);
+    server.round(None).await;
+    assert_eq!(state_of(&server, &node), Some(State::Closed));
+    assert_eq!(server.grid.store.find_message(Code::NodeExcluded, &Scope::cluster("dahu")).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_cluster_with_nothing_of_anybody_has_no_open_breaker() {
+    let mut server = cluster(1);
+    let trip = Trip { failures: 10, ends: 10, mostly: "node".to_owned() };
+    let pauses = cigri_core::breaker::BreakerSettings::default().pauses();
+    let changes = BreakerChanges {
+        breakers: vec![(Subject::Cluster, Some(Breaker::open(None, trip, server.now(), pauses)))],
+        events: vec![NewEvent::note(Scope::cluster("dahu"), Code::BreakerOpen, "10 of 10")],
+        over: Vec::new(),
+    };
+    server.grid.store.change_breakers("dahu", &changes, server.now()).unwrap();
+    server.round(None).await;
+    assert_eq!(state_of(&server, &Subject::Cluster), Some(State::Closed));
+    assert_eq!(server.grid.store.find_message(Code::BreakerOpen, &Scope::cluster("dahu")).unwrap(), None);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 mod tails;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use cigri_core::cause::{self, Cause, RemoteEnd, RemoteEvent};
 use cigri_core::event::{self, Code, NewEvent, Scope};
@@ -16,7 +16,7 @@ use cigri_store::{CampaignRow, JobEnd, LiveJob, Return, SubmissionRow};
 use oar_client::{JobDetails, JobQuery, JobSummary, State};
 use tails::Tails;
 
-use super::{Round, StepError, groups, steps};
+use super::{Memory, Round, StepError, groups, steps, stuck};
 
 /// The cause of a job that was taken back before it started.
 pub(super) const WITHDRAWN: &str = "withdrawn";
@@ -44,7 +44,7 @@ pub(super) struct Ends {
 /// Reads causes and decides about every ended job.
 pub(super) async fn read_ends(
     round: &Round<'_>,
-    doubts: &mut groups::Doubts,
+    memory: &mut Memory,
     seen: &SubmissionRow,
     ended: Vec<(&LiveJob, &JobSummary)>,
 ) -> Result<Ends, StepError> {
@@ -74,15 +74,15 @@ pub(super) async fn read_ends(
             continue;
         }
         let cause = cause::classify(&remote_end(summary, details));
-        facts.push(Facts { job, summary, details, cause, told: None });
+        facts.push(Facts { job, summary, details, cause, told: None, is_at_fault: false });
     }
     if seen.results.is_some() {
         let reader = groups::Reader::new(round, seen, &campaign, token.as_ref());
-        facts = groups::tell_apart(reader, doubts, facts, &mut result).await?;
+        facts = groups::tell_apart(reader, &mut memory.doubts, facts, &mut result).await?;
     }
     let none = History::default();
     let mut reader = Reader { campaign: &campaign, everybody, tails: Tails::new(round, seen, token) };
-    for facts in facts {
+    for facts in facts.into_iter().map(|facts| blamed(&memory.stuck, facts)) {
         let history = histories.get(&(facts.job.task_index, facts.job.generation)).unwrap_or(&none);
         let wanted = reader.react(facts, history).await;
         if seen.role.is_step() && wanted.reaction == Reaction::Cancel && !is_cancelled {
@@ -104,11 +104,7 @@ async fn fetch_details(
     seen: &SubmissionRow,
     ended: &[(&LiveJob, &JobSummary)],
 ) -> Result<HashMap<u64, JobDetails>, StepError> {
-    let wanted = ended.iter().filter(|(_, summary)| wants_details(round, seen, summary));
-    let failed = ended.iter().filter(|(_, summary)| wants_node(summary) && !wants_details(round, seen, summary));
-    let mut ids: Vec<u64> = wanted.chain(failed.take(NODES_PER_LOOK)).map(|(_, summary)| summary.id).collect();
-    // The tasks of a group are one remote job.
-    ids.dedup();
+    let ids = asked(ended.iter().map(|(_, summary)| (*summary, wants_details(round, seen, summary))));
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
@@ -116,11 +112,24 @@ async fn fetch_details(
     Ok(found.into_iter().map(|job| (job.id, job)).collect())
 }
 
+/// The jobs whose details are asked for: of those wanted all, and of others that failed some, for their nodes.
+fn asked<'a>(ended: impl Iterator<Item = (&'a JobSummary, bool)>) -> Vec<u64> {
+    // The tasks of a group are one remote job.
+    let (mut wanted, mut others) = (BTreeSet::new(), BTreeSet::new());
+    for (summary, is_wanted) in ended {
+        if is_wanted {
+            wanted.insert(summary.id);
+        } else if wants_node(summary) {
+            others.insert(summary.id);
+        }
+    }
+    wanted.into_iter().chain(others.into_iter().take(NODES_PER_LOOK)).collect()
+}
+
 fn wants_details(round: &Round<'_>, seen: &SubmissionRow, summary: &JobSummary) -> bool {
     // Groups of one task are there to be measured.
     let is_sample = seen.results.is_some() && seen.remote_count == seen.job_count;
-    // A failure's node is worth knowing; a success has none to tell.
-    round.is_local() || is_sample || summary.state == State::Error || summary.exit_code != Some(0)
+    round.is_local() || is_sample || summary.state == State::Error || summary.exit_code.is_none()
 }
 
 /// Where it ran is kept of what failed.
@@ -149,6 +158,16 @@ pub(super) struct Facts<'a> {
     pub(super) cause: Cause,
     /// What the runner of its group told of it.
     pub(super) told: Option<Told>,
+    /// We took it back, because its cluster did something wrong with it.
+    pub(super) is_at_fault: bool,
+}
+
+/// What was taken back because of the cluster is the cluster's failure, whoever ended it.
+fn blamed<'a>(stuck: &stuck::Stuck, facts: Facts<'a>) -> Facts<'a> {
+    match stuck.fault(facts.job.id).filter(|_| facts.cause.is_kill()) {
+        Some(fault) => Facts { cause: Cause::Infrastructure(fault.to_owned()), is_at_fault: true, ..facts },
+        None => facts,
+    }
 }
 
 /// What is decided about one of them.
@@ -171,7 +190,9 @@ struct Reader<'a> {
 impl Reader<'_> {
     async fn react<'f>(&mut self, facts: Facts<'f>, history: &History) -> Judged<'f> {
         let (round, seen) = (self.tails.round, self.tails.seen);
-        let wish = self.everybody.or(facts.job.wish);
+        // Tried again as often as the cluster's failures are: a wish knows no bound.
+        let own = facts.job.wish.filter(|wish| *wish == Wish::Cancel || !facts.is_at_fault);
+        let wish = self.everybody.or(own);
         let (class, tail) = match wish {
             // Nobody asks why any more.
             Some(Wish::Cancel) => (Class::of(&facts.cause), None),
@@ -246,7 +267,7 @@ impl Reader<'_> {
     fn end(&self, judged: Judged<'_>, (state, detail, back): Outcome) -> JobEnd {
         let facts = &judged.facts;
         // Taken back before it started: nothing was lost, and no budget is touched.
-        let never_ran = facts.job.state == JobState::Submitted && facts.cause.is_kill();
+        let never_ran = facts.job.state == JobState::Submitted && facts.cause.is_kill() && !facts.is_at_fault;
         let withdrawn = back.is_some() && never_ran && facts.job.wish == Some(Wish::Again);
         let (started_at, stopped_at) = times(facts);
         let is_failure = !withdrawn && matches!(state, JobState::Failed | JobState::Killed);
@@ -341,4 +362,22 @@ fn exit_code(cause: &Cause) -> Option<i32> {
 
 fn with(words: &str, tail: &str) -> String {
     format!("{words}\n{tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(id: u64, exit_code: Option<i32>) -> JobSummary {
+        JobSummary { id, name: None, state: State::Terminated, user: None, queue_name: None, exit_code }
+    }
+
+    #[test]
+    fn details_are_asked_for_all_that_need_them_and_the_nodes_of_some_failures() {
+        let rows: Vec<JobSummary> = (0..300).map(|id| ended(id, Some(256))).chain([ended(300, Some(0))]).collect();
+        let wanted = ended(301, None);
+        let asked = asked(rows.iter().map(|row| (row, false)).chain([(&wanted, true), (&wanted, true)]));
+        assert_eq!(asked.len(), NODES_PER_LOOK + 1);
+        assert!(asked.contains(&301) && !asked.contains(&300), "a success has no node to tell");
+    }
 }

@@ -11,6 +11,7 @@ use cigri_core::language::ClusterSpec;
 use cigri_core::state::JobState;
 use cigri_store::{BreakerChanges, JobEnd};
 use oar_client::JobQuery;
+use tracing::warn;
 
 use super::{Memory, Round, StepError};
 
@@ -18,6 +19,8 @@ use super::{Memory, Round, StepError};
 const ASKED: usize = 20;
 /// Ends that are remembered of a node.
 const ENDS: usize = 30;
+/// A cluster's nodes are counted anew after this long.
+const COUNT_EVERY_MS: i64 = 3_600_000;
 
 /// The last ends on the cluster's nodes: when, and whether they were failures.
 #[derive(Default)]
@@ -25,6 +28,8 @@ pub(super) struct Nodes {
     ends: BTreeMap<String, VecDeque<(i64, bool)>>,
     /// The nodes that the open event tells of.
     told: Option<BTreeSet<String>>,
+    /// How many nodes the cluster has, and when they were counted, epoch milliseconds.
+    counted: Option<(usize, i64)>,
 }
 
 impl Nodes {
@@ -45,19 +50,18 @@ impl Nodes {
     }
 }
 
-/// Counts ends by node, and leaves out those that are black holes.
-pub(super) async fn note(
-    round: &Round<'_>,
-    memory: &mut Memory,
-    ends: &[JobEnd],
-    changes: &mut BreakerChanges,
-) -> Result<(), StepError> {
+/// Counts ends by node, and leaves out those that are black holes. What the cluster does not tell of its nodes ends no
+/// round: less is known then.
+pub(super) async fn note(round: &Round<'_>, memory: &mut Memory, ends: &[JobEnd], changes: &mut BreakerChanges) {
     if round.limits.breaker.nodes <= 0.0 {
-        return Ok(());
+        return;
     }
     let mut seen: Vec<(String, bool)> = ends.iter().filter_map(failed_on).map(|node| (node, true)).collect();
     if is_watching(round, memory) {
-        seen.extend(went_well_on(round, ends).await?.into_iter().map(|node| (node, false)));
+        match went_well_on(round, ends).await {
+            Ok(nodes) => seen.extend(nodes.into_iter().map(|node| (node, false))),
+            Err(error) => warn!("{}: where jobs ended well is not known: {error}", round.name()),
+        }
     }
     let mut tried: BTreeMap<&str, bool> = BTreeMap::new();
     for (node, failed) in &seen {
@@ -74,7 +78,7 @@ pub(super) async fn note(
             put(memory, subject, breaker.tried(is_well, round.now, round.limits.breaker.node_pauses()), changes);
         }
     }
-    leave_out(round, memory, changes).await
+    leave_out(round, memory, changes).await;
 }
 
 /// The node of what failed; what nobody is to blame for, such as a kill for others, says nothing.
@@ -93,7 +97,7 @@ fn is_watching(round: &Round<'_>, memory: &mut Memory) -> bool {
         || memory.breakers.nodes.tallies(round.now, window_ms).values().any(core::is_suspect)
 }
 
-async fn went_well_on(round: &Round<'_>, ends: &[JobEnd]) -> Result<Vec<String>, StepError> {
+async fn went_well_on(round: &Round<'_>, ends: &[JobEnd]) -> Result<Vec<String>, oar_client::Error> {
     let well = ends.iter().filter(|end| end.state == JobState::Done);
     let ids: BTreeSet<u64> = well.filter_map(|end| end.job.remote_id).map(|id| id as u64).collect();
     let ids: Vec<u64> = ids.into_iter().take(ASKED).collect();
@@ -104,15 +108,13 @@ async fn went_well_on(round: &Round<'_>, ends: &[JobEnd]) -> Result<Vec<String>,
     Ok(found.into_iter().filter_map(|job| job.nodes.into_iter().next()).collect())
 }
 
-async fn leave_out(round: &Round<'_>, memory: &mut Memory, changes: &mut BreakerChanges) -> Result<(), StepError> {
+async fn leave_out(round: &Round<'_>, memory: &mut Memory, changes: &mut BreakerChanges) {
     let settings = &round.limits.breaker;
     let tallies = memory.breakers.nodes.tallies(round.now, settings.window_s as i64 * 1000);
     if core::black_holes(&tallies, core::MOST_NAMES).is_empty() {
-        return Ok(());
+        return;
     }
-    let resources = round.handle.client.resources().await?;
-    let names = resources.iter().filter_map(|resource| resource.properties.get("network_address")?.as_str());
-    let room = core::room(names.collect::<BTreeSet<_>>().len(), settings);
+    let room = core::room(count(round, &mut memory.breakers.nodes).await, settings);
     let room = room.saturating_sub(excluded(&memory.breakers.all).len());
     for (node, trip) in core::black_holes(&tallies, room) {
         let subject = Subject::Node(node.clone());
@@ -122,7 +124,62 @@ async fn leave_out(round: &Round<'_>, memory: &mut Memory, changes: &mut Breaker
         put(memory, subject, new, changes);
     }
     tell(round, memory, changes);
+}
+
+/// How many nodes there are. A cluster that cannot tell, or whose resources have no such column, has none.
+async fn count(round: &Round<'_>, nodes: &mut Nodes) -> usize {
+    let known = nodes.counted.filter(|(_, at)| (0..COUNT_EVERY_MS).contains(&(round.now - at)));
+    if let Some((count, _)) = known {
+        return count;
+    }
+    let count = match round.handle.client.resources().await {
+        Ok(resources) => {
+            let names = resources.iter().filter_map(|resource| resource.properties.get("network_address")?.as_str());
+            names.collect::<BTreeSet<_>>().len()
+        }
+        Err(error) => {
+            warn!("{}: its nodes are not known, and none is left out: {error}", round.name());
+            return 0;
+        }
+    };
+    nodes.counted = Some((count, round.now));
+    count
+}
+
+/// Time goes on for nodes that are left out. One that nothing was seen to end on is left to the others after a while:
+/// where what ends well ran is not always known. Whoever closes the event, or lets none be left out, lifts them all.
+pub(super) async fn pass(
+    round: &Round<'_>,
+    memory: &mut Memory,
+    changes: &mut BreakerChanges,
+) -> Result<(), StepError> {
+    let held: Vec<(Subject, Breaker)> = memory.breakers.all.clone().into_iter().filter(is_held).collect();
+    let is_lifted = !held.is_empty() && (round.limits.breaker.nodes <= 0.0 || is_closed_by_hand(round).await?);
+    for (subject, breaker) in held {
+        if is_lifted {
+            memory.breakers.all.remove(&subject);
+            changes.breakers.push((subject, None));
+        } else if breaker.is_tried_in_vain(round.now, round.limits.breaker.node_pauses()) {
+            put(memory, subject, breaker.moved(State::Closed, round.now), changes);
+        }
+    }
+    tell(round, memory, changes);
     Ok(())
+}
+
+fn is_held((subject, breaker): &(Subject, Breaker)) -> bool {
+    matches!(subject, Subject::Node(_)) && breaker.holds()
+}
+
+async fn is_closed_by_hand(round: &Round<'_>) -> Result<bool, StepError> {
+    let scope = Scope::cluster(round.name());
+    Ok(round.store(move |store| store.find_message(Code::NodeExcluded, &scope)).await?.is_none())
+}
+
+/// Whether it is left out now.
+pub(super) fn is_left_out(all: &BTreeMap<Subject, Breaker>, node: &str) -> bool {
+    let breaker = all.get(&Subject::Node(node.to_owned()));
+    breaker.is_some_and(|breaker| matches!(breaker.state, State::Open { .. }))
 }
 
 fn put(memory: &mut Memory, subject: Subject, new: Breaker, changes: &mut BreakerChanges) {
@@ -158,7 +215,7 @@ pub(super) fn avoiding(round: &Round<'_>, memory: &Memory, spec: ClusterSpec) ->
 }
 
 /// One event for all of a cluster's nodes, which ends when all are well again.
-pub(super) fn tell(round: &Round<'_>, memory: &mut Memory, changes: &mut BreakerChanges) {
+fn tell(round: &Round<'_>, memory: &mut Memory, changes: &mut BreakerChanges) {
     let holding = |(subject, breaker): (&Subject, &Breaker)| match subject {
         Subject::Node(name) if breaker.holds() => Some((name.clone(), breaker.trip.clone())),
         _ => None,
@@ -179,7 +236,7 @@ pub(super) fn tell(round: &Round<'_>, memory: &mut Memory, changes: &mut Breaker
         bad.iter().map(|(name, trip)| format!("{name} ({} of its last {} jobs failed)", trip.failures, trip.ends));
     let message = format!(
         "{}: almost everything fails on {}, while it goes well on others. New jobs are not sent there; it is tried again \
-         after {} minutes or more",
+         after {} minutes or more, and at once when this event is closed",
         round.name(),
         counted.collect::<Vec<_>>().join(", "),
         round.limits.breaker.node_pause_s / 60

@@ -53,7 +53,7 @@ pub(super) async fn observe(round: &Round<'_>, memory: &mut Memory, seen: &Submi
     }
     let given_up = stuck::look(round, memory, seen, (&live, &listed)).await?;
     let missing = absent::weigh(round, seen, &found.vanished, &denied).await?;
-    let mut ended = ends::read_ends(round, &mut memory.doubts, seen, found.ended).await?;
+    let mut ended = ends::read_ends(round, memory, seen, found.ended).await?;
     ended.undecided |= !found.vanished.is_empty() && !missing.is_settled;
     if seen.role.is_step() && missing.lost.iter().any(|end| end.state == JobState::Cancelled) {
         let id = seen.campaign_id;

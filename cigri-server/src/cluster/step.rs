@@ -32,7 +32,7 @@ pub(crate) struct Progress {
 /// Observes, reconciles, reacts, then plans and submits.
 pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progress, StepError> {
     endless::close_due(round).await?;
-    memory.stuck.begin(round.now);
+    memory.stuck.begin();
     if round.limits.mode == Mode::Disabled {
         return held(round, memory).await;
     }
@@ -47,6 +47,7 @@ pub(crate) async fn step(round: &Round<'_>, memory: &mut Memory) -> Result<Progr
         Err(StepError::Reset) => return held(round, memory).await,
         other => other?,
     }
+    memory.stuck.saw(round.now);
     neighbours::look(round, memory, &view).await?;
     nights::withdraw(round, memory, &view).await?;
     withdraw::drain(round, memory, &view).await?;

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cigri_core::event::{Code, NewEvent, Scope};
-use cigri_core::state::{JobState, SubmissionState, Wish};
+use cigri_core::state::{JobState, Role, SubmissionState, Wish};
 use cigri_core::stuck::{Remedy, Stand, Ticks, Watch, remedy};
 use cigri_store::{JobEnd, LiveJob, SubmissionRow};
 use oar_client::{JobSummary, State};
 
-use super::{Elsewhere, Memory, Round, StepError, absent, ends, withdraw};
+use super::{Elsewhere, Memory, Round, StepError, absent, withdraw};
 
 /// What a loop knows of jobs that may be stuck.
 #[derive(Default)]
@@ -17,27 +17,62 @@ pub(super) struct Stuck {
     ticks: Ticks,
     /// By submission.
     watches: HashMap<i64, Watch>,
-    /// Jobs that were taken back, and whether for running on after their walltime.
-    taken_back: HashMap<i64, Stand>,
+    /// Jobs that were taken back, where they stood, and for how many seconds.
+    taken_back: HashMap<i64, (Stand, u64)>,
+    /// What was told of jobs, by submission and job: each thing once.
+    told: HashMap<i64, HashMap<i64, Words>>,
     /// Deletions that this round may still ask for.
     left: usize,
 }
 
 impl Stuck {
-    /// A round begins at `now`, epoch milliseconds.
-    pub(super) fn begin(&mut self, now: i64) {
-        self.ticks.tick(now);
+    /// A round begins.
+    pub(super) fn begin(&mut self) {
         self.left = withdraw::CHUNK as usize;
+    }
+
+    /// A round has seen its cluster at `now`, epoch milliseconds. While nobody sees it, no job gets stuck.
+    pub(super) fn saw(&mut self, now: i64) {
+        self.ticks.tick(now);
+    }
+
+    /// What the cluster did wrong with a job that was taken back; `None`: nothing, or it was not.
+    pub(super) fn fault(&self, job: i64) -> Option<&'static str> {
+        match self.taken_back.get(&job)?.0 {
+            Stand::Running => Some("it ran on after its walltime and was deleted"),
+            Stand::Launching => Some("it was launched, did not start, and was deleted"),
+            _ => None,
+        }
+    }
+
+    /// Whether what was taken back does not die.
+    fn is_stubborn(&self, one: &Found<'_>) -> bool {
+        let since_s = self.taken_back.get(&one.job.id).map_or(0, |(_, since_s)| *since_s);
+        one.job.wish.is_some() && one.for_s >= since_s.saturating_add(DIES_WITHIN_S)
+    }
+
+    /// Notes what is told of jobs now; returns those of which it is news.
+    fn news<'a>(&mut self, submission: i64, words: Vec<(&'a Found<'a>, Words)>) -> Vec<(&'a Found<'a>, Words)> {
+        let now = words.iter().map(|(one, words)| (one.job.id, *words)).collect();
+        let before = self.told.insert(submission, now).unwrap_or_default();
+        words.into_iter().filter(|(one, words)| before.get(&one.job.id) != Some(words)).collect()
     }
 
     /// Forgets submissions that are over.
     pub(super) fn retain(&mut self, is_there: impl Fn(&i64) -> bool) {
         self.watches.retain(|id, _| is_there(id));
+        self.told.retain(|id, _| is_there(id));
         if self.watches.is_empty() {
             self.taken_back.clear();
         }
     }
 }
+
+/// What is told of a job, and under which code.
+type Words = (Code, &'static str);
+
+/// A deletion takes no longer than this, seconds, where jobs die.
+const DIES_WITHIN_S: u64 = 600;
 
 /// A job with what is to be done about it.
 struct Found<'a> {
@@ -109,20 +144,30 @@ async fn act(
         memory.kills.remove(&seen.id);
     }
     for one in found.iter().filter(|one| wished.contains(&one.job.id)) {
-        memory.stuck.taken_back.insert(one.job.id, one.stand);
+        memory.stuck.taken_back.insert(one.job.id, (one.stand, one.for_s));
     }
-    tell(round, seen, &found, &wished).await?;
+    tell(round, memory, seen, (&found, &wished)).await?;
     let given_up = found.iter().filter(|one| one.remedy == Remedy::GiveUp);
+    memory.stuck.taken_back.retain(|id, _| !given_up.clone().any(|one| one.job.id == *id));
     Ok(given_up.map(|one| absent::lost(one.job, (seen.level, round.now))).collect())
 }
 
-/// Whether another of its campaign's clusters takes jobs now.
+/// Whether another of its campaign's clusters takes its tasks now. Steps are for the cluster where they are.
 async fn can_move(round: &Round<'_>, seen: &SubmissionRow) -> Result<bool, StepError> {
+    if seen.role != Role::Tasks {
+        return Ok(false);
+    }
     let id = seen.campaign_id;
-    let (campaign, clusters, tokens) =
-        round.store(move |store| Ok((store.campaign(id)?, store.list_clusters()?, store.all_tokens()?))).await?;
+    let (campaign, holds, clusters, tokens) = round
+        .store(move |store| {
+            let campaign = store.campaign(id)?;
+            let holds = store.holds_against(&campaign)?;
+            Ok((campaign, holds, store.list_clusters()?, store.all_tokens()?))
+        })
+        .await?;
     let elsewhere = Elsewhere::new(clusters);
-    for name in campaign.spec.clusters.keys().filter(|name| *name != round.name()) {
+    let is_other = |name: &&String| *name != round.name() && !holds.contains_key(*name);
+    for name in campaign.spec.clusters.keys().filter(is_other) {
         if elsewhere.is_open(round, (id, &seen.owner), name, &tokens)? {
             return Ok(true);
         }
@@ -130,21 +175,21 @@ async fn can_move(round: &Round<'_>, seen: &SubmissionRow) -> Result<bool, StepE
     Ok(false)
 }
 
-/// One event for each kind of trouble, with how many jobs are in it.
+/// One event for each kind of trouble, with how many jobs came into it.
 async fn tell(
     round: &Round<'_>,
+    memory: &mut Memory,
     seen: &SubmissionRow,
-    found: &[Found<'_>],
-    wished: &HashSet<i64>,
+    (found, wished): (&[Found<'_>], &HashSet<i64>),
 ) -> Result<(), StepError> {
-    let mut told: BTreeMap<(&'static str, String), (Code, Vec<&Found<'_>>)> = BTreeMap::new();
-    for one in found {
-        if let Some((code, words)) = words(one, wished.contains(&one.job.id)) {
-            told.entry((code.as_str(), words)).or_insert_with(|| (code, Vec::new())).1.push(one);
-        }
+    let said = |one| Some((one, words(&memory.stuck, one, wished)?));
+    let said = found.iter().filter_map(said).collect();
+    let mut told: BTreeMap<(&'static str, &'static str), (Code, Vec<&Found<'_>>)> = BTreeMap::new();
+    for (one, (code, words)) in memory.stuck.news(seen.id, said) {
+        told.entry((code.as_str(), words)).or_insert_with(|| (code, Vec::new())).1.push(one);
     }
     let scope = Scope::campaign_on(seen.campaign_id, round.name());
-    let event = |((_, words), (code, some)): ((&str, String), (Code, Vec<&Found<'_>>))| {
+    let event = |((_, words), (code, some)): ((&str, &str), (Code, Vec<&Found<'_>>))| {
         let first = some.first().and_then(|one| one.job.remote_id).unwrap_or_default();
         let longest = some.iter().map(|one| one.for_s).max().unwrap_or_default();
         let message = format!(
@@ -164,19 +209,26 @@ async fn tell(
 }
 
 /// What is told of a job; nothing more of one that is being taken back, unless it does not die.
-fn words(one: &Found<'_>, is_taken_back: bool) -> Option<(Code, String)> {
-    let told = |code, words: &str| Some((code, words.to_owned()));
+fn words(stuck: &Stuck, one: &Found<'_>, wished: &HashSet<i64>) -> Option<Words> {
+    let is_taken_back = wished.contains(&one.job.id) || stuck.taken_back.contains_key(&one.job.id);
+    let told = |code, words| Some((code, words));
     match (one.stand, one.remedy) {
+        (Stand::Running, Remedy::GiveUp) => {
+            told(Code::OverWalltime, "runs on after its walltime, does not die, and is given up as lost")
+        }
+        (Stand::Launching, Remedy::GiveUp) => {
+            told(Code::StuckJobs, "is being launched, does not die, and is given up as lost")
+        }
+        (Stand::Running, _) if stuck.is_stubborn(one) => told(
+            Code::OverWalltime,
+            "runs on after its walltime and does not die: the cluster's administrators can help",
+        ),
         (Stand::Waiting, _) if is_taken_back => {
             told(Code::WaitsTooLong, "waited too long and is taken back: another cluster may start it sooner")
         }
         (Stand::Running, _) if is_taken_back => {
             told(Code::OverWalltime, "runs on after its walltime: it is deleted and its task sent again")
         }
-        (Stand::Running, _) if one.job.wish.is_some() => told(
-            Code::OverWalltime,
-            "runs on after its walltime and does not die: the cluster's administrators can help",
-        ),
         (Stand::Launching, _) if is_taken_back => {
             told(Code::StuckJobs, "is being launched and does not start: it is deleted and its task sent elsewhere")
         }
@@ -192,21 +244,15 @@ fn words(one: &Found<'_>, is_taken_back: bool) -> Option<(Code, String)> {
     }
 }
 
-/// The tasks of what was taken back here should go elsewhere, where they can. What ran on is the cluster's failure.
+/// The tasks of what was taken back here should go elsewhere, where they can.
 pub(super) fn send_elsewhere(round: &Round<'_>, memory: &mut Memory, ended: &mut [JobEnd]) {
     if memory.stuck.taken_back.is_empty() {
         return;
     }
     for end in ended {
-        let Some(stand) = memory.stuck.taken_back.remove(&end.job.id) else { continue };
-        let Some(back) = end.back.as_mut().filter(|_| end.state == JobState::Killed) else { continue };
-        back.avoid_cluster = Some(round.name().to_owned());
-        if stand != Stand::Waiting && end.cause != ends::WITHDRAWN {
-            // Counts for its retries, and for the cluster's breaker.
-            "infrastructure".clone_into(&mut end.cause);
-            if let Some(failure) = &mut end.failure {
-                failure.class = cigri_core::failure::Class::Node;
-            }
+        let is_taken_back = memory.stuck.taken_back.remove(&end.job.id).is_some();
+        if let Some(back) = end.back.as_mut().filter(|_| is_taken_back && end.state == JobState::Killed) {
+            back.avoid_cluster = Some(round.name().to_owned());
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Jobs that go neither on nor back, in virtual time.
 
-use cigri_core::event::Code;
+use std::sync::atomic::Ordering;
+
+use cigri_core::event::{Code, NewEvent, Scope};
 use cigri_core::ledger::{TEST_SUBMISSION, parse_name};
 use cigri_core::meter::law::LawSettings;
 use cigri_core::state::CampaignState;
@@ -9,7 +11,7 @@ use oar_client::Token;
 use oar_local::chaos::Plan;
 use oar_local::machine::{Query, Settings};
 
-use super::virtual_world::{VirtualServer, settings, spec};
+use super::virtual_world::{VirtualServer, settings, spec, spec_with_steps};
 
 const MINUTE: u32 = 4;
 
@@ -61,14 +63,7 @@ async fn waiting(server: &mut VirtualServer, both: bool) -> i64 {
         limits.law = patient();
         limits.stuck.waiting_s = 1200;
     });
-    server.change(|cluster, now| {
-        let request = oar_local::machine::Request {
-            command: "other takes_ms=999999999".to_owned(),
-            resource: vec!["/core=1,walltime=300:00:00".to_owned()],
-            ..Default::default()
-        };
-        cluster.change(now, |machine, now| machine.submit(&request, "carol", now)).unwrap();
-    });
+    occupy(server);
     let mut spec = spec();
     if both {
         add_luke(server);
@@ -79,6 +74,18 @@ async fn waiting(server: &mut VirtualServer, both: bool) -> i64 {
     rounds(server, 4 * MINUTE).await;
     assert_eq!(jobs(server, "Waiting").len(), 3, "they wait");
     id
+}
+
+/// Somebody else's job that takes a core for ever.
+fn occupy(server: &VirtualServer) {
+    server.change(|cluster, now| {
+        let request = oar_local::machine::Request {
+            command: "other takes_ms=999999999".to_owned(),
+            resource: vec!["/core=1,walltime=300:00:00".to_owned()],
+            ..Default::default()
+        };
+        cluster.change(now, |machine, now| machine.submit(&request, "carol", now)).unwrap();
+    });
 }
 
 #[tokio::test]
@@ -112,6 +119,7 @@ async fn a_job_that_somebody_holds_is_told_and_taken_back_after_a_day() {
     let told = events(&server, id, Code::StuckJobs);
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].message.contains("is held by somebody there"), "{}", told[0].message);
+    assert_eq!(told[0].occurrences, 1, "it was held once, however long");
     assert_eq!(jobs(&server, "Hold"), [held], "it is left for now");
     server.limit(|limits| (limits.law, limits.stuck.give_up_s) = (patient(), 1200));
     rounds(&mut server, 20 * MINUTE).await;
@@ -139,6 +147,62 @@ async fn a_clock_that_jumps_makes_nothing_stuck() {
     let row = server.grid.store.campaign(id).unwrap();
     assert_eq!((row.state, row.done, row.kills), (CampaignState::Finished, 4, 0));
     assert!(events(&server, id, Code::OverWalltime).is_empty());
+}
+
+#[tokio::test]
+async fn an_outage_of_five_hours_makes_nothing_stuck() {
+    let mut server = server(1);
+    let id = waiting(&mut server, true).await;
+    server.limit(|limits| (limits.law, limits.stuck.waiting_s) = (patient(), 4 * 3600));
+    server.world.is_down.store(true, Ordering::SeqCst);
+    rounds(&mut server, 5 * 60 * MINUTE).await;
+    server.world.is_down.store(false, Ordering::SeqCst);
+    rounds(&mut server, 10 * MINUTE).await;
+    assert_eq!(jobs(&server, "Waiting").len(), 3);
+    assert!(events(&server, id, Code::WaitsTooLong).is_empty());
+}
+
+#[tokio::test]
+async fn what_waits_long_stays_where_its_campaign_is_held_on_the_other_clusters() {
+    let mut server = server(1);
+    let id = waiting(&mut server, true).await;
+    let hold = NewEvent::hold(Scope::campaign_on(id, "luke"), Code::WorkingDirectory, "no such directory");
+    server.grid.store.open_events(&[hold], server.now()).unwrap();
+    rounds(&mut server, 30 * MINUTE).await;
+    assert!(!jobs(&server, "Waiting").is_empty());
+    assert!(events(&server, id, Code::WaitsTooLong).is_empty());
+}
+
+#[tokio::test]
+async fn a_step_that_waits_long_is_left() {
+    let mut server = server(1);
+    server.limit(|limits| (limits.law, limits.stuck.waiting_s) = (patient(), 1200));
+    occupy(&server);
+    let mut spec = spec_with_steps();
+    add_luke(&server);
+    let cluster = spec.clusters["dahu"].clone();
+    spec.clusters.insert("luke".to_owned(), cluster);
+    let id = server.campaign_like("alice", &spec, 3);
+    rounds(&mut server, 4 * MINUTE).await;
+    let prologue = jobs(&server, "Waiting");
+    assert_eq!(prologue.len(), 1, "it waits");
+    rounds(&mut server, 30 * MINUTE).await;
+    assert_eq!(jobs(&server, "Waiting"), prologue);
+    assert!(events(&server, id, Code::WaitsTooLong).is_empty());
+}
+
+#[tokio::test]
+async fn what_is_launched_for_ever_again_and_again_fails_its_task_when_the_budget_is_used_up() {
+    let mut server = server(4);
+    let id = server.campaign_with("alice", 1, |spec| {
+        spec.clusters.values_mut().for_each(|cluster| {
+            (cluster.exec_file, cluster.walltime_s) = ("./sim takes_ms=864000000".into(), 864_000);
+        });
+    });
+    server.world.shows_running_as("Launching");
+    rounds(&mut server, 80 * MINUTE).await;
+    let row = server.grid.store.campaign(id).unwrap();
+    assert_eq!((row.done, row.failed, row.kills), (0, 1, 3), "three retries");
 }
 
 #[tokio::test]

@@ -43,6 +43,8 @@ pub(super) struct World {
     pub(super) stress: Mutex<&'static str>,
     /// How running jobs are shown.
     pub(super) running_as: Mutex<&'static str>,
+    /// Whether the cluster is out of reach.
+    pub(super) is_down: AtomicBool,
     /// Requests that reached the cluster.
     pub(super) requests: AtomicU64,
     life: Arc<Life>,
@@ -202,6 +204,7 @@ impl VirtualServer {
             step_exit,
             ignores_gates,
             running_as: Mutex::new(RUNNING),
+            is_down: AtomicBool::new(false),
             requests: AtomicU64::new(0),
             stress: Mutex::new(CALM),
             life,
@@ -322,6 +325,9 @@ impl Transport for Wire {
             let world = &self.0;
             if world.life.is_over() {
                 std::future::pending::<()>().await;
+            }
+            if world.is_down.load(Ordering::SeqCst) {
+                return Err(TransportError::NotSent("connection refused".to_owned()));
             }
             world.requests.fetch_add(1, Ordering::SeqCst);
             let dies = world.life.requests.fetch_sub(1, Ordering::SeqCst) == 0;
