@@ -75,7 +75,7 @@ pub use job::{Job, Output, ResultFile, Results};
 pub use limits::{AuditEntry, ClusterLimits, Limit, LimitChange, LimitSource, LimitsChanged};
 pub use notification::{NewSubscription, Subscription, Tested};
 pub use usage::{ClusterUse, CoreHours, GridUsage, GridUsageItem, JobCounts, Link, Usage, UsageRow};
-pub use why::{Refusal, TaskPlace, TermShown, Why};
+pub use why::{PastAttempt, Refusal, TaskPlace, TermShown, Why};
 
 use serde::{Deserialize, Serialize};
 

@@ -89,4 +89,37 @@ pub struct TaskPlace {
     /// Clusters that it avoids, because it failed there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub avoids: Vec<String>,
+    /// Its last attempts, in their order: 100 at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<PastAttempt>,
+}
+
+/// One attempt of a task.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastAttempt {
+    /// Its job.
+    pub job_id: i64,
+    /// Generation of the task: 1, then one more for each user's retry.
+    pub generation: i32,
+    /// Its number, from 1.
+    pub attempt: i32,
+    /// State of its job.
+    pub state: String,
+    /// Cluster name.
+    pub cluster: String,
+    /// Host on which it failed, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// What it asked for, as `/core=1,walltime=02:00:00`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
+    /// Class of its failure, else the cause of its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The first line of the details.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// What came next: `tried again`, `retried`, `waits for its next try`, `over`; none while it lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! `cigri why`: why no more of a campaign is sent, cluster by cluster, in words with numbers and what can be done.
 
-use cigri_api::{Refusal, TermShown, Why};
+use cigri_api::{PastAttempt, Refusal, TermShown, Why};
 use serde_json::Value;
 
 use super::campaign_id;
@@ -37,6 +37,7 @@ fn words(why: &Why, all: bool) -> String {
     let mut lines = Vec::new();
     if let Some(task) = &why.task {
         lines.push(indented(&task.sentence));
+        lines.extend(task.history.iter().map(attempt_line));
     }
     lines.extend(why.summary.as_deref().map(indented));
     for refusal in &why.items {
@@ -55,6 +56,18 @@ fn line(refusal: &Refusal) -> String {
     let told = [&refusal.outdated, &refusal.remedy].into_iter().flatten();
     let more: String = told.map(|more| format!("; {}", plain(more.trim_end_matches('.')))).collect();
     format!("{cluster}: {} of {} [{term}]: {}{more}", refusal.allowed, refusal.of, reason.trim_end_matches('.'))
+}
+
+/// `  attempt 1 (job 77) on dahu, n12: killed (walltime), asked /core=1,walltime=02:00:00; tried again: too long`.
+fn attempt_line(past: &PastAttempt) -> String {
+    let retry = if past.generation > 1 { format!(" of retry {}", past.generation - 1) } else { String::new() };
+    let node = past.node.as_deref().map(|node| format!(", {}", plain(node))).unwrap_or_default();
+    let why = past.why.as_deref().map(|why| format!(" ({})", plain(why))).unwrap_or_default();
+    let asked = past.asked.as_deref().map(|asked| format!(", asked {}", plain(asked))).unwrap_or_default();
+    let next = past.next.as_deref().map(|next| format!("; {}", plain(next))).unwrap_or_default();
+    let detail = past.detail.as_deref().map(|detail| format!(": {}", plain(detail))).unwrap_or_default();
+    let (number, job, cluster, state) = (past.attempt, past.job_id, plain(&past.cluster), plain(&past.state));
+    format!("  attempt {number}{retry} (job {job}) on {cluster}{node}: {state}{why}{asked}{next}{detail}")
 }
 
 fn term_line(term: &TermShown, bound_by: &str) -> String {
@@ -130,6 +143,26 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_is_a_line_with_what_it_asked_and_what_came_next() {
+        let past = PastAttempt {
+            job_id: 77,
+            generation: 2,
+            attempt: 3,
+            state: "killed".into(),
+            cluster: "dahu".into(),
+            node: Some("n12".into()),
+            asked: Some("/core=1,walltime=02:00:00".into()),
+            why: Some("walltime".into()),
+            detail: Some("too\u{1b} long".into()),
+            next: Some("tried again".into()),
+        };
+        let line = attempt_line(&past);
+        let told = "  attempt 3 of retry 1 (job 77) on dahu, n12: killed (walltime), asked /core=1,walltime=02:00:00; \
+                    tried again: too";
+        assert!(line.starts_with(told) && !line.contains('\u{1b}'), "{line}");
+    }
+
+    #[test]
     fn a_task_comes_first_and_no_text_commands_the_terminal() {
         let task = TaskPlace {
             index: 41,
@@ -141,6 +174,7 @@ mod tests {
             since: None,
             attempts: 0,
             avoids: Vec::new(),
+            history: Vec::new(),
         };
         let told = Why {
             task: Some(task),

@@ -123,6 +123,11 @@ pub(super) fn a_history_counts_the_classes_of_what_was_tried_again(database: &Fr
         ends(&store, &submission, change, JobState::Killed);
     }
     let live = store.live_jobs(submit(&store, id, "dahu", 1).id).unwrap();
+    let past = store.attempts(id, 0, 3).unwrap();
+    let told: Vec<_> = past.iter().map(|past| (past.number, past.state, past.class.as_deref())).collect();
+    let killed = |number, class| (number, JobState::Killed, Some(class));
+    assert_eq!(told, [killed(2, "licence"), killed(3, "node"), (4, JobState::Submitted, None)], "the last three");
+    assert!(past.iter().all(|past| past.asked.as_deref() == Some("/core=1,walltime=02:00:00")), "{past:?}");
     let history = store.histories(id, &live.iter().collect::<Vec<_>>()).unwrap().remove(&(0, 1)).unwrap();
     let counts = [Class::Licence, Class::Node, Class::Exit].map(|class| history.of(class));
     assert_eq!(counts, [2, 1, 0]);

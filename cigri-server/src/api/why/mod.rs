@@ -1,6 +1,7 @@
 //! Why no more of a campaign is sent (its owner and admins): the last round's decision on each of its clusters, and
 //! what can be said of the campaign as a whole, or of one task.
 
+mod history;
 mod task;
 mod words;
 
@@ -8,7 +9,7 @@ use actix_web::web;
 use cigri_api::{Campaign, CampaignState, Refusal, TaskPlace, TermShown, Why};
 use cigri_core::event::Code;
 use cigri_core::meter::{Bound, Reason, Term};
-use cigri_store::{CampaignRow, DecisionRow, EventRow, Store, StoreError};
+use cigri_store::{CampaignRow, DecisionRow, EventRow, Store, StoreError, TaskState};
 use serde::Deserialize;
 
 use super::campaigns::shown;
@@ -20,6 +21,8 @@ use words::{failing, is_all_sent, span};
 
 /// Decisions that one answer tells.
 const MOST_HISTORY: i64 = 1000;
+/// And attempts of a task.
+const MOST_ATTEMPTS: i64 = 100;
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub(super) struct WhyQuery {
@@ -63,7 +66,11 @@ fn found(store: &Store, row: CampaignRow, query: WhyQuery) -> Result<Found, Stor
     };
     let mut failures = store.campaign_events(id, &clusters, false)?;
     failures.retain(fails);
-    let place = |index: i64| Ok::<_, StoreError>(task::place(index, &store.task_state(id, index)?, now));
+    let place = |index: i64| {
+        let (state, attempts) = (store.task_state(id, index)?, store.attempts(id, index, MOST_ATTEMPTS)?);
+        let history = history::shown(&attempts, matches!(state, TaskState::InBag { .. }));
+        Ok::<_, StoreError>(TaskPlace { history, ..task::place(index, &state, now) })
+    };
     let past = |limit: i64| store.decision_history(id, None, limit.clamp(1, MOST_HISTORY));
     Ok(Found {
         campaign: shown(store, row)?,

@@ -19,6 +19,7 @@ pub(super) fn place(index: i64, state: &TaskState, now: i64) -> TaskPlace {
         since: None,
         attempts: 0,
         avoids: Vec::new(),
+        history: Vec::new(),
     };
     match state {
         TaskState::Ended { state, last } => {
