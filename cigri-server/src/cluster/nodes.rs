@@ -229,7 +229,8 @@ fn tell(round: &Round<'_>, memory: &mut Memory, changes: &mut BreakerChanges) {
     }
     let scope = Scope::cluster(round.name());
     if names.is_empty() {
-        changes.over.push((Code::NodeExcluded, scope));
+        let closed = (Code::NodeExcluded, scope);
+        changes.over.push(closed);
         return;
     }
     let counted =
