@@ -236,17 +236,17 @@ fn grouped(found: Vec<ShareColumns>, told: Told) -> Vec<FailureGroup> {
         let ShareColumns { same, failed, attempts, example, cluster, node, number, .. } = row;
         let new = |same| FailureGroup { same, failed, attempts, clusters: Vec::new(), hosts: Vec::new(), example };
         let group = all.entry(same.clone()).or_insert_with(|| new(same));
-        match group.clusters.iter_mut().find(|(name, _)| *name == cluster) {
-            Some((_, known)) => *known += number,
-            None => group.clusters.push((cluster, number)),
-        }
+        add(&mut group.clusters, cluster, number);
         if !node.is_empty() {
-            group.hosts.push((node, number));
+            // Two clusters of one machine, or of one name, are one host.
+            add(&mut group.hosts, node, number);
         }
     }
     let mut groups: Vec<FailureGroup> = all.into_values().collect();
     for group in &mut groups {
-        group.clusters.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+        for shares in [&mut group.clusters, &mut group.hosts] {
+            shares.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+        }
     }
     let size = |group: &FailureGroup| if told.attempts { group.attempts } else { group.failed };
     let order = |group: &FailureGroup| {
@@ -255,6 +255,13 @@ fn grouped(found: Vec<ShareColumns>, told: Told) -> Vec<FailureGroup> {
     };
     groups.sort_by_cached_key(order);
     groups
+}
+
+fn add(shares: &mut Vec<(String, i64)>, name: String, number: i64) {
+    match shares.iter_mut().find(|(known, _)| *known == name) {
+        Some((_, count)) => *count += number,
+        None => shares.push((name, number)),
+    }
 }
 
 /// Failed tasks, in the order of their indices. Which of many is decided by two congruences, one after the other.
