@@ -367,10 +367,7 @@ async fn run(scenario: &Scenario) -> Result<(), String> {
     if scenario.trouble == Trouble::Crowded {
         crowd(&oar).await;
     }
-    // A busy machine answers late, and a fifth of the time is soon used up: only what tries that budget waits for it.
-    let roomy = if matches!(scenario.trouble, Trouble::Slow | Trouble::Stuck) { "" } else { "busy = 1.0\n" };
-    let limits = format!("{roomy}{}", scenario.limits);
-    let server = Server::start_limited(folder.path(), &oar, (&scenario.settings, &limits)).await;
+    let server = Server::start_limited(folder.path(), &oar, (&scenario.settings, &scenario.limits)).await;
     let mut id = submit(&server, folder.path(), scenario).await;
     if scenario.trouble == Trouble::BehindAnother {
         id = submit(&server, folder.path(), scenario).await;
